@@ -1,0 +1,1 @@
+//! Outbox, relay, inbox, batched consumers and parking over RabbitMQ.

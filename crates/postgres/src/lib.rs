@@ -1,0 +1,1 @@
+//! A PostgreSQL pool with hygiene: the tenant transaction, migrations, retries.

@@ -1,0 +1,1 @@
+//! What every binary does: config, servers, limits, health, drain, error details.

@@ -1,0 +1,1 @@
+//! Logs, traces and metrics, and trace context across gRPC and AMQP.

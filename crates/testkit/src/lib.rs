@@ -1,0 +1,1 @@
+//! Dev-only: backing services, a database per test, eventually(), fault proxy.

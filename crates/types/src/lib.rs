@@ -1,0 +1,20 @@
+//! Pure values shared by every service: typed ids, money, quantities, stock-keeping units.
+//!
+//! It is *not* a home for aggregates, rows, errors of use cases or anything that does I/O. Every
+//! type here parses once, at construction, and is valid for ever after.
+#![cfg_attr(not(test), deny(clippy::float_arithmetic))]
+
+mod currency;
+mod id;
+mod money;
+mod quantity;
+mod sku;
+
+pub use currency::{Currency, UnknownCurrency};
+pub use id::{
+    CustomerId, IdError, MessageId, MovementId, OrderId, PaymentId, RefundId, ReservationId,
+    ShipmentId, TenantId,
+};
+pub use money::{Money, MoneyError};
+pub use quantity::{Quantity, QuantityError};
+pub use sku::{Sku, SkuError};

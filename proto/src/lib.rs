@@ -1,0 +1,1 @@
+//! The contracts: generated protobuf and gRPC code, and nothing else.

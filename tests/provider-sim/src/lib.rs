@@ -1,0 +1,1 @@
+//! A card-provider simulator with a durable log and fault switches.

@@ -1,0 +1,1 @@
+//! Whole-system tools: replay, audit, bench.
