@@ -187,6 +187,10 @@ struct Fields<'map>(&'map mut Map<String, Value>);
 
 impl Fields<'_> {
     fn insert(&mut self, field: &Field, value: impl Into<Value>) {
+        // Instructions for the trace layer, not facts.
+        if field.name().starts_with("otel.") {
+            return;
+        }
         self.0.insert(field.name().to_owned(), value.into());
     }
 }
