@@ -3,6 +3,8 @@
 //! rpc has a request and a response of its own; packages are versioned; commands and events have a
 //! routing key, and the comment above them names it.
 
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::collections::HashSet;
 
 use prost_reflect::prost_types::source_code_info::Location;
