@@ -36,6 +36,8 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// When many clients of a proxy vanish at once, its resets must not trip h2's guard (20 by
 /// default), whose GOAWAY would hit everyone on the connection.
 const PENDING_RESETS_MAX: usize = 4096;
+/// Streams of a connection for health, reflection and calls to be refused.
+const STREAMS_SPARE: usize = 64;
 
 /// Builds the gRPC server of a process: health and reflection, metrics and spans, deadlines, the
 /// limit of concurrent calls, and handlers that a client's disconnect does not cut short.
@@ -141,7 +143,7 @@ impl GrpcServer {
             .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
             .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS_MAX))
             .http2_max_local_error_reset_streams(Some(PENDING_RESETS_MAX))
-            .max_concurrent_streams(u32::try_from(self.common.calls_max).unwrap_or(u32::MAX))
+            .max_concurrent_streams(streams_max(self.common.calls_max))
             .layer(calls)
             .add_routes(self.routes.routes())
             .serve_with_incoming_shutdown(
@@ -159,6 +161,13 @@ impl std::fmt::Debug for GrpcServer {
             .field("services", &self.names)
             .finish_non_exhaustive()
     }
+}
+
+/// A connection takes more calls than may run, so that those beyond the limit are told so, and
+/// health is answered, instead of waiting at the client for a free stream.
+fn streams_max(calls_max: usize) -> u32 {
+    let streams = calls_max.saturating_mul(2).saturating_add(STREAMS_SPARE);
+    u32::try_from(streams).unwrap_or(u32::MAX)
 }
 
 /// Repeats the health of the process in the gRPC health protocol, for the process as a whole and

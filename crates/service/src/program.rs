@@ -73,6 +73,25 @@ pub struct Runtime {
     pub common: CommonConfig,
 }
 
+impl Runtime {
+    /// Binds the public port and makes everything else new: what `run` does for a process, and a
+    /// test of a service for itself.
+    ///
+    /// # Errors
+    /// Fails when the address cannot be bound.
+    pub async fn bind(service: &str, common: CommonConfig) -> anyhow::Result<Self> {
+        let shutdown = CancellationToken::new();
+        Ok(Self {
+            tasks: Tasks::new(shutdown.clone()),
+            shutdown,
+            health: Health::new(),
+            registry: Registry::new(service),
+            grpc_listener: bind("grpc_addr", common.grpc_addr).await?,
+            common,
+        })
+    }
+}
+
 #[derive(Parser)]
 struct Cli<A: Subcommand> {
     #[command(flatten)]
@@ -169,34 +188,25 @@ where
 
 async fn serve_until_stopped<P: Program>(config: P::Config) -> anyhow::Result<()> {
     let common = P::common(&config).clone();
-    let grpc_listener = bind("grpc_addr", common.grpc_addr).await?;
+    let grace = Duration::from_millis(common.shutdown_grace_ms);
     let admin_listener = bind("admin_addr", common.admin_addr).await?;
-    let shutdown = CancellationToken::new();
-    let tasks = Tasks::new(shutdown.clone());
-    let health = Health::new();
-    let registry = Registry::new(P::NAME);
-    let admin_stop = CancellationToken::new();
+    let runtime = Runtime::bind(P::NAME, common).await?;
+    let (tasks, shutdown) = (runtime.tasks.clone(), runtime.shutdown.clone());
+    let health = runtime.health.clone();
     listen_to_signals(&shutdown)?;
+    let admin_stop = CancellationToken::new();
+    tracing::info!(
+        event = "process.started",
+        grpc.addr = %runtime.grpc_listener.local_addr()?,
+        admin.addr = %admin_listener.local_addr()?,
+        "the ports are bound"
+    );
     let admin_port = admin::spawn(
         admin_listener,
         health.clone(),
-        registry.clone(),
+        runtime.registry.clone(),
         admin_stop.clone(),
     );
-    tracing::info!(
-        event = "process.started",
-        grpc.addr = %grpc_listener.local_addr()?,
-        "the ports are bound"
-    );
-    let grace = Duration::from_millis(common.shutdown_grace_ms);
-    let runtime = Runtime {
-        tasks: tasks.clone(),
-        shutdown: shutdown.clone(),
-        health: health.clone(),
-        registry,
-        grpc_listener,
-        common,
-    };
     let ended = drive(P::serve(config, runtime), &tasks, &shutdown, &health, grace).await;
     admin_stop.cancel();
     let _ = admin_port.await;

@@ -1,11 +1,13 @@
 //! Reading an error answer.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::time::Duration;
 
-use tonic::{Code, Status};
+use tonic::{Code, Status, TimeoutExpired};
 use tonic_types::StatusExt;
 
+use super::failure::PLATFORM_DOMAIN;
 use super::violations::FieldViolation;
 
 /// A state that forbade a call.
@@ -42,8 +44,14 @@ pub struct ErrorDetails {
 
 impl ErrorDetails {
     /// Reads what `status` carries; what it does not carry, or carries malformed, is empty.
+    ///
+    /// When the deadline passes at the client's own end, tonic says `CANCELLED`; it is read as
+    /// the `DEADLINE_EXCEEDED` that the server would have answered.
     #[must_use]
     pub fn from_status(status: &Status) -> Self {
+        if expired_here(status) {
+            return Self::expired();
+        }
         let details = status.get_error_details();
         let info = details.error_info();
         let fields = details.bad_request().map_or_else(Vec::new, |request| {
@@ -78,4 +86,28 @@ impl ErrorDetails {
             retry_after: details.retry_info().and_then(|info| info.retry_delay),
         }
     }
+
+    fn expired() -> Self {
+        Self {
+            code: Code::DeadlineExceeded,
+            message: "the deadline passed before an answer came; the outcome is unknown".to_owned(),
+            reason: "DEADLINE_EXCEEDED".to_owned(),
+            domain: PLATFORM_DOMAIN.to_owned(),
+            metadata: HashMap::new(),
+            fields: Vec::new(),
+            preconditions: Vec::new(),
+            retry_after: None,
+        }
+    }
+}
+
+fn expired_here(status: &Status) -> bool {
+    let mut cause = status.source();
+    while let Some(error) = cause {
+        if error.is::<TimeoutExpired>() {
+            return status.code() == Code::Cancelled;
+        }
+        cause = error.source();
+    }
+    false
 }

@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn what_is_malformed_counts_as_absent() {
-        for text in ["", "S", "12", "+1S", "123456789S", "1 S", "1s", "é"] {
+        for text in ["", "S", "12", "+1S", "123456789S", "1 S", "1s"] {
             assert_eq!(of(text), None, "{text:?}");
         }
     }
