@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 
-use crate::bank::{Bank, Command, Confirmation, NewIntent, NewRefund};
+use crate::bank::{Command, Confirmation, NewIntent, NewRefund};
 use crate::card::Card;
 use crate::error::ApiError;
 use crate::form::Params;
@@ -62,18 +62,15 @@ impl Endpoint {
         }
     }
 
-    /// The intent the request is about, as far as it exists already.
-    pub(crate) fn intent<'a>(&self, bank: &'a Bank, params: &Params) -> Option<&'a crate::Intent> {
+    /// The intent that the request names in its path or parameters.
+    pub(crate) fn intent_id<'a>(&'a self, params: &'a Params) -> Option<&'a str> {
         match self {
             Self::GetIntent(id)
             | Self::ConfirmIntent(id)
             | Self::CaptureIntent(id)
-            | Self::CancelIntent(id) => bank.intent(id),
-            Self::CreateRefund | Self::ListRefunds => {
-                params.text("payment_intent").and_then(|id| bank.intent(id))
-            }
-            Self::GetRefund(id) => bank.refund(id).and_then(|r| bank.intent(&r.intent_id)),
-            Self::CreateIntent | Self::SearchIntents => None,
+            | Self::CancelIntent(id) => Some(id),
+            Self::CreateRefund | Self::ListRefunds => params.text("payment_intent"),
+            Self::GetRefund(_) | Self::CreateIntent | Self::SearchIntents => None,
         }
     }
 

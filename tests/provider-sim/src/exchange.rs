@@ -16,7 +16,7 @@ use crate::error::ApiError;
 use crate::faults::{Fault, Subject};
 use crate::form::Params;
 use crate::journal::{Entry, Outcome};
-use crate::ledger::{Cause, Claim};
+use crate::ledger::{Cause, Claim, Refusal};
 use crate::render::{self, Expand};
 use crate::simulator::App;
 
@@ -158,7 +158,7 @@ async fn answer(app: Arc<App>, mut call: Call, line: &Line) -> Reply {
             line.cut(Cut::Reset).await
         }
         Some(Fault::SearchEmpty) => {
-            let _ = app.ledger.refuse(&call.cause, Outcome::Fault, None, false);
+            note(&app, &call, Outcome::Fault, None);
             Reply::ok(&read::empty_search())
         }
         // Kinds for webhooks are never drawn for a request.
@@ -179,7 +179,8 @@ fn draw(app: &App, call: &Call) -> Option<Fault> {
         return None;
     }
     let (known_method, known_payment) = app.ledger.look(|bank| {
-        let intent = call.endpoint.intent(bank, &call.params);
+        let id = call.endpoint.intent_id(&call.params);
+        let intent = id.and_then(|id| bank.intent(id));
         let payment = intent
             .and_then(|i| i.metadata.get("payment_id"))
             .map(str::to_owned);
@@ -203,21 +204,38 @@ fn draw(app: &App, call: &Call) -> Option<Fault> {
     })
 }
 
+/// Logs an answer without an effect. A log that cannot be written shows at the next effect.
+fn note(app: &App, call: &Call, outcome: Outcome, error: Option<ApiError>) {
+    let refusal = refusal(call, outcome, error);
+    let _ = app.ledger.refuse(&call.cause, refusal);
+}
+
+fn refusal(call: &Call, outcome: Outcome, error: Option<ApiError>) -> Refusal<'_> {
+    Refusal {
+        outcome,
+        error,
+        saved: false,
+        intent_id: call.endpoint.intent_id(&call.params),
+        metadata: call.params.metadata().unwrap_or_default(),
+    }
+}
+
 /// A failure without an effect.
 fn fail(app: &Arc<App>, call: &Call, error: ApiError, saved: bool) -> Reply {
     if saved {
         match claim(app, call) {
             Err(reply) => return reply,
             Ok(_key) => {
-                let _ = app
-                    .ledger
-                    .refuse(&call.cause, Outcome::Fault, Some(error.clone()), true);
+                let failure = refusal(call, Outcome::Fault, Some(error.clone()));
+                let saved = Refusal {
+                    saved: true,
+                    ..failure
+                };
+                let _ = app.ledger.refuse(&call.cause, saved);
             }
         }
     } else {
-        let _ = app
-            .ledger
-            .refuse(&call.cause, Outcome::Fault, Some(error.clone()), false);
+        note(app, call, Outcome::Fault, Some(error.clone()));
     }
     Reply::error(&error)
 }
@@ -251,9 +269,7 @@ fn claim(app: &Arc<App>, call: &Call) -> Result<Option<HeldKey>, Reply> {
         return Ok(None);
     };
     let refuse = |error: ApiError| {
-        let _ = app
-            .ledger
-            .refuse(&call.cause, Outcome::Refused, Some(error.clone()), false);
+        note(app, call, Outcome::Refused, Some(error.clone()));
         Reply::error(&error)
     };
     match app.ledger.claim(key, *fingerprint) {
@@ -277,29 +293,24 @@ async fn carry_out(app: &App, call: Call) -> Reply {
         endpoint,
         params,
         cause,
-    } = call;
-    let command = match endpoint.clone().command(&params) {
+    } = &call;
+    let command = match endpoint.clone().command(params) {
         Ok(Some(command)) => command,
         Ok(None) => {
-            return match app
-                .ledger
-                .look(|bank| read::answer(&endpoint, bank, &params))
-            {
+            return match app.ledger.look(|bank| read::answer(endpoint, bank, params)) {
                 Ok(body) => Reply::ok(&body),
                 Err(error) => Reply::error(&error),
             };
         }
         Err(error) => {
-            let _ = app
-                .ledger
-                .refuse(&cause, Outcome::Refused, Some(error.clone()), false);
+            note(app, &call, Outcome::Refused, Some(error.clone()));
             return Reply::error(&error);
         }
     };
-    match app.ledger.execute(&cause, command) {
+    match app.ledger.execute(cause, command) {
         Ok(entry) => {
             app.after(&entry).await;
-            reply_of(&entry, read::expand(&params))
+            reply_of(&entry, read::expand(params))
         }
         Err(_) => Reply::internal(),
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::error::ApiError;
-use crate::model::{EventType, Intent, Refund};
+use crate::model::{EventType, Intent, Metadata, Refund};
 
 mod file;
 
@@ -182,13 +182,18 @@ impl Entry {
         }
     }
 
-    /// Copies the merchant's references from the intent.
-    pub(crate) fn about(mut self, intent: &Intent) -> Self {
-        let reference = |key: &str| intent.metadata.get(key).map(str::to_owned);
-        self.intent_id = Some(intent.id.clone());
+    /// Copies the merchant's references.
+    pub(crate) fn refer(&mut self, metadata: &Metadata) {
+        let reference = |key: &str| metadata.get(key).map(str::to_owned);
         self.payment_id = reference("payment_id");
         self.order_id = reference("order_id");
         self.tenant_id = reference("tenant_id");
+    }
+
+    /// Says which intent this is about.
+    pub(crate) fn about(mut self, intent: &Intent) -> Self {
+        self.refer(&intent.metadata);
+        self.intent_id = Some(intent.id.clone());
         self.currency = Some(intent.currency.clone());
         self
     }

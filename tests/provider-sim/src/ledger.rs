@@ -13,6 +13,7 @@ use crate::error::ApiError;
 use crate::form::Fingerprint;
 use crate::journal::{Entry, EventRef, Journal, Op, Outcome, Position};
 use crate::keys::{Keys, Seen};
+use crate::model::Metadata;
 
 mod recovery;
 
@@ -51,6 +52,16 @@ impl Cause {
             fault: None,
         }
     }
+}
+
+/// An answer that changes nothing, and the payment it is about as far as that is known.
+#[derive(Debug)]
+pub(crate) struct Refusal<'a> {
+    pub(crate) outcome: Outcome,
+    pub(crate) error: Option<ApiError>,
+    pub(crate) saved: bool,
+    pub(crate) intent_id: Option<&'a str>,
+    pub(crate) metadata: Metadata,
 }
 
 /// What an idempotency key says about a request.
@@ -104,17 +115,15 @@ impl Ledger {
     }
 
     /// Logs an answer that changes nothing; `saved` keeps it under the idempotency key.
-    pub(crate) fn refuse(
-        &self,
-        cause: &Cause,
-        outcome: Outcome,
-        error: Option<ApiError>,
-        saved: bool,
-    ) -> io::Result<Entry> {
+    pub(crate) fn refuse(&self, cause: &Cause, refusal: Refusal<'_>) -> io::Result<Entry> {
         let mut core = self.lock();
-        let mut entry = Entry::new(core.next_seq, clock::now(), cause.op, outcome);
-        entry.error = error;
-        core.record(cause, entry, saved)
+        let mut entry = Entry::new(core.next_seq, clock::now(), cause.op, refusal.outcome);
+        match refusal.intent_id.and_then(|id| core.bank.intent(id)) {
+            Some(intent) => entry = entry.about(intent),
+            None => entry.refer(&refusal.metadata),
+        }
+        entry.error = refusal.error;
+        core.record(cause, entry, refusal.saved)
     }
 
     /// Logs that an earlier answer was given again.

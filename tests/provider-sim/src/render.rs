@@ -16,6 +16,8 @@ pub(crate) enum Expand {
 /// The body of the answer that an entry records.
 pub(crate) fn answer(entry: &Entry, expand: Expand) -> Value {
     match (&entry.error, &entry.refund, &entry.intent) {
+        // Stripe shows the intent with its own errors, not with those of a refund.
+        (Some(failure), _, _) if entry.op == Op::Refund => error(failure, None),
         (Some(failure), _, intent) => error(failure, intent.as_ref()),
         (None, Some(made), _) if entry.op == Op::Refund => refund(made),
         (None, _, Some(made)) => intent(made, expand),

@@ -12,20 +12,20 @@ pub(super) fn create(intent: &Intent, new: NewRefund, mint: &Mint<'_>) -> Decisi
             "This PaymentIntent ({}) does not have a successful charge to refund.",
             intent.id
         );
-        return Decision::refused(ApiError::unexpected_state(message), None);
+        return Decision::refused(ApiError::unexpected_state(message), Some(intent));
     }
     let left = intent.refundable();
     if left == 0 {
         let charge = intent.charge_id().unwrap_or_default();
         let error = ApiError::invalid(format!("Charge {charge} has already been refunded."));
-        return Decision::refused(error.code("charge_already_refunded"), None);
+        return Decision::refused(error.code("charge_already_refunded"), Some(intent));
     }
     let amount = new.amount.unwrap_or(left);
     if amount > left {
         let error = ApiError::invalid(format!(
             "Refund amount ({amount}) is greater than unrefunded amount on charge ({left})"
         ));
-        return Decision::refused(error.code("amount_too_large").param("amount"), None);
+        return Decision::refused(error.code("amount_too_large").param("amount"), Some(intent));
     }
     let (status, settles) = match intent.payment_method.as_deref().and_then(Card::find) {
         Some(Card::RefundFails) => (RefundStatus::Succeeded, Some(Settlement::Fail)),
@@ -61,7 +61,7 @@ pub(super) fn settle(intent: &Intent, refund: &Refund) -> Decision {
     let mut decision = match refund.settles {
         None => {
             let error = ApiError::invalid(format!("Refund {} has already ended.", refund.id));
-            return Decision::refused(error, None);
+            return Decision::refused(error, Some(&intent));
         }
         Some(Settlement::Succeed) => {
             ended.status = RefundStatus::Succeeded;
