@@ -54,7 +54,7 @@ fn span(batch: &[Delivery]) -> tracing::Span {
         message.id = first.map(|delivery| tracing::field::display(delivery.message.id)),
     );
     if let Some(parent) = first.and_then(|delivery| delivery.message.traceparent.as_deref()) {
-        crate::trace::set_parent(&span, parent);
+        tradepost_telemetry::set_parent(&span, parent);
     }
     span
 }

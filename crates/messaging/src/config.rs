@@ -123,7 +123,7 @@ fn is_amqp_url(url: &SecretString, _context: &()) -> garde::Result {
     url.expose_secret()
         .parse::<AMQPUri>()
         .map(drop)
-        .map_err(|_| garde::Error::new("must be amqp://user:password@host:port/vhost"))
+        .map_err(|_unsafe_to_show| garde::Error::new("must be amqp://user:password@host:port/vhost"))
 }
 
 fn masked<S: Serializer>(_url: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {

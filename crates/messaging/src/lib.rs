@@ -26,7 +26,6 @@ mod relay;
 mod retries;
 mod settle;
 mod topology;
-mod trace;
 mod wire;
 
 pub use config::MessagingConfig;

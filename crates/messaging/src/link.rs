@@ -48,12 +48,12 @@ pub(crate) struct Link {
 
 impl Link {
     pub(crate) async fn connect(config: &MessagingConfig, name: &str) -> Result<Self, LinkError> {
-        let uri = config.uri().map_err(|_| LinkError::Url)?;
+        let uri = config.uri().map_err(|_unsafe_to_show| LinkError::Url)?;
         let properties = ConnectionProperties::default().with_connection_name(name.into());
         let connecting = Connection::connect_uri(uri, properties);
         let connection = timeout(config.connect_timeout(), connecting)
             .await
-            .map_err(|_| LinkError::Timeout)??;
+            .map_err(|_elapsed| LinkError::Timeout)??;
         Ok(Self {
             connection,
             blocked: watch::Sender::new(false),

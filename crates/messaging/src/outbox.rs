@@ -24,7 +24,8 @@ impl Outbox {
     }
 
     /// Adds the messages in one statement. They leave only if the transaction commits; under the
-    /// tenant's role only messages of that tenant are accepted.
+    /// tenant's role only messages of that tenant are accepted. A message without a trace of its
+    /// own joins the current span's.
     pub async fn append(
         &self,
         conn: &mut PgConnection,
@@ -40,7 +41,10 @@ impl Outbox {
         let causes: Vec<Option<Uuid>> = column(messages, |message| {
             message.causation.map(MessageId::as_uuid)
         });
-        let traces: Vec<Option<&str>> = column(messages, |message| message.traceparent.as_deref());
+        let current = tradepost_telemetry::current_traceparent();
+        let traces: Vec<Option<&str>> = column(messages, |message| {
+            message.traceparent.as_deref().or(current.as_deref())
+        });
         sqlx::query(APPEND)
             .bind(column(messages, |message| message.id.as_uuid()))
             .bind(column(messages, |message| message.tenant.as_uuid()))
