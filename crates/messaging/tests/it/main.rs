@@ -1,0 +1,6 @@
+//! Messaging against a real broker and a real database.
+
+mod delivery;
+mod failures;
+mod outbox;
+mod support;
