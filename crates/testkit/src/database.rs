@@ -41,7 +41,7 @@ pub async fn database(service: &Migrator, extra: &[(&'static str, &Migrator)]) -
     }
 }
 
-async fn create(
+pub(crate) async fn create(
     admin: &Url,
     service: &Migrator,
     extra: &[(&'static str, &Migrator)],
@@ -120,10 +120,13 @@ impl Drop for TestDatabase {
                 .enable_all()
                 .build();
             let Ok(runtime) = runtime else { return };
-            let _best_effort = runtime.block_on(tokio::time::timeout(DROP_TIMEOUT, async {
-                let mut conn = connect(&admin).await?;
-                template::drop_database(&mut conn, &name).await
-            }));
+            runtime.block_on(async {
+                let dropped = async {
+                    let mut conn = connect(&admin).await?;
+                    template::drop_database(&mut conn, &name).await
+                };
+                let _best_effort = tokio::time::timeout(DROP_TIMEOUT, dropped).await;
+            });
         });
         let _best_effort = dropper.join();
     }
