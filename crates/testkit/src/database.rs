@@ -14,8 +14,11 @@ use uuid::Uuid;
 
 use crate::stack;
 
-/// How long dropping the database at the end of a test may take before it is left behind.
-const DROP_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the end of a test waits for a connection on which to drop its database.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long it waits for the drop itself, which includes a checkpoint; the server goes on with it
+/// when nobody listens any more.
+const DROP_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// Roles of all test databases are `testkit_owner`, `testkit_app` and `testkit_system`.
 const SERVICE: &str = "testkit";
@@ -121,11 +124,10 @@ impl Drop for TestDatabase {
                 .build();
             let Ok(runtime) = runtime else { return };
             runtime.block_on(async {
-                let dropped = async {
-                    let mut conn = connect(&admin).await?;
-                    template::drop_database(&mut conn, &name).await
-                };
-                let _best_effort = tokio::time::timeout(DROP_TIMEOUT, dropped).await;
+                let connected = tokio::time::timeout(CONNECT_TIMEOUT, connect(&admin)).await;
+                let Ok(Ok(mut conn)) = connected else { return };
+                let drop = template::drop_database(&mut conn, &name);
+                let _best_effort = tokio::time::timeout(DROP_TIMEOUT, drop).await;
             });
         });
         let _best_effort = dropper.join();

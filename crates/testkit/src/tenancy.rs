@@ -3,7 +3,7 @@
 
 mod checks;
 
-use sqlx::{AssertSqlSafe, Executor};
+use sqlx::{AssertSqlSafe, Executor, PgConnection};
 
 use crate::TestDatabase;
 
@@ -12,7 +12,7 @@ use crate::TestDatabase;
 /// # Panics
 /// With all violations, one a line.
 pub async fn assert_tenancy(database: &TestDatabase, allow_list: &[&str]) {
-    let violations = tenancy_violations(database, allow_list).await;
+    let violations = tenancy_violations(&mut database.admin().await, allow_list).await;
     assert!(
         violations.is_empty(),
         "tenants are not kept apart:\n  {}",
@@ -20,7 +20,8 @@ pub async fn assert_tenancy(database: &TestDatabase, allow_list: &[&str]) {
     );
 }
 
-/// What is wrong with the schema of the database, one sentence each.
+/// What is wrong with the schema that a superuser's connection shows, one sentence each. A
+/// transaction that the connection is in counts, so that a test may try a sabotage and undo it.
 ///
 /// The allow-list names, as `schema.name` (or `name` in `public`), tables that have no `tenant_id`
 /// because they belong to nobody or whose keys do not begin with it, indexes that serve the system
@@ -29,8 +30,7 @@ pub async fn assert_tenancy(database: &TestDatabase, allow_list: &[&str]) {
 ///
 /// # Panics
 /// If the catalogue cannot be read.
-pub async fn tenancy_violations(database: &TestDatabase, allow_list: &[&str]) -> Vec<String> {
-    let mut conn = database.admin().await;
+pub async fn tenancy_violations(conn: &mut PgConnection, allow_list: &[&str]) -> Vec<String> {
     if let Err(error) = conn.execute(checks::VIEW_OF_TABLES).await {
         panic!("cannot look at the catalogue: {error}");
     }
@@ -38,7 +38,7 @@ pub async fn tenancy_violations(database: &TestDatabase, allow_list: &[&str]) ->
     for check in checks::CHECKS {
         // Each check answers with (object, table it belongs to).
         let found: Vec<(String, String)> = match sqlx::query_as(AssertSqlSafe(check.sql))
-            .fetch_all(&mut conn)
+            .fetch_all(&mut *conn)
             .await
         {
             Ok(found) => found,

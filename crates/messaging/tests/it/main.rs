@@ -2,5 +2,6 @@
 
 mod delivery;
 mod failures;
+mod faults;
 mod outbox;
 mod support;

@@ -15,7 +15,7 @@ use tradepost_messaging::{
     Subscription, inbox,
 };
 use tradepost_postgres::Database;
-use tradepost_testkit::{Broker, TestDatabase, eventually};
+use tradepost_testkit::{Broker, PrivatePostgres, TestDatabase, eventually};
 use tradepost_types::{MessageId, TenantId};
 
 pub const SOON: Duration = Duration::from_secs(20);
@@ -48,6 +48,8 @@ pub struct Prober {
     database: Database,
     calls: Mutex<HashMap<MessageId, u32>>,
     pub batches: Mutex<Vec<usize>>,
+    /// Runs once, after the next commit and before the acknowledgement.
+    pub after_commit: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl Prober {
@@ -56,6 +58,7 @@ impl Prober {
             database,
             calls: Mutex::default(),
             batches: Mutex::default(),
+            after_commit: Mutex::default(),
         }
     }
 
@@ -112,7 +115,12 @@ impl Handler for Prober {
                     .map_err(tradepost_postgres::DbError::from)?;
             }
         }
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        let hook = self.after_commit.lock().unwrap().take();
+        if let Some(hook) = hook {
+            hook();
+        }
+        Ok(())
     }
 }
 
@@ -156,7 +164,18 @@ impl Service {
 
     pub async fn with(config: MessagingConfig) -> Self {
         let extra = [("messaging", &tradepost_messaging::MIGRATOR)];
-        let test_database = tradepost_testkit::database(&EFFECTS, &extra).await;
+        Self::on(config, tradepost_testkit::database(&EFFECTS, &extra).await)
+    }
+
+    /// On a database server of its own.
+    pub async fn on_private_postgres(postgres: &PrivatePostgres) -> Self {
+        let broker = tradepost_testkit::broker();
+        let extra = [("messaging", &tradepost_messaging::MIGRATOR)];
+        let database = postgres.database(&EFFECTS, &extra).await;
+        Self::on(quick(broker.url(), broker.namespace()), database)
+    }
+
+    fn on(config: MessagingConfig, test_database: TestDatabase) -> Self {
         let database = Database::connect_lazy(&test_database.config(), "probe").unwrap();
         Self {
             test_database,

@@ -1,7 +1,9 @@
 //! Failures are sorted by what a caller can do.
 
+use std::time::Duration;
+
 use tradepost_postgres::{Database, DatabaseConfig, DbError};
-use tradepost_testkit::free_port;
+use tradepost_testkit::{Fault, FaultProxy, free_port};
 use tradepost_types::TenantId;
 
 use crate::notes;
@@ -64,7 +66,7 @@ async fn the_server_ends_statements_and_lock_waits_that_take_too_long() {
         .unwrap();
 
     let mut waiter = db.system_tx().await.unwrap();
-    let lock = sqlx::query("select pg_advisory_xact_lock(1)")
+    let lock = sqlx::query("select id from notes")
         .execute(waiter.conn())
         .await;
     let mut sleeper = db.system_tx().await.unwrap();
@@ -78,6 +80,48 @@ async fn the_server_ends_statements_and_lock_waits_that_take_too_long() {
     );
     assert!(matches!(lock, DbError::SerializationFailure(_)), "{lock:?}");
     assert!(matches!(slow, DbError::Unavailable(_)), "{slow:?}");
+}
+
+#[tokio::test]
+async fn connections_that_died_in_the_pool_are_passed_over_without_an_error() {
+    let test = notes::fresh().await;
+    let mut config = test.config();
+    let proxy = FaultProxy::before(&config.url).await;
+    config.url = proxy.rewrite(&config.url);
+    (config.max_connections, config.acquire_timeout_ms) = (3, 5_000);
+    let db = Database::connect_lazy(&config, "test").unwrap();
+    let tenant = TenantId::new();
+    let (one, two, three) = tokio::join!(
+        db.tenant_tx(tenant),
+        db.tenant_tx(tenant),
+        db.tenant_tx(tenant)
+    );
+    for tx in [one, two, three] {
+        tx.unwrap().rollback().await;
+    }
+
+    proxy.cut();
+    let after_cut = db.tenant_tx(tenant).await;
+
+    assert!(after_cut.is_ok(), "{after_cut:?}");
+}
+
+#[tokio::test]
+async fn a_silent_network_is_unavailability_within_the_time_limit() {
+    let test = notes::fresh().await;
+    let mut config = test.config();
+    let proxy = FaultProxy::before(&config.url).await;
+    config.url = proxy.rewrite(&config.url);
+    (config.max_connections, config.acquire_timeout_ms) = (1, 1_000);
+    let db = Database::connect_lazy(&config, "test").unwrap();
+    db.ping().await.unwrap();
+
+    proxy.set(Fault::Blackhole);
+    let silent = tokio::time::timeout(Duration::from_secs(5), db.tenant_tx(TenantId::new())).await;
+    proxy.set(Fault::None);
+
+    let error = silent.unwrap().unwrap_err();
+    assert!(matches!(error, DbError::Unavailable(_)), "{error:?}");
 }
 
 #[tokio::test]

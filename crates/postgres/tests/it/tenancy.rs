@@ -2,7 +2,7 @@
 
 use sqlx::Executor;
 use tradepost_postgres::DbError;
-use tradepost_testkit::{TestDatabase, assert_tenancy, tenancy_violations};
+use tradepost_testkit::{assert_tenancy, tenancy_violations};
 use tradepost_types::TenantId;
 
 use crate::notes;
@@ -135,23 +135,20 @@ const SABOTAGES: &[(&str, &str)] = &[
     ),
 ];
 
-/// With a table that has no keys that begin with its tenant, for foreign keys to point at.
-async fn with_refs() -> TestDatabase {
-    let test = notes::fresh().await;
-    let refs = "create table refs (tenant_id uuid not null, id bigint unique)";
-    test.admin().await.execute(refs).await.unwrap();
-    test
-}
-
 #[tokio::test]
 async fn the_catalogue_test_notices_every_way_to_let_tenants_meet() {
-    let before = tenancy_violations(&with_refs().await, &["refs"]).await;
+    let test = notes::fresh().await;
+    let mut admin = test.admin().await;
+    let refs = "create table refs (tenant_id uuid not null, id bigint unique)";
+    admin.execute(refs).await.unwrap();
+    let before = tenancy_violations(&mut admin, &["refs"]).await;
 
     for (sabotage, expected) in SABOTAGES {
-        // The check looks from a session of its own, so the sabotage is real: each its database.
-        let copy = with_refs().await;
-        copy.admin().await.execute(*sabotage).await.unwrap();
-        let found = tenancy_violations(&copy, &["refs"]).await;
+        admin.execute("begin").await.unwrap();
+        admin.execute(*sabotage).await.unwrap();
+        let found = tenancy_violations(&mut admin, &["refs"]).await;
+        admin.execute("rollback").await.unwrap();
+
         let new: Vec<_> = found
             .iter()
             .filter(|violation| !before.contains(violation))
@@ -176,7 +173,7 @@ async fn the_allow_list_excuses_tables_and_indexes_but_never_missing_row_level_s
     .await
     .unwrap();
 
-    let found = tenancy_violations(&test, &["currencies", "notes_sweep", "notes"]).await;
+    let found = tenancy_violations(&mut admin, &["currencies", "notes_sweep", "notes"]).await;
 
     assert_eq!(found, ["public.notes: row-level security is not enabled"]);
 }

@@ -12,7 +12,7 @@ pub(super) struct Check {
 
 /// The tables of the application, and where their tenant column is.
 pub(super) const VIEW_OF_TABLES: &str = "
-    create temp view app_table as
+    create or replace temp view app_table as
     select c.oid, c.relrowsecurity, c.relforcerowsecurity, c.relowner,
            n.nspname || '.' || c.relname as name,
            a.attnum as tenant_column, coalesce(a.attnotnull, false) as tenant_not_null
