@@ -8,5 +8,5 @@ pub mod application;
 pub mod bootstrap;
 pub mod config;
 pub mod domain;
-mod metrics;
+pub mod metrics;
 pub mod ports;
