@@ -51,9 +51,12 @@ impl Handler for CommandHandler {
 fn transient(error: StoreError) -> HandleError {
     match error {
         StoreError::Database(error) => error.into(),
-        other => HandleError::Transient {
+        StoreError::RequestIdReused
+        | StoreError::ItemNotFound
+        | StoreError::CurrencyChanged
+        | StoreError::Stock(_) => HandleError::Transient {
             reason: "store",
-            source: other.into(),
+            source: error.into(),
         },
     }
 }
