@@ -75,8 +75,8 @@ pub enum PlaceFault {
         /// The lines.
         lines: Vec<(usize, Sku)>,
     },
-    /// The list price is in another currency.
-    #[error("the item's list price is in another currency")]
+    /// The price is in another currency.
+    #[error("the price is in another currency than the order")]
     CurrencyMismatch {
         /// The lines.
         lines: Vec<(usize, Sku)>,
@@ -113,8 +113,9 @@ impl NewOrder {
             return Err(PlaceFault::ItemInactive { lines });
         }
         if let Some(lines) = hit(|item, line, currency| {
-            line.agreed_price.is_none()
-                && item.is_some_and(|item| item.price.currency() != currency)
+            let list_price = item.map(|item| item.price);
+            let price = line.agreed_price.or(list_price);
+            price.is_some_and(|price| price.currency() != currency)
         }) {
             return Err(PlaceFault::CurrencyMismatch { lines });
         }

@@ -154,6 +154,12 @@ impl Definitions {
             .unwrap_or(CURRENT_VERSION)
     }
 
+    /// All versions this binary can drive.
+    #[must_use]
+    pub fn versions(&self) -> Vec<i32> {
+        self.versions.iter().map(|(version, _)| *version).collect()
+    }
+
     /// The machine of that version, if this binary knows it.
     #[must_use]
     pub fn definition(&self, version: i32) -> Option<Definition> {
