@@ -36,10 +36,12 @@ without_service_starts() {
         "$@" >>"$DIR/install.log" 2>&1 || die "apt-get failed; see $DIR/install.log"
         return
     fi
-    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
-    as_root chmod 755 "$policy"
     local result=0
-    ("$@") >>"$DIR/install.log" 2>&1 || result=$?
-    as_root rm -f "$policy"
+    (
+        trap 'as_root rm -f "$policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+        as_root chmod 755 "$policy"
+        "$@"
+    ) >>"$DIR/install.log" 2>&1 || result=$?
     ((result == 0)) || die "apt-get failed; see $DIR/install.log"
 }

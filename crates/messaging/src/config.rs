@@ -14,7 +14,8 @@ pub struct MessagingConfig {
     #[serde(serialize_with = "masked")]
     #[garde(custom(is_amqp_url))]
     pub url: SecretString,
-    /// Put before every exchange and queue name, so that tests share a broker unnoticed.
+    /// Put before every exchange and queue name, so that tests share a broker unnoticed. Queues of
+    /// a namespace expire when nobody uses them.
     #[garde(inner(length(max = 64)))]
     pub namespace: Option<String>,
     /// Relays of this process that overlap one's claim with another's wait for confirms.
@@ -123,7 +124,9 @@ fn is_amqp_url(url: &SecretString, _context: &()) -> garde::Result {
     url.expose_secret()
         .parse::<AMQPUri>()
         .map(drop)
-        .map_err(|_unsafe_to_show| garde::Error::new("must be amqp://user:password@host:port/vhost"))
+        .map_err(|_unsafe_to_show| {
+            garde::Error::new("must be amqp://user:password@host:port/vhost")
+        })
 }
 
 fn masked<S: Serializer>(_url: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {

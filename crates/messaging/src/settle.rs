@@ -15,7 +15,7 @@ use crate::handler::{Delivery, HandleError, Subscription};
 use crate::link::jittered;
 use crate::metrics::Metrics;
 
-/// Tries of a single message before it goes to a retry row, its batch's try not counted.
+/// Tries of a single message before it goes to a retry row; that of a larger batch is not counted.
 const TRIES: u32 = 3;
 const TRY_PAUSE_MS: std::ops::Range<u64> = 20..100;
 const OUTAGE_PAUSE_MIN: Duration = Duration::from_millis(100);
@@ -63,32 +63,38 @@ impl Settler {
         if batch.is_empty() {
             return true;
         }
-        loop {
-            match self.attempts.once(batch).await {
-                Ok(()) => return true,
-                Err(error) => {
-                    log_failure(batch, &error);
-                    if self.database.ping().await.is_ok() {
-                        break;
-                    }
-                }
+        let error = loop {
+            let Err(error) = self.attempts.once(batch).await else {
+                return true;
+            };
+            log_failure(batch, &error);
+            if self.database.ping().await.is_ok() {
+                break error;
             }
-            // Its failure says nothing about the messages.
+            // A failure while the database is away says nothing about the messages.
             if !self.database_returns(stop).await {
                 return false;
             }
+        };
+        if let [only] = batch {
+            return self.settle_alone(only, Some(error), stop).await;
         }
         for delivery in batch {
-            if !self.settle_alone(delivery, stop).await {
+            if !self.settle_alone(delivery, None, stop).await {
                 return false;
             }
         }
         true
     }
 
-    async fn settle_alone(&self, delivery: &Delivery, stop: &CancellationToken) -> bool {
+    async fn settle_alone(
+        &self,
+        delivery: &Delivery,
+        mut failed: Option<HandleError>,
+        stop: &CancellationToken,
+    ) -> bool {
         loop {
-            let recorded = match self.verdict(delivery, stop).await {
+            let recorded = match self.verdict(delivery, failed.take(), stop).await {
                 Verdict::Handled => Ok(()),
                 Verdict::RetryLater(fault) => self.retry_later(delivery, &fault).await,
                 Verdict::Park(fault) => {
@@ -109,11 +115,21 @@ impl Settler {
         }
     }
 
-    async fn verdict(&self, delivery: &Delivery, stop: &CancellationToken) -> Verdict {
+    /// Tries the message alone; `failed` is the outcome of the first try, if it was made already.
+    async fn verdict(
+        &self,
+        delivery: &Delivery,
+        mut failed: Option<HandleError>,
+        stop: &CancellationToken,
+    ) -> Verdict {
         let mut tries = 0;
         loop {
-            let Err(error) = self.attempts.once(std::slice::from_ref(delivery)).await else {
-                return Verdict::Handled;
+            let error = match failed.take() {
+                Some(error) => error,
+                None => match self.attempts.once(std::slice::from_ref(delivery)).await {
+                    Ok(()) => return Verdict::Handled,
+                    Err(error) => error,
+                },
             };
             tries += 1;
             let fault = Fault::from(&error);

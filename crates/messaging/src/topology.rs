@@ -15,6 +15,8 @@ pub(crate) const EVENTS: &str = "tradepost.events";
 /// Deliveries of one message before the broker gives it up. Only a consumer that crashes again and
 /// again comes near it; failures we see are counted in the retry rows.
 const DELIVERY_LIMIT: i32 = 20;
+/// Queues of a namespace belong to a test that may die; the broker removes them when unused.
+const TEST_QUEUE_EXPIRY_MS: i32 = 600_000;
 
 /// What a queue listens to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,8 +104,8 @@ pub(crate) async fn declare_queue(
 ) -> Result<(), lapin::Error> {
     let name = config.name(queue);
     let dead = dead(&name);
-    declare(channel, &dead, quorum()).await?;
-    declare(channel, &name, work_arguments(&dead)).await?;
+    declare(channel, &dead, quorum(config)).await?;
+    declare(channel, &name, work_arguments(config, &dead)).await?;
     for binding in bindings {
         channel
             .queue_bind(
@@ -129,17 +131,20 @@ async fn declare(channel: &Channel, name: &str, arguments: FieldTable) -> Result
         .map(drop)
 }
 
-fn quorum() -> FieldTable {
+fn quorum(config: &MessagingConfig) -> FieldTable {
     let mut arguments = FieldTable::default();
     set(&mut arguments, "x-queue-type", "quorum");
+    if config.namespace.is_some() {
+        arguments.insert("x-expires".into(), AMQPValue::LongInt(TEST_QUEUE_EXPIRY_MS));
+    }
     arguments
 }
 
 /// Arguments cannot change after the first declaration, and the defaults differ between broker
 /// versions, so everything that matters is named. At-least-once dead-lettering needs
 /// `reject-publish`.
-fn work_arguments(dead: &str) -> FieldTable {
-    let mut arguments = quorum();
+fn work_arguments(config: &MessagingConfig, dead: &str) -> FieldTable {
+    let mut arguments = quorum(config);
     arguments.insert(
         "x-delivery-limit".into(),
         AMQPValue::LongInt(DELIVERY_LIMIT),

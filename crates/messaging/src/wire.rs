@@ -82,14 +82,14 @@ pub(crate) fn flatten(properties: &BasicProperties) -> Headers {
     let mut headers = Headers::new();
     if let Some(table) = properties.headers() {
         for (name, value) in table.inner() {
-            headers.insert(name.to_string(), text(value));
+            headers.insert(storable(name.as_str()), storable(&text(value)));
         }
     }
     let mut stand_in = |name: &str, value: &Option<ShortString>| {
         if let Some(value) = value {
             headers
                 .entry(name.to_owned())
-                .or_insert_with(|| value.to_string());
+                .or_insert_with(|| storable(value.as_str()));
         }
     };
     stand_in(ID, properties.message_id());
@@ -150,11 +150,11 @@ fn optional<T>(
 }
 
 /// PostgreSQL's texts cannot hold NUL, and a message must be storable whatever it carries.
-fn text(value: &AMQPValue) -> String {
-    plain(value).replace('\0', "\u{fffd}")
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }
 
-fn plain(value: &AMQPValue) -> String {
+fn text(value: &AMQPValue) -> String {
     let bytes = |text: &LongString| String::from_utf8_lossy(text.as_bytes()).into_owned();
     if let AMQPValue::LongString(value) = value {
         bytes(value)

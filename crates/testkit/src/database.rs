@@ -14,8 +14,11 @@ use uuid::Uuid;
 
 use crate::stack;
 
-/// How long dropping the database at the end of a test may take before it is left behind.
-const DROP_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the end of a test waits for a connection on which to drop its database.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long it waits for the drop itself, which includes a checkpoint; the server goes on with it
+/// when nobody listens any more.
+const DROP_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// Roles of all test databases are `testkit_owner`, `testkit_app` and `testkit_system`.
 const SERVICE: &str = "testkit";
@@ -41,7 +44,7 @@ pub async fn database(service: &Migrator, extra: &[(&'static str, &Migrator)]) -
     }
 }
 
-async fn create(
+pub(crate) async fn create(
     admin: &Url,
     service: &Migrator,
     extra: &[(&'static str, &Migrator)],
@@ -120,10 +123,12 @@ impl Drop for TestDatabase {
                 .enable_all()
                 .build();
             let Ok(runtime) = runtime else { return };
-            let _best_effort = runtime.block_on(tokio::time::timeout(DROP_TIMEOUT, async {
-                let mut conn = connect(&admin).await?;
-                template::drop_database(&mut conn, &name).await
-            }));
+            runtime.block_on(async {
+                let connected = tokio::time::timeout(CONNECT_TIMEOUT, connect(&admin)).await;
+                let Ok(Ok(mut conn)) = connected else { return };
+                let drop = template::drop_database(&mut conn, &name);
+                let _best_effort = tokio::time::timeout(DROP_TIMEOUT, drop).await;
+            });
         });
         let _best_effort = dropper.join();
     }

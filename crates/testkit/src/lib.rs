@@ -8,18 +8,18 @@
 mod broker;
 mod database;
 mod eventually;
-//mod fault_proxy;
+mod fault_proxy;
 mod ports;
-//mod private;
-//mod process;
+mod private;
+mod process;
 mod stack;
-//mod tenancy;
+mod tenancy;
 
 pub use broker::{Broker, broker};
 pub use database::{TestDatabase, database};
 pub use eventually::eventually;
-//pub use fault_proxy::{Fault, FaultProxy};
+pub use fault_proxy::{Fault, FaultProxy};
 pub use ports::free_port;
-//pub use private::{PrivateBroker, PrivatePostgres, private_broker, private_postgres};
-//pub use process::{Process, ProcessBuilder};
-//pub use tenancy::{assert_tenancy, tenancy_violations};
+pub use private::{Alarm, PrivateBroker, PrivatePostgres, private_broker, private_postgres};
+pub use process::{Process, ProcessBuilder};
+pub use tenancy::{assert_tenancy, tenancy_violations};
