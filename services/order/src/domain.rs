@@ -12,8 +12,8 @@ pub use event::{Event, EventKind, RebuildError, Recorded, rebuild};
 pub use input::{Input, PaymentAnswer, RefundAnswer, ShipmentNews, StockAnswer, Verb};
 pub use order::{Address, Details, Line, Order, Timer};
 pub use phase::{
-    Asked, Attention, Authorizing, Cancelling, Confirming, OrderState, Outcome, Parcel, PaymentWait,
-    Phase, Saga, StockStep, Step, Undo,
+    Asked, Attention, Authorizing, Cancelling, Confirming, OrderState, Outcome, Parcel,
+    PaymentWait, Phase, Saga, Step, StockStep, Undo,
 };
 pub use placing::{CatalogueItem, Draft, DraftLine, NewOrder, PlaceFault};
 pub use waiting::{Waiting, waiting};

@@ -38,8 +38,11 @@ pub struct InventoryCatalogue {
     channel: Channel,
     deadline: Duration,
     limits: CacheLimits,
-    cache: Arc<Mutex<HashMap<(TenantId, Sku), (Instant, CatalogueItem)>>>,
+    cache: Arc<Mutex<Cache>>,
 }
+
+/// Items, and since when they are known.
+type Cache = HashMap<(TenantId, Sku), (Instant, CatalogueItem)>;
 
 impl InventoryCatalogue {
     /// Asks over `channel`, waiting no longer than `deadline`.

@@ -155,11 +155,7 @@ pub enum RebuildError {
 ///
 /// # Errors
 /// When the events are not a whole history in order.
-pub fn rebuild(
-    tenant: TenantId,
-    id: OrderId,
-    events: &[Recorded],
-) -> Result<Order, RebuildError> {
+pub fn rebuild(tenant: TenantId, id: OrderId, events: &[Recorded]) -> Result<Order, RebuildError> {
     let (first, rest) = events.split_first().ok_or(RebuildError::Empty)?;
     let (details, saga_version) = first.placed.clone().ok_or(RebuildError::NotPlaced)?;
     let start = Order {

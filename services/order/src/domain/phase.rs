@@ -372,10 +372,19 @@ impl Step {
             Self::AwaitHandOver => matches!(phase, Phase::Confirmed),
             Self::CapturePayment => matches!(phase, Phase::Capturing { .. }),
             Self::AwaitDelivery | Self::FindParcel => matches!(phase, Phase::Shipped),
-            Self::RefundPayment => matches!(phase, Phase::Returning { refunded: false, .. }),
+            Self::RefundPayment => matches!(
+                phase,
+                Phase::Returning {
+                    refunded: false,
+                    ..
+                }
+            ),
             Self::VoidShipment => matches!(
                 phase,
-                Phase::Cancelling(Cancelling { undo: Undo::Shipment { .. }, .. })
+                Phase::Cancelling(Cancelling {
+                    undo: Undo::Shipment { .. },
+                    ..
+                })
             ),
             Self::VoidPayment => matches!(
                 phase,

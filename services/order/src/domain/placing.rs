@@ -186,9 +186,7 @@ impl Priced {
         };
         for line in lines {
             // Every line was found before; a missing one cannot be priced either way.
-            let item = catalogue
-                .get(&line.sku)
-                .ok_or(PlaceFault::TotalTooLarge)?;
+            let item = catalogue.get(&line.sku).ok_or(PlaceFault::TotalTooLarge)?;
             priced.add(line, item).ok_or(PlaceFault::TotalTooLarge)?;
         }
         Ok(priced)

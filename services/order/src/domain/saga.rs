@@ -221,12 +221,12 @@ pub fn apply(
 /// The rules that hold in every phase; `None` is stale.
 fn signal<'a>(order: &Order, input: &'a Input) -> Result<Option<Signal<'a>>, Refusal> {
     let asked = order.saga.asked;
-    let known = |is_current: bool, was_asked: bool, signal: Signal<'a>| match (is_current, was_asked)
-    {
-        (false, _) => Ok(None),
-        (true, false) => Err(Refusal::Illegal),
-        (true, true) => Ok(Some(signal)),
-    };
+    let known =
+        |is_current: bool, was_asked: bool, signal: Signal<'a>| match (is_current, was_asked) {
+            (false, _) => Ok(None),
+            (true, false) => Err(Refusal::Illegal),
+            (true, true) => Ok(Some(signal)),
+        };
     match input {
         Input::Stock(id, StockAnswer::Released) => {
             Ok(order.reservation_number(*id).map(Signal::Released))

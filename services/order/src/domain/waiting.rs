@@ -21,10 +21,21 @@ pub struct Waiting {
 /// What the order waits for; `None` when it is final.
 #[must_use]
 pub fn waiting(order: &Order) -> Option<Waiting> {
+    let (awaited, at_deadline) = awaited(&order.saga.phase)?;
+    Some(Waiting {
+        awaited,
+        at_deadline,
+        deadline: order.timer.at,
+        attempts: order.timer.attempts.saturating_add(1),
+    })
+}
+
+/// For what, and what happens if it does not come.
+fn awaited(phase: &Phase) -> Option<(String, String)> {
     const AGAIN: &str = "the command is sent again";
     let inventory = |command: &str| format!("the inventory service's answer to {command}");
     let payment = |command: &str| format!("the payment service's answer to {command}");
-    let (awaited, at_deadline) = match &order.saga.phase {
+    let words = match phase {
         Phase::Reserving => (inventory("inventory.reserve"), AGAIN.to_owned()),
         Phase::Authorizing(now) => match now.wait {
             PaymentWait::Answer => (
@@ -51,7 +62,10 @@ pub fn waiting(order: &Order) -> Option<Waiting> {
             let parcel = (now.parcel == Parcel::Awaited)
                 .then(|| "the shipping service's answer to shipping.book".to_owned());
             let both: Vec<String> = stock.into_iter().chain(parcel).collect();
-            (both.join(" and "), "what is missing is sent again".to_owned())
+            (
+                both.join(" and "),
+                "what is missing is sent again".to_owned(),
+            )
         }
         Phase::Confirmed => (
             "the carrier to fetch the parcel".to_owned(),
@@ -71,9 +85,10 @@ pub fn waiting(order: &Order) -> Option<Waiting> {
                 "the shipping service's answer to shipping.void".to_owned(),
                 AGAIN.to_owned(),
             ),
-            Undo::MoneyAndStock { payment: true, .. } => {
-                (payment("payment.void"), "what is missing is sent again".to_owned())
-            }
+            Undo::MoneyAndStock { payment: true, .. } => (
+                payment("payment.void"),
+                "what is missing is sent again".to_owned(),
+            ),
             Undo::MoneyAndStock { payment: false, .. } => {
                 (inventory("inventory.release"), AGAIN.to_owned())
             }
@@ -86,10 +101,5 @@ pub fn waiting(order: &Order) -> Option<Waiting> {
             return None;
         }
     };
-    Some(Waiting {
-        awaited,
-        at_deadline,
-        deadline: order.timer.at,
-        attempts: order.timer.attempts.saturating_add(1),
-    })
+    Some(words)
 }

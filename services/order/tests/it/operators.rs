@@ -32,7 +32,9 @@ fn abandon(order: &str) -> pb::AbandonStuckOrderRequest {
 
 /// An order whose void fails for good.
 async fn stuck_in_void(stage: &Stage) -> pb::Order {
-    let order = stage.placed_until(paid_by("pm_void_fails"), S::Confirmed).await;
+    let order = stage
+        .placed_until(paid_by("pm_void_fails"), S::Confirmed)
+        .await;
     stage.cancel(&order.order_id).await.unwrap();
     stage.until(&order.order_id, S::NeedsAttention).await
 }
@@ -42,18 +44,28 @@ async fn a_failing_void_is_listed_and_can_be_skipped_with_a_reason() {
     let stage = Stage::new().await;
     let order = stuck_in_void(&stage).await;
 
-    let list = stage.client.clone().list_stuck_orders(pb::ListStuckOrdersRequest::default());
+    let mut client = stage.client.clone();
+    let list = client.list_stuck_orders(pb::ListStuckOrdersRequest::default());
     let stuck = list.await.unwrap().into_inner().orders;
     assert_eq!(stuck.len(), 1);
     assert_eq!(stuck[0].step, "void_payment");
     assert_eq!(stuck[0].verbs, ["retry", "skip", "abandon"]);
     assert!(order.attention_reason.contains("PROVIDER_REFUSED"));
 
-    stage.client.clone().skip_stuck_step(skip(&order.order_id)).await.unwrap();
+    stage
+        .client
+        .clone()
+        .skip_stuck_step(skip(&order.order_id))
+        .await
+        .unwrap();
 
     stage.until(&order.order_id, S::Cancelled).await;
     let timeline = stage.timeline(&order.order_id).await;
-    let skipped = timeline.events.iter().find(|event| event.r#type == "step_skipped").unwrap();
+    let skipped = timeline
+        .events
+        .iter()
+        .find(|event| event.r#type == "step_skipped")
+        .unwrap();
     assert!(skipped.description.contains("tester"));
     assert!(skipped.description.contains("done at the provider's desk"));
     assert!(skipped.cause.starts_with("request:"));
@@ -69,7 +81,10 @@ async fn a_failing_void_can_be_retried_and_abandoned() {
     client.retry_stuck_order(request.clone()).await.unwrap();
     client.retry_stuck_order(request).await.unwrap();
     let order = stage.until(&order.order_id, S::NeedsAttention).await;
-    client.abandon_stuck_order(abandon(&order.order_id)).await.unwrap();
+    client
+        .abandon_stuck_order(abandon(&order.order_id))
+        .await
+        .unwrap();
 
     let order = stage.until(&order.order_id, S::Rejected).await;
     assert_eq!(order.reject_reason, "ABANDONED");
@@ -79,7 +94,9 @@ async fn a_failing_void_can_be_retried_and_abandoned() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_capture_goes_on_after_a_retry() {
     let stage = Stage::new().await;
-    let order = stage.placed_until(paid_by("pm_capture_fails"), S::Confirmed).await;
+    let order = stage
+        .placed_until(paid_by("pm_capture_fails"), S::Confirmed)
+        .await;
     let handed_over = se::ShipmentHandedOver {
         shipment_id: order.shipment_id.clone(),
         order_id: order.order_id.clone(),
@@ -88,7 +105,12 @@ async fn a_failed_capture_goes_on_after_a_retry() {
     stage.tell(&order.order_id, &handed_over).await;
     stage.until(&order.order_id, S::NeedsAttention).await;
 
-    stage.client.clone().retry_stuck_order(retry(&order.order_id)).await.unwrap();
+    stage
+        .client
+        .clone()
+        .retry_stuck_order(retry(&order.order_id))
+        .await
+        .unwrap();
 
     stage.until(&order.order_id, S::Shipped).await;
 }
@@ -100,9 +122,18 @@ async fn verbs_need_a_stuck_order() {
     let mut client = stage.client.clone();
 
     let refused = [
-        client.retry_stuck_order(retry(&order.order_id)).await.unwrap_err(),
-        client.skip_stuck_step(skip(&order.order_id)).await.unwrap_err(),
-        client.abandon_stuck_order(abandon(&order.order_id)).await.unwrap_err(),
+        client
+            .retry_stuck_order(retry(&order.order_id))
+            .await
+            .unwrap_err(),
+        client
+            .skip_stuck_step(skip(&order.order_id))
+            .await
+            .unwrap_err(),
+        client
+            .abandon_stuck_order(abandon(&order.order_id))
+            .await
+            .unwrap_err(),
     ];
     for status in refused {
         assert_eq!(reason(&status), "ORDER_NOT_STUCK");

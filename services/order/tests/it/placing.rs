@@ -12,8 +12,16 @@ async fn e01_the_same_request_makes_one_order() {
     let request = request();
     let mut client = stage.client.clone();
 
-    let first = client.place_order(request.clone()).await.unwrap().into_inner();
-    let again = client.place_order(request.clone()).await.unwrap().into_inner();
+    let first = client
+        .place_order(request.clone())
+        .await
+        .unwrap()
+        .into_inner();
+    let again = client
+        .place_order(request.clone())
+        .await
+        .unwrap()
+        .into_inner();
 
     assert!(!first.replayed);
     assert!(again.replayed);
@@ -151,7 +159,11 @@ async fn every_fault_is_named_at_once() {
     let refused = stage.client.clone().place_order(faulty).await.unwrap_err();
 
     let details = ErrorDetails::from_status(&refused);
-    let fields: Vec<&str> = details.fields.iter().map(|fault| fault.field.as_str()).collect();
+    let fields: Vec<&str> = details
+        .fields
+        .iter()
+        .map(|fault| fault.field.as_str())
+        .collect();
     assert_eq!(details.reason, "INVALID_FIELD");
     assert_eq!(
         fields,
@@ -184,16 +196,34 @@ async fn every_bound_is_kept() {
         ("lines[0].sku", |r| r.lines[0].sku = "x".repeat(65)),
         ("lines[0].sku", |r| r.lines[0].sku = "a\nb".into()),
         ("lines[0].quantity", |r| r.lines[0].quantity = -1),
-        ("lines[0].agreed_unit_price", |r| r.lines[0].agreed_unit_price = Some(gbp(-1))),
-        ("shipping_address.recipient", |r| address(r).recipient.clear()),
-        ("shipping_address.recipient", |r| address(r).recipient = "x".repeat(201)),
+        ("lines[0].agreed_unit_price", |r| {
+            r.lines[0].agreed_unit_price = Some(gbp(-1))
+        }),
+        ("shipping_address.recipient", |r| {
+            address(r).recipient.clear()
+        }),
+        ("shipping_address.recipient", |r| {
+            address(r).recipient = "x".repeat(201)
+        }),
         ("shipping_address.lines", |r| address(r).lines.clear()),
-        ("shipping_address.lines", |r| address(r).lines = vec!["x".into(); 5]),
-        ("shipping_address.lines[0]", |r| address(r).lines = vec!["x".repeat(201)]),
-        ("shipping_address.city", |r| address(r).city = "x".repeat(101)),
-        ("shipping_address.region", |r| address(r).region = "x".repeat(101)),
-        ("shipping_address.postal_code", |r| address(r).postal_code = "x".repeat(21)),
-        ("shipping_address.country_code", |r| address(r).country_code = "gb".into()),
+        ("shipping_address.lines", |r| {
+            address(r).lines = vec!["x".into(); 5]
+        }),
+        ("shipping_address.lines[0]", |r| {
+            address(r).lines = vec!["x".repeat(201)]
+        }),
+        ("shipping_address.city", |r| {
+            address(r).city = "x".repeat(101)
+        }),
+        ("shipping_address.region", |r| {
+            address(r).region = "x".repeat(101)
+        }),
+        ("shipping_address.postal_code", |r| {
+            address(r).postal_code = "x".repeat(21)
+        }),
+        ("shipping_address.country_code", |r| {
+            address(r).country_code = "gb".into()
+        }),
         ("payment_method", |r| r.payment_method.clear()),
         ("payment_method", |r| r.payment_method = "x".repeat(256)),
         ("payment_method", |r| r.payment_method = "pm card".into()),
@@ -234,7 +264,12 @@ async fn without_prices_no_order_is_taken() {
     })
     .await;
 
-    let refused = stage.client.clone().place_order(request()).await.unwrap_err();
+    let refused = stage
+        .client
+        .clone()
+        .place_order(request())
+        .await
+        .unwrap_err();
 
     let details = ErrorDetails::from_status(&refused);
     assert_eq!(refused.code(), Code::Unavailable);

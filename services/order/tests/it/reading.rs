@@ -20,8 +20,12 @@ async fn another_tenants_order_is_not_there() {
         order_id: order_id.clone(),
         note: String::new(),
     };
-    let get = pb::GetOrderRequest { order_id: order_id.clone() };
-    let timeline = pb::GetOrderTimelineRequest { order_id: order_id.clone() };
+    let get = pb::GetOrderRequest {
+        order_id: order_id.clone(),
+    };
+    let timeline = pb::GetOrderTimelineRequest {
+        order_id: order_id.clone(),
+    };
     let watch = pb::WatchOrderRequest { order_id };
     let refused = [
         other.get_order(get).await.unwrap_err(),
@@ -34,7 +38,10 @@ async fn another_tenants_order_is_not_there() {
         assert_eq!(status.code(), Code::NotFound);
         assert_eq!(reason(&status), "ORDER_NOT_FOUND");
     }
-    let list = other.list_orders(pb::ListOrdersRequest::default()).await.unwrap();
+    let list = other
+        .list_orders(pb::ListOrdersRequest::default())
+        .await
+        .unwrap();
     assert!(list.into_inner().orders.is_empty());
 }
 
@@ -69,9 +76,16 @@ async fn lists_are_paged_and_filtered() {
     let mut client = stage.client.clone();
 
     let mut seen = Vec::new();
-    let mut request = pb::ListOrdersRequest { page_size: 2, ..Default::default() };
+    let mut request = pb::ListOrdersRequest {
+        page_size: 2,
+        ..Default::default()
+    };
     loop {
-        let page = client.list_orders(request.clone()).await.unwrap().into_inner();
+        let page = client
+            .list_orders(request.clone())
+            .await
+            .unwrap()
+            .into_inner();
         assert!(page.orders.len() <= 2);
         assert!(page.orders.iter().all(|order| order.lines.is_empty()));
         seen.extend(page.orders.into_iter().map(|order| order.order_id));
@@ -87,17 +101,58 @@ async fn lists_are_paged_and_filtered() {
         states: vec![S::Reserving.into()],
         ..Default::default()
     };
-    assert_eq!(client.list_orders(mine).await.unwrap().into_inner().orders.len(), 2);
+    assert_eq!(
+        client
+            .list_orders(mine)
+            .await
+            .unwrap()
+            .into_inner()
+            .orders
+            .len(),
+        2
+    );
     let none = pb::ListOrdersRequest {
         states: vec![S::Delivered.into()],
         ..Default::default()
     };
-    assert!(client.list_orders(none).await.unwrap().into_inner().orders.is_empty());
+    assert!(
+        client
+            .list_orders(none)
+            .await
+            .unwrap()
+            .into_inner()
+            .orders
+            .is_empty()
+    );
     let third = stage.get(&placed[2]).await.create_time;
-    let until = pb::ListOrdersRequest { create_time_until: third, ..Default::default() };
-    assert_eq!(client.list_orders(until).await.unwrap().into_inner().orders.len(), 2);
-    let from = pb::ListOrdersRequest { create_time_from: third, ..Default::default() };
-    assert_eq!(client.list_orders(from).await.unwrap().into_inner().orders.len(), 3);
+    let until = pb::ListOrdersRequest {
+        create_time_until: third,
+        ..Default::default()
+    };
+    assert_eq!(
+        client
+            .list_orders(until)
+            .await
+            .unwrap()
+            .into_inner()
+            .orders
+            .len(),
+        2
+    );
+    let from = pb::ListOrdersRequest {
+        create_time_from: third,
+        ..Default::default()
+    };
+    assert_eq!(
+        client
+            .list_orders(from)
+            .await
+            .unwrap()
+            .into_inner()
+            .orders
+            .len(),
+        3
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -107,8 +162,16 @@ async fn a_page_token_belongs_to_its_filter() {
         stage.place(of("SILENT")).await;
     }
     let mut client = stage.client.clone();
-    let first = pb::ListOrdersRequest { page_size: 1, ..Default::default() };
-    let token = client.list_orders(first).await.unwrap().into_inner().next_page_token;
+    let first = pb::ListOrdersRequest {
+        page_size: 1,
+        ..Default::default()
+    };
+    let token = client
+        .list_orders(first)
+        .await
+        .unwrap()
+        .into_inner()
+        .next_page_token;
 
     let other = pb::ListOrdersRequest {
         page_size: 1,
@@ -117,8 +180,14 @@ async fn a_page_token_belongs_to_its_filter() {
         ..Default::default()
     };
     let refused = client.list_orders(other).await.unwrap_err();
-    let negative = pb::ListOrdersRequest { page_size: -1, ..Default::default() };
-    let states = pb::ListOrdersRequest { states: vec![99], ..Default::default() };
+    let negative = pb::ListOrdersRequest {
+        page_size: -1,
+        ..Default::default()
+    };
+    let states = pb::ListOrdersRequest {
+        states: vec![99],
+        ..Default::default()
+    };
 
     assert_eq!(reason(&refused), "PAGE_TOKEN_INVALID");
     for request in [negative, states] {
@@ -134,7 +203,13 @@ async fn a_watcher_sees_the_order_now_and_its_end() {
     let order_id = order.order_id.clone();
 
     let watch = pb::WatchOrderRequest { order_id };
-    let mut stream = stage.client.clone().watch_order(watch).await.unwrap().into_inner();
+    let mut stream = stage
+        .client
+        .clone()
+        .watch_order(watch)
+        .await
+        .unwrap()
+        .into_inner();
     let mut versions = Vec::new();
     let mut last = None;
     let watched = async {
@@ -147,17 +222,33 @@ async fn a_watcher_sees_the_order_now_and_its_end() {
     tokio::time::timeout(SOON, watched).await.unwrap();
 
     assert_eq!(last.unwrap().state(), S::Rejected);
-    assert!(versions.is_sorted_by(|one, next| one < next), "{versions:?}");
+    assert!(
+        versions.is_sorted_by(|one, next| one < next),
+        "{versions:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn watchers_are_limited() {
     let stage = Stage::with(|config| config.limits.watchers_max = 1).await;
     let order = stage.place(of("SILENT")).await;
-    let watch = pb::WatchOrderRequest { order_id: order.order_id };
+    let watch = pb::WatchOrderRequest {
+        order_id: order.order_id,
+    };
 
-    let _first = stage.client.clone().watch_order(watch.clone()).await.unwrap();
-    let refused = stage.client.clone().watch_order(watch).await.map(drop).unwrap_err();
+    let _first = stage
+        .client
+        .clone()
+        .watch_order(watch.clone())
+        .await
+        .unwrap();
+    let refused = stage
+        .client
+        .clone()
+        .watch_order(watch)
+        .await
+        .map(drop)
+        .unwrap_err();
 
     assert_eq!(reason(&refused), "TOO_MANY_WATCHERS");
 }
@@ -165,11 +256,16 @@ async fn watchers_are_limited() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_timeline_says_what_the_order_waits_for() {
     let stage = Stage::new().await;
-    let order = stage.placed_until(paid_by("pm_silent"), S::Authorizing).await;
+    let order = stage
+        .placed_until(paid_by("pm_silent"), S::Authorizing)
+        .await;
 
     let waiting = stage.timeline(&order.order_id).await.waiting.unwrap();
 
-    assert_eq!(waiting.awaited, "the payment service's answer to payment.authorize");
+    assert_eq!(
+        waiting.awaited,
+        "the payment service's answer to payment.authorize"
+    );
     assert!(waiting.at_deadline.contains("sent again"));
     assert!(waiting.deadline.is_some());
     assert_eq!(waiting.attempts, 1);
@@ -182,7 +278,10 @@ async fn malformed_and_unknown_ids_are_told_apart() {
     let get = |order_id: String| pb::GetOrderRequest { order_id };
 
     let malformed = client.get_order(get("order_x".into())).await.unwrap_err();
-    let unknown = client.get_order(get(OrderId::new().to_string())).await.unwrap_err();
+    let unknown = client
+        .get_order(get(OrderId::new().to_string()))
+        .await
+        .unwrap_err();
 
     assert_eq!(malformed.code(), Code::InvalidArgument);
     assert_eq!(unknown.code(), Code::NotFound);

@@ -38,7 +38,10 @@ async fn an_order_goes_its_way_to_the_customer() {
     let order = stage.until(&order.order_id, S::Delivered).await;
 
     let types = stage.types(&order.order_id).await;
-    assert_eq!(types[..3], ["placed", "stock_reserved", "payment_authorized"]);
+    assert_eq!(
+        types[..3],
+        ["placed", "stock_reserved", "payment_authorized"]
+    );
     assert_eq!(
         types[types.len() - 4..],
         ["confirmed", "handed_over", "payment_captured", "delivered"]
@@ -49,7 +52,11 @@ async fn an_order_goes_its_way_to_the_customer() {
     assert!(timeline.waiting.is_none());
     assert!(timeline.events[1].cause.starts_with("message_"));
     for command in ["reserve", "authorize", "commit", "book", "capture"] {
-        assert_eq!(stage.participants.count(&order.order_id, command), 1, "{command}");
+        assert_eq!(
+            stage.participants.count(&order.order_id, command),
+            1,
+            "{command}"
+        );
     }
 }
 
@@ -90,7 +97,9 @@ async fn an_order_that_no_carrier_takes_is_undone() {
 async fn a_hold_lost_at_the_sale_is_asked_for_again() {
     let stage = Stage::new().await;
 
-    let order = stage.placed_until(paid_by("pm_commit_refused"), S::Confirmed).await;
+    let order = stage
+        .placed_until(paid_by("pm_commit_refused"), S::Confirmed)
+        .await;
 
     assert_eq!(stage.participants.count(&order.order_id, "reserve"), 2);
     assert_eq!(stage.participants.count(&order.order_id, "commit"), 2);
@@ -104,7 +113,13 @@ async fn a_lost_command_is_sent_again_at_the_deadline() {
 
     assert!(stage.participants.count(&order.order_id, "reserve") >= 2);
     let types = stage.types(&order.order_id).await;
-    assert_eq!(types.iter().filter(|kind| *kind == "stock_reserved").count(), 1);
+    assert_eq!(
+        types
+            .iter()
+            .filter(|kind| *kind == "stock_reserved")
+            .count(),
+        1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,7 +139,11 @@ async fn cancelling_works_in_every_state_before_the_hand_over() {
     assert_eq!(stage.participants.count(id, "void_payment"), 0);
     for order in [&confirming, &confirmed] {
         for command in ["void_shipment", "void_payment", "release"] {
-            assert_eq!(stage.participants.count(&order.order_id, command), 1, "{command}");
+            assert_eq!(
+                stage.participants.count(&order.order_id, command),
+                1,
+                "{command}"
+            );
         }
     }
     stage.cancel(&confirmed.order_id).await.unwrap();
@@ -133,7 +152,9 @@ async fn cancelling_works_in_every_state_before_the_hand_over() {
 #[tokio::test(flavor = "multi_thread")]
 async fn e02_a_cancellation_waits_for_the_payments_answer() {
     let stage = Stage::new().await;
-    let order = stage.placed_until(paid_by("pm_silent"), S::Authorizing).await;
+    let order = stage
+        .placed_until(paid_by("pm_silent"), S::Authorizing)
+        .await;
 
     let waiting = stage.cancel(&order.order_id).await.unwrap();
     assert_eq!(waiting.state(), S::Authorizing);
@@ -153,7 +174,9 @@ async fn e02_a_cancellation_waits_for_the_payments_answer() {
     }
     eventually("the late success is voided", SOON, async || {
         let types = stage.types(&order.order_id).await;
-        types.contains(&"late_payment_voided".to_owned()).then_some(())
+        types
+            .contains(&"late_payment_voided".to_owned())
+            .then_some(())
     })
     .await;
     stage.until(&order.order_id, S::Cancelled).await;
@@ -229,7 +252,9 @@ async fn e04_early_news_and_duplicates_have_one_effect() {
     let order = eventually("the stock is sold", SOON, async || {
         let types = stage.types(&order.order_id).await;
         let order = stage.get(&order.order_id).await;
-        types.contains(&"stock_committed".to_owned()).then_some(order)
+        types
+            .contains(&"stock_committed".to_owned())
+            .then_some(order)
     })
     .await;
 
@@ -264,13 +289,17 @@ fn idle(
     _now: time::OffsetDateTime,
     _policy: &Policy,
 ) -> Result<Reaction, tradepost_order::domain::saga::Refusal> {
-    Ok(Reaction::Ignored(tradepost_order::domain::saga::Ignored::Late))
+    Ok(Reaction::Ignored(
+        tradepost_order::domain::saga::Ignored::Late,
+    ))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn e14_two_versions_of_the_saga_run_side_by_side() {
     let stage = Stage::new().await;
-    let old = stage.placed_until(paid_by("pm_silent"), S::Authorizing).await;
+    let old = stage
+        .placed_until(paid_by("pm_silent"), S::Authorizing)
+        .await;
     let policy = stage.config.saga.policy();
     let newer = Definitions::new(policy).with(2, idle);
 
@@ -318,14 +347,18 @@ async fn e15_deadlines_follow_the_databases_clock() {
 #[tokio::test(flavor = "multi_thread")]
 async fn e15_a_history_never_runs_backwards() {
     let stage = Stage::new().await;
-    let order = stage.placed_until(paid_by("pm_silent"), S::Authorizing).await;
+    let order = stage
+        .placed_until(paid_by("pm_silent"), S::Authorizing)
+        .await;
     let id: tradepost_types::OrderId = order.order_id.parse().unwrap();
     // The clock was an hour ahead when the order last moved.
-    sqlx::query("update orders set updated_at = updated_at + interval '1 hour' where order_id = $1")
-        .bind(id.as_uuid())
-        .execute(&mut stage.admin().await)
-        .await
-        .unwrap();
+    sqlx::query(
+        "update orders set updated_at = updated_at + interval '1 hour' where order_id = $1",
+    )
+    .bind(id.as_uuid())
+    .execute(&mut stage.admin().await)
+    .await
+    .unwrap();
 
     let ahead = stage.get(&order.order_id).await.update_time.unwrap();
     let order = stage.cancel(&order.order_id).await.unwrap();

@@ -163,7 +163,11 @@ impl Stage {
 
     pub(crate) async fn types(&self, id: &str) -> Vec<String> {
         let timeline = self.timeline(id).await;
-        timeline.events.into_iter().map(|event| event.r#type).collect()
+        timeline
+            .events
+            .into_iter()
+            .map(|event| event.r#type)
+            .collect()
     }
 
     pub(crate) async fn cancel(&self, id: &str) -> Result<pb::Order, Status> {
@@ -295,7 +299,10 @@ impl InventoryService for Catalogue {
         let prices = self.prices.lock().unwrap();
         let skus = request.into_inner().skus;
         Ok(Response::new(iv::BatchGetItemsResponse {
-            items: skus.iter().filter_map(|sku| prices.get(sku).cloned()).collect(),
+            items: skus
+                .iter()
+                .filter_map(|sku| prices.get(sku).cloned())
+                .collect(),
             unknown_skus: vec![],
         }))
     }

@@ -26,9 +26,16 @@ async fn every_row_is_the_fold_of_its_events() {
     ] {
         ids.push(stage.placed_until(request, state).await.order_id);
     }
-    let stuck = stage.placed_until(paid_by("pm_void_fails"), S::Confirmed).await;
+    let stuck = stage
+        .placed_until(paid_by("pm_void_fails"), S::Confirmed)
+        .await;
     stage.cancel(&stuck.order_id).await.unwrap();
-    ids.push(stage.until(&stuck.order_id, S::NeedsAttention).await.order_id);
+    ids.push(
+        stage
+            .until(&stuck.order_id, S::NeedsAttention)
+            .await
+            .order_id,
+    );
 
     let database = Database::connect_lazy(&stage.config.database, "test").unwrap();
     let registry = tradepost_telemetry::Registry::new("test");

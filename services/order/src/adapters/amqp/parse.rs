@@ -20,7 +20,12 @@ const SHORTFALLS_SHOWN_MAX: usize = 10;
 /// [`HandleError::Poison`] for a body or an id that cannot be read.
 pub fn parse(message: &Message) -> Result<Option<Incoming>, HandleError> {
     let reader = Reader { message };
-    for read in [Reader::stock, Reader::payment, Reader::refund, Reader::shipment] {
+    for read in [
+        Reader::stock,
+        Reader::payment,
+        Reader::refund,
+        Reader::shipment,
+    ] {
         if let Some(incoming) = read(&reader)? {
             return Ok(Some(incoming));
         }

@@ -121,7 +121,12 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn to<C: routing::Command + prost::Message>(&self, body: &C) -> Outgoing {
-        Outgoing::command(C::SERVICE, <C as routing::Command>::NAME, self.order.tenant, body)
+        Outgoing::command(
+            C::SERVICE,
+            <C as routing::Command>::NAME,
+            self.order.tenant,
+            body,
+        )
     }
 
     fn tell<E: routing::Event + prost::Message>(&self, body: &E) -> Outgoing {

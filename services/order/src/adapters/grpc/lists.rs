@@ -41,7 +41,12 @@ pub(super) fn orders(request: &pb::ListOrdersRequest) -> Result<Orders, Status> 
         ..Filter::default()
     };
     let customer_ref = &request.customer_ref;
-    text(&mut violations, "customer_ref", customer_ref, 0..=CUSTOMER_REF_MAX);
+    text(
+        &mut violations,
+        "customer_ref",
+        customer_ref,
+        0..=CUSTOMER_REF_MAX,
+    );
     for (index, state) in request.states.iter().enumerate() {
         let known = pb::OrderState::try_from(*state).ok();
         match known.and_then(render::parse_state) {
@@ -50,8 +55,16 @@ pub(super) fn orders(request: &pb::ListOrdersRequest) -> Result<Orders, Status> 
         }
     }
     let bounds = [
-        ("create_time_from", request.create_time_from, &mut filter.from),
-        ("create_time_until", request.create_time_until, &mut filter.until),
+        (
+            "create_time_from",
+            request.create_time_from,
+            &mut filter.from,
+        ),
+        (
+            "create_time_until",
+            request.create_time_until,
+            &mut filter.until,
+        ),
     ];
     for (field, given, bound) in bounds {
         if let Some(given) = given {

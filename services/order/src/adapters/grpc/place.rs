@@ -33,7 +33,12 @@ pub(super) fn parse(mut request: PlaceOrderRequest) -> Result<(Draft, RequestKey
     // What must be the same when the key is used again: everything else.
     let fingerprint = fingerprint(&request.encode_to_vec());
     let customer_ref = request.customer_ref;
-    text(&mut violations, "customer_ref", &customer_ref, 1..=CUSTOMER_REF_MAX);
+    text(
+        &mut violations,
+        "customer_ref",
+        &customer_ref,
+        1..=CUSTOMER_REF_MAX,
+    );
     let currency = violations.take("currency_code", request.currency_code.parse());
     let lines = parse_lines(&mut violations, request.lines);
     let address = parse_address(&mut violations, request.shipping_address);
@@ -68,14 +73,13 @@ pub(super) fn parse(mut request: PlaceOrderRequest) -> Result<(Draft, RequestKey
 /// 12 to 19 digits and nothing else: no token looks like that, and no table may hold it.
 fn looks_like_a_card(text: &str) -> bool {
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    let others = text.bytes().any(|byte| !byte.is_ascii_digit() && byte != b'-');
+    let others = text
+        .bytes()
+        .any(|byte| !byte.is_ascii_digit() && byte != b'-');
     !others && (12..=19).contains(&digits)
 }
 
-fn parse_lines(
-    violations: &mut Violations,
-    lines: Vec<PlaceOrderLine>,
-) -> Option<Vec<DraftLine>> {
+fn parse_lines(violations: &mut Violations, lines: Vec<PlaceOrderLine>) -> Option<Vec<DraftLine>> {
     if !(1..=LINES_MAX).contains(&lines.len()) {
         violations.add("lines", format!("must have 1 to {LINES_MAX} entries"));
         return None;
@@ -138,7 +142,12 @@ fn parse_address(violations: &mut Violations, address: Option<PostalAddress>) ->
         return None;
     };
     let field = |name: &str| format!("shipping_address.{name}");
-    text(violations, &field("recipient"), &address.recipient, 1..=ADDRESS_TEXT_MAX);
+    text(
+        violations,
+        &field("recipient"),
+        &address.recipient,
+        1..=ADDRESS_TEXT_MAX,
+    );
     if !(1..=ADDRESS_LINES_MAX).contains(&address.lines.len()) {
         let wanted = format!("must have 1 to {ADDRESS_LINES_MAX} entries");
         violations.add(field("lines"), wanted);
@@ -149,7 +158,12 @@ fn parse_address(violations: &mut Violations, address: Option<PostalAddress>) ->
     }
     text(violations, &field("city"), &address.city, 1..=PLACE_MAX);
     text(violations, &field("region"), &address.region, 0..=PLACE_MAX);
-    text(violations, &field("postal_code"), &address.postal_code, 0..=POSTAL_CODE_MAX);
+    text(
+        violations,
+        &field("postal_code"),
+        &address.postal_code,
+        0..=POSTAL_CODE_MAX,
+    );
     let country = address.country_code.as_bytes();
     if country.len() != 2 || !country.iter().all(u8::is_ascii_uppercase) {
         let wanted = "must be an ISO 3166-1 alpha-2 code in upper case, such as GB";

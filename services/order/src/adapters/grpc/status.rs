@@ -41,7 +41,11 @@ pub(super) fn store(error: StoreError) -> Status {
     match error {
         StoreError::Unavailable(_) => {
             let cause: &dyn std::error::Error = &error;
-            tracing::warn!(event = "order.store_unavailable", error = cause, "a call failed");
+            tracing::warn!(
+                event = "order.store_unavailable",
+                error = cause,
+                "a call failed"
+            );
             let message = "the order store is unavailable";
             Failure::new(Code::Unavailable, "STORE_UNAVAILABLE", DOMAIN, message)
                 .retry_after(RETRY_LATER)
@@ -140,9 +144,14 @@ pub(super) fn watch(error: WatchError, id: OrderId) -> Status {
         WatchError::NotFound => not_found(id),
         WatchError::Full => {
             let message = "too many orders are watched on this server";
-            Failure::new(Code::ResourceExhausted, "TOO_MANY_WATCHERS", DOMAIN, message)
-                .retry_after(RETRY_LATER)
-                .into()
+            Failure::new(
+                Code::ResourceExhausted,
+                "TOO_MANY_WATCHERS",
+                DOMAIN,
+                message,
+            )
+            .retry_after(RETRY_LATER)
+            .into()
         }
         WatchError::Store(error) => store(error),
     }

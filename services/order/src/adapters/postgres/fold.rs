@@ -310,8 +310,12 @@ async fn update_orders(conn: &mut PgConnection, folded: &[Folded]) -> Result<(),
         .bind(collect(orders(), |order| order.saga.phase.state().name()))
         .bind(sagas)
         .bind(collect(orders(), |order| order.reject_reason()))
-        .bind(collect(attention(), |stuck| stuck.map(|stuck| stuck.step.name())))
-        .bind(collect(attention(), |stuck| stuck.map(|stuck| stuck.reason.as_str())))
+        .bind(collect(attention(), |stuck| {
+            stuck.map(|stuck| stuck.step.name())
+        }))
+        .bind(collect(attention(), |stuck| {
+            stuck.map(|stuck| stuck.reason.as_str())
+        }))
         .bind(collect(orders(), |order| order.version))
         .bind(collect(orders(), |order| order.timer.at))
         .bind(attempts)
@@ -340,7 +344,9 @@ async fn insert_events(conn: &mut PgConnection, folded: &[Folded]) -> Result<(),
         .bind(collect(events(), |(each, _)| each.order.id.as_uuid()))
         .bind(collect(events(), |(_, new)| new.version))
         .bind(collect(events(), |(_, new)| new.event.kind.name()))
-        .bind(collect(events(), |(_, new)| new.event.saga.phase.state().name()))
+        .bind(collect(events(), |(_, new)| {
+            new.event.saga.phase.state().name()
+        }))
         .bind(collect(events(), |(_, new)| new.event.description.as_str()))
         .bind(data)
         .bind(collect(events(), |(_, new)| new.cause.as_str()))

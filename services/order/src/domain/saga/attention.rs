@@ -78,14 +78,12 @@ impl Moment<'_> {
             rewrap(&mut event.saga);
         }
         rewrap(&mut transition.saga);
-        transition.timer = match &transition.saga.phase {
-            Phase::NeedsAttention(_) => self.order.timer,
+        if transition.saga.phase.attention().is_some() {
+            transition.timer = self.order.timer;
+        } else if transition.timer == order.timer {
             // It was stopped while the order was stuck.
-            resumed if transition.timer == order.timer => {
-                self.policy.first_timer(resumed, self.now)
-            }
-            _resumed_with_its_own => transition.timer,
-        };
+            transition.timer = self.policy.first_timer(&transition.saga.phase, self.now);
+        }
         transition.done()
     }
 

@@ -30,9 +30,7 @@ impl Moment<'_> {
                 let text = "no answer in time";
                 self.call_person(step, Phase::Confirming(now), EventKind::TimedOut, text)
             }
-            Signal::Deadline => {
-                self.send_again(Some(self.order.created_at + self.policy.age_max))
-            }
+            Signal::Deadline => self.send_again(Some(self.order.created_at + self.policy.age_max)),
             Signal::Operator { .. } => Err(Refusal::NotStuck),
         }
     }

@@ -169,9 +169,9 @@ impl Moment<'_> {
 pub(super) fn late_stock(answer: &StockAnswer) -> Answer {
     match answer {
         StockAnswer::Reserved | StockAnswer::Committed | StockAnswer::Released => LATE,
-        StockAnswer::Rejected { .. }
-        | StockAnswer::CommitRefused { .. }
-        | StockAnswer::Expired => ILLEGAL,
+        StockAnswer::Rejected { .. } | StockAnswer::CommitRefused { .. } | StockAnswer::Expired => {
+            ILLEGAL
+        }
     }
 }
 

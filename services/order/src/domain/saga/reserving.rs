@@ -12,10 +12,9 @@ impl Moment<'_> {
         match signal {
             Signal::Stock(answer) => self.reserving_answered(answer),
             // Nothing was released, and nobody else was asked.
-            Signal::Released(_)
-            | Signal::Payment(_)
-            | Signal::Refund(_)
-            | Signal::Shipment(_) => ILLEGAL,
+            Signal::Released(_) | Signal::Payment(_) | Signal::Refund(_) | Signal::Shipment(_) => {
+                ILLEGAL
+            }
             Signal::Cancel { note, actor } => {
                 let text = cancel_text(note, actor);
                 self.undo(Outcome::Cancelled, EventKind::CancelRequested, text)
@@ -26,9 +25,7 @@ impl Moment<'_> {
                     EventKind::TimedOut,
                     "inventory did not answer in time",
                 ),
-            Signal::Deadline => {
-                self.send_again(Some(self.order.created_at + self.policy.age_max))
-            }
+            Signal::Deadline => self.send_again(Some(self.order.created_at + self.policy.age_max)),
             Signal::Operator { .. } => Err(Refusal::NotStuck),
         }
     }
@@ -58,7 +55,11 @@ impl Moment<'_> {
                 let phase = Phase::Rejected {
                     reason: reason.clone(),
                 };
-                transition.stay(self.order.saga.phase.clone(), EventKind::StockRejected, text);
+                transition.stay(
+                    self.order.saga.phase.clone(),
+                    EventKind::StockRejected,
+                    text,
+                );
                 let (_, kind, text) = Outcome::Rejected(reason.clone()).end();
                 transition.enter(self, phase, kind, text);
                 transition.done()

@@ -3,7 +3,7 @@
 use super::fulfilling::captured_payment;
 use super::{Answer, ILLEGAL, LATE, Moment, Refusal, Signal};
 use crate::domain::event::EventKind;
-use crate::domain::input::{RefundAnswer, ShipmentNews, StockAnswer};
+use crate::domain::input::{PaymentAnswer, RefundAnswer, ShipmentNews, StockAnswer};
 use crate::domain::phase::{Phase, Step};
 
 impl Moment<'_> {
@@ -36,6 +36,8 @@ impl Moment<'_> {
                 | StockAnswer::CommitRefused { .. }
                 | StockAnswer::Expired => ILLEGAL,
             },
+            // Nothing is held or taken after the refund, and payment may say so.
+            Signal::Payment(PaymentAnswer::Voided) => LATE,
             Signal::Payment(answer) => captured_payment(answer),
             Signal::Shipment(news) => match news {
                 ShipmentNews::Booked { .. }

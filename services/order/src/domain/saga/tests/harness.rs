@@ -7,8 +7,8 @@ use tradepost_types::{Currency, Money, OrderId, ReservationId, TenantId};
 
 use crate::domain::saga::{Command, Policy, Reaction, Refusal, apply};
 use crate::domain::{
-    Address, Details, Event, EventKind, Input, NewOrder, Order, OrderState, PaymentAnswer, Recorded,
-    RefundAnswer, ShipmentNews, StockAnswer, Timer,
+    Address, Details, Event, EventKind, Input, NewOrder, Order, OrderState, PaymentAnswer,
+    Recorded, RefundAnswer, ShipmentNews, StockAnswer, Timer,
 };
 
 pub(super) fn order_of(total: i64) -> Order {
@@ -220,7 +220,9 @@ impl World {
             Command::VoidPayment(_) => self.void(),
             Command::RefundPayment(id, _) => {
                 let answer = if self.script.refund_fails {
-                    RefundAnswer::Failed { reason: "NO".into() }
+                    RefundAnswer::Failed {
+                        reason: "NO".into(),
+                    }
                 } else {
                     if self.money == Money_::Taken {
                         self.money = Money_::Back;
@@ -249,11 +251,11 @@ impl World {
     fn reserve(&mut self, id: ReservationId) {
         let number = self.order.reservation_number(id).unwrap_or(0);
         let short = self.script.out_of_stock.contains(&number);
-        let state = *self.stock.entry(id).or_insert(if short {
-            Stock::Refused
-        } else {
-            Stock::Held
-        });
+        let state =
+            *self
+                .stock
+                .entry(id)
+                .or_insert(if short { Stock::Refused } else { Stock::Held });
         let answer = match state {
             Stock::Held | Stock::Sold => StockAnswer::Reserved,
             Stock::Refused => StockAnswer::Rejected {
@@ -290,7 +292,9 @@ impl World {
 
     fn void(&mut self) {
         if self.script.void_fails {
-            self.say(PaymentAnswer::VoidFailed { reason: "NO".into() });
+            self.say(PaymentAnswer::VoidFailed {
+                reason: "NO".into(),
+            });
             return;
         }
         match self.money {
@@ -333,11 +337,13 @@ impl World {
     }
 
     pub(super) fn say(&mut self, answer: PaymentAnswer) {
-        self.answers.push(Input::Payment(self.order.payment(), answer));
+        self.answers
+            .push(Input::Payment(self.order.payment(), answer));
     }
 
     pub(super) fn news(&mut self, news: ShipmentNews) {
-        self.answers.push(Input::Shipment(self.order.shipment(), news));
+        self.answers
+            .push(Input::Shipment(self.order.shipment(), news));
     }
 
     /// The hold runs out.
@@ -405,7 +411,11 @@ impl World {
             match self.state() {
                 state if state.is_final() => return,
                 OrderState::NeedsAttention => return,
-                OrderState::Confirmed | OrderState::Shipped => self.carrier(end),
+                OrderState::Confirmed | OrderState::Shipped
+                    if matches!(self.goods, Goods::Booked | Goods::Out) =>
+                {
+                    self.carrier(end);
+                }
                 _ => {
                     if !self.fire() {
                         panic!("live without a timer: {:?}", self.order.saga);
@@ -418,7 +428,12 @@ impl World {
 
     /// What must hold at rest.
     pub(super) fn check(&self) {
-        let live = |wanted| self.stock.values().filter(|stock| **stock == wanted).count();
+        let live = |wanted| {
+            self.stock
+                .values()
+                .filter(|stock| **stock == wanted)
+                .count()
+        };
         let (held, sold) = (live(Stock::Held), live(Stock::Sold));
         assert!(sold <= 1, "sold twice");
         match self.state() {
@@ -437,16 +452,16 @@ impl World {
             OrderState::Cancelled | OrderState::Rejected => {
                 assert_eq!((held, sold), (0, 0), "{:?}", self.kinds());
                 assert!(
-                    !matches!(self.money, Money_::Held | Money_::Taken | Money_::Conflicted),
+                    !matches!(
+                        self.money,
+                        Money_::Held | Money_::Taken | Money_::Conflicted
+                    ),
                     "money kept: {:?} {:?}",
                     self.money,
                     self.kinds()
                 );
                 assert!(
-                    matches!(
-                        self.goods,
-                        Goods::None | Goods::Refused | Goods::CalledOff
-                    ),
+                    matches!(self.goods, Goods::None | Goods::Refused | Goods::CalledOff),
                     "goods out: {:?}",
                     self.goods
                 );

@@ -48,16 +48,18 @@ fn script() -> impl Strategy<Value = Script> {
         rarely(),
         rarely(),
     )
-        .prop_map(|(short, decline, unknown, conflict, booking, capture, void, refund)| Script {
-            out_of_stock: short,
-            decline,
-            unknown_first: unknown,
-            conflict,
-            booking_fails: booking,
-            capture_fails: capture,
-            void_fails: void,
-            refund_fails: refund,
-        })
+        .prop_map(
+            |(short, decline, unknown, conflict, booking, capture, void, refund)| Script {
+                out_of_stock: short,
+                decline,
+                unknown_first: unknown,
+                conflict,
+                booking_fails: booking,
+                capture_fails: capture,
+                void_fails: void,
+                refund_fails: refund,
+            },
+        )
 }
 
 fn disturb(world: &mut World, chaos: &Chaos, end: Goods) {
@@ -178,7 +180,11 @@ fn a_late_success_after_cancellation_is_voided_exactly_once() {
 
     assert_eq!(world.voids, 1);
     assert_eq!(
-        world.kinds().iter().filter(|kind| **kind == "late_payment_voided").count(),
+        world
+            .kinds()
+            .iter()
+            .filter(|kind| **kind == "late_payment_voided")
+            .count(),
         1
     );
     world.check();
@@ -254,17 +260,63 @@ fn a_lost_or_repeated_message_at_any_step_leaves_a_clean_end() {
 fn a_failing_step_leaves_a_clean_end_or_calls_a_person() {
     let base = Script::default;
     let cases = [
-        (Script { out_of_stock: [1].into(), ..base() }, OrderState::Rejected),
-        (Script { decline: true, ..base() }, OrderState::Rejected),
-        (Script { conflict: true, ..base() }, OrderState::NeedsAttention),
-        (Script { booking_fails: true, ..base() }, OrderState::Rejected),
-        (Script { capture_fails: true, ..base() }, OrderState::NeedsAttention),
         (
-            Script { booking_fails: true, void_fails: true, ..base() },
+            Script {
+                out_of_stock: [1].into(),
+                ..base()
+            },
+            OrderState::Rejected,
+        ),
+        (
+            Script {
+                decline: true,
+                ..base()
+            },
+            OrderState::Rejected,
+        ),
+        (
+            Script {
+                conflict: true,
+                ..base()
+            },
             OrderState::NeedsAttention,
         ),
-        (Script { refund_fails: true, ..base() }, OrderState::NeedsAttention),
-        (Script { unknown_first: true, ..base() }, OrderState::Returned),
+        (
+            Script {
+                booking_fails: true,
+                ..base()
+            },
+            OrderState::Rejected,
+        ),
+        (
+            Script {
+                capture_fails: true,
+                ..base()
+            },
+            OrderState::NeedsAttention,
+        ),
+        (
+            Script {
+                booking_fails: true,
+                void_fails: true,
+                ..base()
+            },
+            OrderState::NeedsAttention,
+        ),
+        (
+            Script {
+                refund_fails: true,
+                ..base()
+            },
+            OrderState::NeedsAttention,
+        ),
+        (
+            Script {
+                unknown_first: true,
+                ..base()
+            },
+            OrderState::Returned,
+        ),
     ];
     for (script, wanted) in cases {
         let mut world = World::new(script.clone());
@@ -287,7 +339,14 @@ fn a_hold_that_runs_out_is_asked_for_again_before_the_sale() {
 
     assert_eq!(world.order.saga.asked.reservations, 2);
     assert_eq!(world.state(), OrderState::Delivered);
-    assert_eq!(world.stock.values().filter(|stock| **stock == Stock::Sold).count(), 1);
+    assert_eq!(
+        world
+            .stock
+            .values()
+            .filter(|stock| **stock == Stock::Sold)
+            .count(),
+        1
+    );
     world.check();
 }
 

@@ -5,9 +5,9 @@ use time::Duration;
 use super::harness::order_of;
 use crate::domain::saga::{Command, Ignored, Policy, Reaction, Refusal, Transition, apply};
 use crate::domain::{
-    Asked, Attention, Authorizing, Cancelling, Confirming, Input, Order, OrderState, Outcome, Parcel,
-    PaymentAnswer, PaymentWait, Phase, RefundAnswer, ShipmentNews, StockAnswer, StockStep, Step,
-    Undo, Verb,
+    Asked, Attention, Authorizing, Cancelling, Confirming, Input, Order, OrderState, Outcome,
+    Parcel, PaymentAnswer, PaymentWait, Phase, RefundAnswer, ShipmentNews, Step, StockAnswer,
+    StockStep, Undo, Verb,
 };
 
 fn in_phase(phase: Phase) -> Order {
@@ -69,20 +69,45 @@ fn phases() -> Vec<(&'static str, Phase)> {
     vec![
         ("reserving", Phase::Reserving),
         ("authorizing", authorizing()),
-        ("committing", confirming(StockStep::Committing, Parcel::Awaited)),
-        ("re-reserving", confirming(StockStep::Reserving, Parcel::Awaited)),
+        (
+            "committing",
+            confirming(StockStep::Committing, Parcel::Awaited),
+        ),
+        (
+            "re-reserving",
+            confirming(StockStep::Reserving, Parcel::Awaited),
+        ),
         ("booking", confirming(StockStep::Committed, Parcel::Awaited)),
         ("confirmed", Phase::Confirmed),
-        ("capturing", Phase::Capturing { parcel: Parcel::HandedOver }),
+        (
+            "capturing",
+            Phase::Capturing {
+                parcel: Parcel::HandedOver,
+            },
+        ),
         ("shipped", Phase::Shipped),
         ("delivered", Phase::Delivered),
-        ("returning", Phase::Returning { refunded: false, restocked: false }),
+        (
+            "returning",
+            Phase::Returning {
+                refunded: false,
+                restocked: false,
+            },
+        ),
         ("returned", Phase::Returned),
         ("void-shipment", void_shipment()),
         ("void-money", void_money()),
         ("cancelled", Phase::Cancelled),
         ("rejected", Phase::Rejected { reason: "X".into() }),
-        ("stuck-capture", stuck(Step::CapturePayment, Phase::Capturing { parcel: Parcel::HandedOver })),
+        (
+            "stuck-capture",
+            stuck(
+                Step::CapturePayment,
+                Phase::Capturing {
+                    parcel: Parcel::HandedOver,
+                },
+            ),
+        ),
     ]
 }
 
@@ -91,35 +116,82 @@ fn inputs(order: &Order) -> Vec<(&'static str, Input)> {
     let stock = |answer| Input::Stock(order.current_reservation(), answer);
     let payment = |answer| Input::Payment(order.payment(), answer);
     let parcel = |news| Input::Shipment(order.shipment(), news);
-    let operator = |verb| Input::Operator { actor: "ann".into(), verb };
+    let operator = |verb| Input::Operator {
+        actor: "ann".into(),
+        verb,
+    };
     vec![
         ("reserved", stock(StockAnswer::Reserved)),
-        ("rejected", stock(StockAnswer::Rejected { reason: reason(), shortfall: String::new() })),
+        (
+            "rejected",
+            stock(StockAnswer::Rejected {
+                reason: reason(),
+                shortfall: String::new(),
+            }),
+        ),
         ("committed", stock(StockAnswer::Committed)),
-        ("commit-refused", stock(StockAnswer::CommitRefused { reason: reason() })),
+        (
+            "commit-refused",
+            stock(StockAnswer::CommitRefused { reason: reason() }),
+        ),
         ("released", stock(StockAnswer::Released)),
         ("expired", stock(StockAnswer::Expired)),
         ("authorized", payment(PaymentAnswer::Authorized)),
-        ("declined", payment(PaymentAnswer::Declined { reason: reason() })),
+        (
+            "declined",
+            payment(PaymentAnswer::Declined { reason: reason() }),
+        ),
         ("action", payment(PaymentAnswer::ActionRequired)),
         ("unknown", payment(PaymentAnswer::OutcomeUnknown)),
         ("conflicted", payment(PaymentAnswer::Conflicted)),
         ("captured", payment(PaymentAnswer::Captured)),
-        ("capture-failed", payment(PaymentAnswer::CaptureFailed { reason: reason() })),
+        (
+            "capture-failed",
+            payment(PaymentAnswer::CaptureFailed { reason: reason() }),
+        ),
         ("voided", payment(PaymentAnswer::Voided)),
-        ("void-failed", payment(PaymentAnswer::VoidFailed { reason: reason() })),
-        ("refunded", Input::Refund(order.refund(), RefundAnswer::Succeeded)),
-        ("refund-failed", Input::Refund(order.refund(), RefundAnswer::Failed { reason: reason() })),
-        ("booked", parcel(ShipmentNews::Booked { carrier: reason(), tracking: reason() })),
-        ("booking-failed", parcel(ShipmentNews::BookingFailed { reason: reason() })),
+        (
+            "void-failed",
+            payment(PaymentAnswer::VoidFailed { reason: reason() }),
+        ),
+        (
+            "refunded",
+            Input::Refund(order.refund(), RefundAnswer::Succeeded),
+        ),
+        (
+            "refund-failed",
+            Input::Refund(order.refund(), RefundAnswer::Failed { reason: reason() }),
+        ),
+        (
+            "booked",
+            parcel(ShipmentNews::Booked {
+                carrier: reason(),
+                tracking: reason(),
+            }),
+        ),
+        (
+            "booking-failed",
+            parcel(ShipmentNews::BookingFailed { reason: reason() }),
+        ),
         ("handed-over", parcel(ShipmentNews::HandedOver)),
         ("delivered", parcel(ShipmentNews::Delivered)),
-        ("exception", parcel(ShipmentNews::Exception { description: reason() })),
+        (
+            "exception",
+            parcel(ShipmentNews::Exception {
+                description: reason(),
+            }),
+        ),
         ("returned", parcel(ShipmentNews::Returned)),
         ("lost", parcel(ShipmentNews::Lost)),
         ("parcel-voided", parcel(ShipmentNews::Voided)),
         ("void-refused", parcel(ShipmentNews::VoidRefused)),
-        ("cancel", Input::Cancel { note: String::new(), actor: "c".into() }),
+        (
+            "cancel",
+            Input::Cancel {
+                note: String::new(),
+                actor: "c".into(),
+            },
+        ),
         ("deadline", Input::Deadline),
         ("retry", operator(Verb::Retry)),
         ("skip", operator(Verb::Skip { reason: reason() })),
@@ -194,7 +266,9 @@ fn an_unknown_payment_is_never_asked_for_again_and_keeps_its_stock() {
 fn the_wait_between_two_sendings_doubles_up_to_its_cap() {
     let policy = Policy::default();
 
-    let waits: Vec<i64> = (0..7).map(|tries| policy.back_off(tries).whole_seconds()).collect();
+    let waits: Vec<i64> = (0..7)
+        .map(|tries| policy.back_off(tries).whole_seconds())
+        .collect();
 
     assert_eq!(waits, vec![30, 60, 120, 240, 300, 300, 300]);
     assert_eq!(policy.back_off(u32::MAX), policy.step_max);
@@ -208,20 +282,32 @@ fn stock_and_parcel_are_asked_for_in_parallel() {
     let transition = moved(&order, input);
 
     let commit = Command::CommitReservation(order.current_reservation());
-    assert_eq!(transition.commands, vec![commit, Command::BookShipment(order.shipment())]);
+    assert_eq!(
+        transition.commands,
+        vec![commit, Command::BookShipment(order.shipment())]
+    );
 }
 
 #[test]
 fn money_and_stock_are_given_back_only_after_the_parcel_is_called_off() {
     let order = in_phase(Phase::Confirmed);
-    let cancel = Input::Cancel { note: String::new(), actor: "c".into() };
+    let cancel = Input::Cancel {
+        note: String::new(),
+        actor: "c".into(),
+    };
 
     let first = moved(&order, cancel);
     let mut order = order;
     order.saga = first.saga;
-    let second = moved(&order, Input::Shipment(order.shipment(), ShipmentNews::Voided));
+    let second = moved(
+        &order,
+        Input::Shipment(order.shipment(), ShipmentNews::Voided),
+    );
 
-    assert_eq!(first.commands, vec![Command::VoidShipment(order.shipment())]);
+    assert_eq!(
+        first.commands,
+        vec![Command::VoidShipment(order.shipment())]
+    );
     assert_eq!(
         second.commands,
         vec![
@@ -245,7 +331,9 @@ fn after_too_many_tries_an_undo_calls_a_person() {
 
 #[test]
 fn a_late_answer_resolves_a_stuck_step() {
-    let capturing = Phase::Capturing { parcel: Parcel::Delivered };
+    let capturing = Phase::Capturing {
+        parcel: Parcel::Delivered,
+    };
     let order = in_phase(stuck(Step::CapturePayment, capturing));
     let input = Input::Payment(order.payment(), PaymentAnswer::Captured);
 
@@ -256,12 +344,23 @@ fn a_late_answer_resolves_a_stuck_step() {
 
 #[test]
 fn news_while_stuck_are_kept_for_later() {
-    let capturing = Phase::Capturing { parcel: Parcel::HandedOver };
+    let capturing = Phase::Capturing {
+        parcel: Parcel::HandedOver,
+    };
     let order = in_phase(stuck(Step::CapturePayment, capturing));
     let input = Input::Shipment(order.shipment(), ShipmentNews::Delivered);
 
     let transition = moved(&order, input);
 
-    let back = transition.saga.phase.attention().map(|stuck| (*stuck.back).clone());
-    assert_eq!(back, Some(Phase::Capturing { parcel: Parcel::Delivered }));
+    let back = transition
+        .saga
+        .phase
+        .attention()
+        .map(|stuck| (*stuck.back).clone());
+    assert_eq!(
+        back,
+        Some(Phase::Capturing {
+            parcel: Parcel::Delivered
+        })
+    );
 }
