@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use sqlx::types::Json;
@@ -23,7 +23,7 @@ use crate::wire::{self, Headers};
 
 /// Rows dispatched one after the other before the table is looked at again.
 const BATCH_MAX: i64 = 50;
-/// Beyond the handler's time-out, before another dispatcher may take the row.
+/// A round starts no further message after this long; the lease covers it and one handler's run.
 const LEASE_MARGIN: Duration = Duration::from_secs(30);
 
 /// Dispatches the retry rows of our queues.
@@ -90,12 +90,13 @@ impl Dispatcher {
         }
         let lease = self.config.handler_timeout() + LEASE_MARGIN;
         let mut tx = self.database.system_tx().await?;
-        // One at a time is leased where the wait is long: the lease covers one handler's run.
         let due = lease_due(tx.conn(), &queues, lease).await?;
         tx.commit().await?;
+        let leased = Instant::now();
         let found = due.len();
         for row in due {
-            if stop.is_cancelled() {
+            // What is left comes again when its lease has run out.
+            if stop.is_cancelled() || leased.elapsed() >= LEASE_MARGIN {
                 break;
             }
             self.dispatch(row).await?;

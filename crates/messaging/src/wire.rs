@@ -165,3 +165,76 @@ fn text(value: &AMQPValue) -> String {
         serde_json::to_string(value).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tradepost_types::OrderId;
+
+    use super::*;
+
+    fn message() -> Message {
+        Message {
+            id: MessageId::new(),
+            kind: "tradepost.test.v1.Probe".to_owned(),
+            tenant: TenantId::new(),
+            correlation: OrderId::new().as_uuid(),
+            causation: Some(MessageId::new()),
+            subject: "order_1".to_owned(),
+            sequence: 3,
+            time: OffsetDateTime::UNIX_EPOCH + time::Duration::microseconds(1_234_567),
+            traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+            body: Bytes::from_static(b"body"),
+        }
+    }
+
+    #[test]
+    fn an_envelope_survives_the_wire() {
+        let sent = message();
+
+        let properties = properties(&sent, "probe").unwrap();
+        let received = parse(&flatten(&properties), sent.body.clone());
+
+        assert_eq!(received, Ok(sent));
+    }
+
+    #[test]
+    fn unknown_headers_are_kept_and_ignored() {
+        let sent = message();
+        let mut headers = headers(&sent, "probe");
+        headers.insert("from-the-future".to_owned(), "42".to_owned());
+
+        assert_eq!(parse(&headers, sent.body.clone()), Ok(sent));
+    }
+
+    #[test]
+    fn an_envelope_without_a_required_attribute_is_refused() {
+        for name in [ID, KIND, TENANT, CORRELATION, TIME] {
+            let mut headers = headers(&message(), "probe");
+            headers.remove(name);
+
+            let refused = parse(&headers, Bytes::new());
+
+            assert_eq!(refused, Err(DecodeError::Envelope { name }), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_optional_attribute_is_refused_and_a_missing_one_is_not() {
+        let mut headers = headers(&message(), "probe");
+        headers.insert(SEQUENCE.to_owned(), "three".to_owned());
+        assert!(parse(&headers, Bytes::new()).is_err());
+
+        for name in [SEQUENCE, CAUSATION, TRACEPARENT, SUBJECT] {
+            headers.remove(name);
+        }
+        assert!(parse(&headers, Bytes::new()).is_ok());
+    }
+
+    #[test]
+    fn another_kind_of_id_is_not_a_tenant() {
+        let mut headers = headers(&message(), "probe");
+        headers.insert(TENANT.to_owned(), OrderId::new().to_string());
+
+        assert!(parse(&headers, Bytes::new()).is_err());
+    }
+}

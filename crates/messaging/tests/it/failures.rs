@@ -1,7 +1,7 @@
 //! Handlers that fail, messages nobody can read, and the way back from the parking place.
 
-use lapin::options::BasicPublishOptions;
-use lapin::{BasicProperties, Connection, ConnectionProperties};
+use lapin::options::{BasicGetOptions, BasicPublishOptions, BasicRejectOptions};
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use secrecy::ExposeSecret;
 use tradepost_messaging::parked::{self, ParkedCommand, Redrive};
 use tradepost_testkit::eventually;
@@ -15,6 +15,17 @@ fn everything() -> Redrive {
         all: true,
         dry_run: false,
     }
+}
+
+/// A channel of a stranger, and the broker's name of our queue. The connection must be kept.
+async fn stranger(service: &Service) -> (Connection, Channel, String) {
+    let url = service.config.url.expose_secret();
+    let connection = Connection::connect(url, ConnectionProperties::default())
+        .await
+        .unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let namespace = service.config.namespace.clone().unwrap();
+    (connection, channel, format!("{namespace}.{QUEUE}"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,15 +134,10 @@ async fn an_exhausted_message_is_parked_shown_and_redriven() {
 async fn an_unreadable_message_is_parked_whole() {
     let service = Service::new().await;
     let instance = service.start().await;
-    let namespace = service.config.namespace.clone().unwrap();
-    let url = service.config.url.expose_secret();
-    let connection = Connection::connect(url, ConnectionProperties::default())
-        .await
-        .unwrap();
-    let channel = connection.create_channel().await.unwrap();
+    let (_connection, channel, queue) = stranger(&service).await;
 
     for body in [b"one\0".as_slice(), b"two"] {
-        let key = format!("{namespace}.{QUEUE}").as_str().into();
+        let key = queue.as_str().into();
         let properties = BasicProperties::default().with_type("no\0thing".into());
         channel
             .basic_publish(
@@ -161,5 +167,43 @@ async fn an_unreadable_message_is_parked_whole() {
             .await,
         1
     );
+    instance.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_broker_gives_up_is_parked_by_the_intake() {
+    let service = Service::new().await;
+    service.start().await.stop().await; // declares the queue
+    let relay = service.start_relay().await;
+    let message = event("ok");
+    service
+        .send(&relay.outbox, std::slice::from_ref(&message))
+        .await;
+    service.expect_empty("messaging.outbox").await;
+    let (_connection, channel, queue) = stranger(&service).await;
+    let taken = channel
+        .basic_get(queue.as_str().into(), BasicGetOptions::default())
+        .await
+        .unwrap()
+        .expect("the message is in the queue");
+
+    taken
+        .reject(BasicRejectOptions { requeue: false })
+        .await
+        .unwrap();
+    let instance = service.start().await;
+
+    eventually("it is parked", SOON, async || {
+        (service
+            .count("messaging.parked where reason = 'dead_lettered'")
+            .await
+            == 1)
+            .then_some(())
+    })
+    .await;
+    let again = ParkedCommand::Redrive(everything());
+    parked::report(again, &service.database).await.unwrap();
+    service.expect_effects(1, SOON).await;
+    relay.stop().await;
     instance.stop().await;
 }

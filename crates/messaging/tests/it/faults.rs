@@ -69,6 +69,11 @@ async fn a_killed_broker_loses_nothing_that_was_committed() {
     let instance = service.start().await;
     let writer = Writer::start(&service, &instance.outbox);
     under_way(&service, 200).await;
+    // RabbitMQ 3.10 writes the names of new quorum queues lazily, and a queue whose name is lost
+    // comes back empty and without a leader. Our subject is messages, not infant queues.
+    broker
+        .ctl(&["eval", "[dets:sync(Table) || Table <- dets:all()]."])
+        .await;
 
     broker.kill().await;
     is_connected(&instance, false).await;
@@ -184,20 +189,21 @@ async fn a_database_that_restarts_costs_no_message_its_place() {
     postgres.restart_immediate().await;
     let handled = service.effects().await.1;
     under_way(&service, handled + 200).await;
-    writer.finish().await;
-    service.expect_empty("messaging.outbox").await;
+    let committed = i64::try_from(writer.finish().await).unwrap();
 
-    // A commit whose answer was lost may count or not; what was committed had its one effect.
-    let (total, distinct) = eventually("the queue is drained", RECOVERY, async || {
-        let before = service.effects().await;
-        let inbox = service.count("messaging.inbox").await;
-        let published = service
-            .count("(select last_value from messaging.outbox_seq_seq) as s")
-            .await;
-        (published == 1 && inbox == before.1).then_some(before)
+    service.expect_empty("messaging.outbox").await;
+    // A commit whose answer was lost may have happened or not, so there may be a few more.
+    let (total, distinct) = eventually("what was committed has its effect", RECOVERY, async || {
+        let (total, distinct) = service.effects().await;
+        (distinct >= committed).then_some((total, distinct))
     })
     .await;
     assert_eq!(total, distinct, "an effect happened twice");
+    assert!(
+        distinct <= committed + 50,
+        "{distinct} effects of {committed} messages"
+    );
+    assert_eq!(service.count("messaging.retries").await, 0);
     assert_eq!(service.count("messaging.parked").await, 0);
     instance.stop().await;
 }

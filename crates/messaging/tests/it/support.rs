@@ -18,16 +18,16 @@ use tradepost_postgres::Database;
 use tradepost_testkit::{Broker, PrivatePostgres, TestDatabase, eventually};
 use tradepost_types::{MessageId, TenantId};
 
-pub const SOON: Duration = Duration::from_secs(20);
-pub const QUEUE: &str = "probe.events";
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const QUEUE: &str = "probe.events";
 
 static EFFECTS: sqlx::migrate::Migrator = sqlx::migrate!("tests/it/migrations");
 
 /// The body of every message here.
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct Probe {
+pub(crate) struct Probe {
     #[prost(int64, tag = "1")]
-    pub number: i64,
+    pub(crate) number: i64,
 }
 
 impl prost::Name for Probe {
@@ -35,21 +35,21 @@ impl prost::Name for Probe {
     const PACKAGE: &'static str = "tradepost.test.v1";
 }
 
-pub fn event(subject: &str) -> Outgoing {
+pub(crate) fn event(subject: &str) -> Outgoing {
     Outgoing::required_event("probe.sent", TenantId::new(), &Probe { number: 7 }).about(subject, 1)
 }
 
-pub fn events(subject: &str, count: usize) -> Vec<Outgoing> {
+pub(crate) fn events(subject: &str, count: usize) -> Vec<Outgoing> {
     (0..count).map(|_| event(subject)).collect()
 }
 
 /// Writes an effect per fresh message; fails as the message's subject says.
-pub struct Prober {
+pub(crate) struct Prober {
     database: Database,
     calls: Mutex<HashMap<MessageId, u32>>,
-    pub batches: Mutex<Vec<usize>>,
+    pub(crate) batches: Mutex<Vec<usize>>,
     /// Runs once, after the next commit and before the acknowledgement.
-    pub after_commit: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    pub(crate) after_commit: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl Prober {
@@ -62,7 +62,7 @@ impl Prober {
         }
     }
 
-    pub fn calls(&self, id: MessageId) -> u32 {
+    pub(crate) fn calls(&self, id: MessageId) -> u32 {
         self.calls.lock().unwrap().get(&id).copied().unwrap_or(0)
     }
 
@@ -125,23 +125,23 @@ impl Handler for Prober {
 }
 
 /// One service with its own database.
-pub struct Service {
-    pub test_database: TestDatabase,
-    pub database: Database,
-    pub config: MessagingConfig,
+pub(crate) struct Service {
+    pub(crate) test_database: TestDatabase,
+    pub(crate) database: Database,
+    pub(crate) config: MessagingConfig,
 }
 
 /// A running instance of it.
-pub struct Instance {
-    pub outbox: Outbox,
-    pub prober: Arc<Prober>,
-    pub connected: tokio::sync::watch::Receiver<bool>,
+pub(crate) struct Instance {
+    pub(crate) outbox: Outbox,
+    pub(crate) prober: Arc<Prober>,
+    pub(crate) connected: tokio::sync::watch::Receiver<bool>,
     stop: CancellationToken,
     running: JoinHandle<()>,
 }
 
 /// Limits that make tests quick.
-pub fn quick(url: SecretString, namespace: &str) -> MessagingConfig {
+pub(crate) fn quick(url: SecretString, namespace: &str) -> MessagingConfig {
     MessagingConfig {
         url,
         namespace: Some(namespace.to_owned()),
@@ -157,18 +157,18 @@ pub fn quick(url: SecretString, namespace: &str) -> MessagingConfig {
 }
 
 impl Service {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let broker: Broker = tradepost_testkit::broker();
         Self::with(quick(broker.url(), broker.namespace())).await
     }
 
-    pub async fn with(config: MessagingConfig) -> Self {
+    pub(crate) async fn with(config: MessagingConfig) -> Self {
         let extra = [("messaging", &tradepost_messaging::MIGRATOR)];
         Self::on(config, tradepost_testkit::database(&EFFECTS, &extra).await)
     }
 
     /// On a database server of its own.
-    pub async fn on_private_postgres(postgres: &PrivatePostgres) -> Self {
+    pub(crate) async fn on_private_postgres(postgres: &PrivatePostgres) -> Self {
         let broker = tradepost_testkit::broker();
         let extra = [("messaging", &tradepost_messaging::MIGRATOR)];
         let database = postgres.database(&EFFECTS, &extra).await;
@@ -176,6 +176,9 @@ impl Service {
     }
 
     fn on(config: MessagingConfig, test_database: TestDatabase) -> Self {
+        // Shown when the test fails.
+        let logs = tracing_subscriber::fmt().with_env_filter("info,lapin=error");
+        let _one_per_process = logs.with_test_writer().try_init();
         let database = Database::connect_lazy(&test_database.config(), "probe").unwrap();
         Self {
             test_database,
@@ -185,12 +188,12 @@ impl Service {
     }
 
     /// Relay and consumer.
-    pub async fn start(&self) -> Instance {
+    pub(crate) async fn start(&self) -> Instance {
         self.launch(&["probe.*"]).await
     }
 
     /// Only the relay.
-    pub async fn start_relay(&self) -> Instance {
+    pub(crate) async fn start_relay(&self) -> Instance {
         self.launch(&[]).await
     }
 
@@ -228,7 +231,7 @@ impl Service {
         }
     }
 
-    pub async fn count(&self, table: &str) -> i64 {
+    pub(crate) async fn count(&self, table: &str) -> i64 {
         let mut admin = self.test_database.admin().await;
         sqlx::query_scalar(sqlx::AssertSqlSafe(format!("select count(*) from {table}")))
             .fetch_one(&mut admin)
@@ -237,7 +240,7 @@ impl Service {
     }
 
     /// How many effects there are, and of how many messages.
-    pub async fn effects(&self) -> (i64, i64) {
+    pub(crate) async fn effects(&self) -> (i64, i64) {
         let mut admin = self.test_database.admin().await;
         sqlx::query_as("select count(*), count(distinct message_id) from effects")
             .fetch_one(&mut admin)
@@ -246,7 +249,7 @@ impl Service {
     }
 
     /// Waits until that many messages had their effect, then checks that none had two.
-    pub async fn expect_effects(&self, wanted: usize, within: Duration) {
+    pub(crate) async fn expect_effects(&self, wanted: usize, within: Duration) {
         let wanted = i64::try_from(wanted).unwrap();
         let total = eventually("every message has its effect", within, async || {
             let (total, distinct) = self.effects().await;
@@ -256,7 +259,7 @@ impl Service {
         assert_eq!(total, wanted, "an effect happened twice");
     }
 
-    pub async fn expect_empty(&self, table: &str) {
+    pub(crate) async fn expect_empty(&self, table: &str) {
         eventually(&format!("{table} is empty"), SOON, async || {
             (self.count(table).await == 0).then_some(())
         })
@@ -264,7 +267,7 @@ impl Service {
     }
 
     /// Commits the messages as a request or consumer would, and wakes the relay.
-    pub async fn send(&self, outbox: &Outbox, messages: &[Outgoing]) {
+    pub(crate) async fn send(&self, outbox: &Outbox, messages: &[Outgoing]) {
         let mut tx = self.database.system_tx().await.unwrap();
         outbox.append(tx.conn(), messages).await.unwrap();
         tx.commit().await.unwrap();
@@ -273,7 +276,7 @@ impl Service {
 }
 
 impl Instance {
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.stop.cancel();
         tokio::time::timeout(SOON, self.running)
             .await
