@@ -40,6 +40,8 @@ create index orders_due on orders (deadline_at) where deadline_at is not null;
 create index orders_by_age on orders (tenant_id, created_at desc, order_id desc);
 create index orders_by_customer on orders (tenant_id, customer_ref, created_at desc, order_id desc);
 create index orders_by_state on orders (tenant_id, state, created_at desc, order_id desc);
+create index orders_stuck on orders (tenant_id, created_at, order_id)
+    where state = 'needs_attention';
 
 -- Lines and events are only ever inserted together with their order by one statement, and nothing
 -- is deleted: a foreign key would only cost a look-up a row.

@@ -6,6 +6,7 @@ mod order;
 mod phase;
 mod placing;
 pub mod saga;
+mod step;
 mod waiting;
 
 pub use event::{Event, EventKind, RebuildError, Recorded, rebuild};
@@ -13,7 +14,8 @@ pub use input::{Input, PaymentAnswer, RefundAnswer, ShipmentNews, StockAnswer, V
 pub use order::{Address, Details, Line, Order, Timer};
 pub use phase::{
     Asked, Attention, Authorizing, Cancelling, Confirming, OrderState, Outcome, Parcel,
-    PaymentWait, Phase, Saga, Step, StockStep, Undo,
+    PaymentWait, Phase, Saga, StockStep, Undo,
 };
 pub use placing::{CatalogueItem, Draft, DraftLine, NewOrder, PlaceFault};
+pub use step::Step;
 pub use waiting::{Waiting, waiting};

@@ -216,7 +216,6 @@ pub trait OrderStore: Send + Sync {
 pub struct CatalogueUnavailable(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 
 /// What is on sale.
-#[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait Catalogue: Send + Sync {
     /// The items that exist among these. MUST fail rather than leave out an item it could not ask

@@ -189,3 +189,70 @@ pub fn rebuild(tenant: TenantId, id: OrderId, events: &[Recorded]) -> Result<Ord
         Ok(order)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Address, NewOrder};
+    use tradepost_types::{Currency, Money};
+
+    fn recorded(version: i64, placed: bool) -> Recorded {
+        let details = Details {
+            customer_ref: "c".into(),
+            total: Money::new(1, Currency::GBP),
+            weight_grams: 0,
+            line_count: 1,
+            unit_count: 1,
+            payment_method: "pm".into(),
+            address: Address::default(),
+            traceparent: None,
+        };
+        Recorded {
+            version,
+            event: Event {
+                kind: EventKind::Placed,
+                description: String::new(),
+                saga: NewOrder::first_saga(),
+            },
+            placed: placed.then_some((details, 1)),
+            cause: String::new(),
+            trace_id: String::new(),
+            at: OffsetDateTime::UNIX_EPOCH,
+        }
+    }
+
+    fn rebuilt(events: &[Recorded]) -> Result<i64, RebuildError> {
+        rebuild(TenantId::new(), OrderId::new(), events).map(|order| order.version)
+    }
+
+    #[test]
+    fn a_whole_history_is_rebuilt_and_a_torn_one_is_refused() {
+        let first = recorded(1, true);
+
+        assert_eq!(rebuilt(&[first.clone(), recorded(2, false)]), Ok(2));
+        assert_eq!(rebuilt(&[]), Err(RebuildError::Empty));
+        assert_eq!(rebuilt(&[recorded(1, false)]), Err(RebuildError::NotPlaced));
+        assert_eq!(
+            rebuilt(&[first, recorded(3, false)]),
+            Err(RebuildError::Gap {
+                wanted: 2,
+                found: 3
+            })
+        );
+        assert_eq!(
+            rebuilt(&[recorded(2, true)]),
+            Err(RebuildError::Gap {
+                wanted: 1,
+                found: 2
+            })
+        );
+    }
+
+    #[test]
+    fn no_two_kinds_share_a_name() {
+        let names: std::collections::HashSet<_> =
+            EventKind::ALL.iter().map(|kind| kind.name()).collect();
+
+        assert_eq!(names.len(), EventKind::ALL.len());
+    }
+}

@@ -197,32 +197,32 @@ async fn every_bound_is_kept() {
         ("lines[0].sku", |r| r.lines[0].sku = "a\nb".into()),
         ("lines[0].quantity", |r| r.lines[0].quantity = -1),
         ("lines[0].agreed_unit_price", |r| {
-            r.lines[0].agreed_unit_price = Some(gbp(-1))
+            r.lines[0].agreed_unit_price = Some(gbp(-1));
         }),
         ("shipping_address.recipient", |r| {
-            address(r).recipient.clear()
+            address(r).recipient.clear();
         }),
         ("shipping_address.recipient", |r| {
-            address(r).recipient = "x".repeat(201)
+            address(r).recipient = "x".repeat(201);
         }),
         ("shipping_address.lines", |r| address(r).lines.clear()),
         ("shipping_address.lines", |r| {
-            address(r).lines = vec!["x".into(); 5]
+            address(r).lines = vec!["x".into(); 5];
         }),
         ("shipping_address.lines[0]", |r| {
-            address(r).lines = vec!["x".repeat(201)]
+            address(r).lines = vec!["x".repeat(201)];
         }),
         ("shipping_address.city", |r| {
-            address(r).city = "x".repeat(101)
+            address(r).city = "x".repeat(101);
         }),
         ("shipping_address.region", |r| {
-            address(r).region = "x".repeat(101)
+            address(r).region = "x".repeat(101);
         }),
         ("shipping_address.postal_code", |r| {
-            address(r).postal_code = "x".repeat(21)
+            address(r).postal_code = "x".repeat(21);
         }),
         ("shipping_address.country_code", |r| {
-            address(r).country_code = "gb".into()
+            address(r).country_code = "gb".into();
         }),
         ("payment_method", |r| r.payment_method.clear()),
         ("payment_method", |r| r.payment_method = "x".repeat(256)),

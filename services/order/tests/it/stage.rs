@@ -87,6 +87,8 @@ impl Stage {
             limits: Default::default(),
         };
         config.saga.deadline_poll_ms = 20;
+        // All tests share two cores with the servers: the first connections may take their time.
+        config.database.acquire_timeout_ms = 10_000;
         adjust(&mut config);
         let shutdown = CancellationToken::new();
         let (participants, participants_database) = participate(&broker, &shutdown).await;

@@ -93,11 +93,9 @@ impl PgOrders {
         let mut orders = load_readable(read::lock_due(tx.conn(), &versions, limit).await?);
         let mut applied = Applied::default();
         for folded in orders.values_mut() {
-            // A timer cannot be refused: the machine ignores one that has nothing to do.
-            let _ = self.fold(folded, &Input::Deadline, &Cause::Timer, &mut applied);
-            if !folded.touched {
-                folded.order.timer.at = None;
-                folded.touched = true;
+            let fired = self.fold(folded, &Input::Deadline, &Cause::Timer, &mut applied);
+            if fired.is_err() || !folded.touched {
+                folded.put_off(self.definitions.policy().step_max);
             }
         }
         let changed = orders.keys().map(|(_, id)| *id).collect();
@@ -238,6 +236,14 @@ impl PgOrders {
 }
 
 impl Folded {
+    /// A deadline that the machine had no use for must not come again at once; and a live order
+    /// must not lose its timer over it.
+    fn put_off(&mut self, by: time::Duration) {
+        let rests = self.order.is_final() || self.order.saga.phase.attention().is_some();
+        self.order.timer.at = (!rests).then(|| self.now + by);
+        self.touched = true;
+    }
+
     fn take(&mut self, transition: Box<Transition>, cause: &Cause<'_>) {
         let trace_id = cause.trace_id(&self.order);
         for event in &transition.events {

@@ -31,8 +31,15 @@ impl PgOrders {
             idempotency::claim(tx.conn(), new.tenant, OPERATION, request_id, fingerprint).await?;
         match claim {
             Claim::Fresh => {}
-            Claim::Mismatch => return Ok(Placed::Mismatch),
-            Claim::Replay(answer) => return replay(tx.conn(), new, &answer).await,
+            Claim::Mismatch => {
+                tx.rollback().await;
+                return Ok(Placed::Mismatch);
+            }
+            Claim::Replay(answer) => {
+                let replayed = replay(tx.conn(), new, &answer).await;
+                tx.rollback().await;
+                return replayed;
+            }
         }
         let cause = Cause::request(request_id);
         let order = self.insert(tx.conn(), new, &cause).await?;

@@ -6,8 +6,9 @@ use super::{Answer, Ignored, LATE, Moment, Reaction, Refusal, Signal, Transition
 use crate::domain::event::EventKind;
 use crate::domain::input::{PaymentAnswer, RefundAnswer, ShipmentNews, Verb};
 use crate::domain::phase::{
-    Attention, Cancelling, Confirming, Outcome, Parcel, Phase, Saga, Step, StockStep, Undo,
+    Attention, Cancelling, Confirming, Outcome, Parcel, Phase, Saga, StockStep, Undo,
 };
+use crate::domain::step::Step;
 
 /// Why an order ended that an operator gave up.
 const ABANDONED: &str = "ABANDONED";

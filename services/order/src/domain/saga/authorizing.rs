@@ -6,9 +6,10 @@ use super::{Answer, ILLEGAL, LATE, Moment, Refusal, Signal};
 use crate::domain::event::EventKind;
 use crate::domain::input::{PaymentAnswer, StockAnswer};
 use crate::domain::phase::{
-    Authorizing, Confirming, Outcome, Parcel, PaymentWait, Phase, Step, StockStep,
+    Authorizing, Confirming, Outcome, Parcel, PaymentWait, Phase, StockStep,
 };
 use crate::domain::saga::Command;
+use crate::domain::step::Step;
 
 impl Moment<'_> {
     pub(super) fn authorizing(&self, now: Authorizing, signal: Signal<'_>) -> Answer {

@@ -5,8 +5,9 @@ use super::confirming::{further, parcel_text};
 use super::{Answer, ILLEGAL, LATE, Moment, Refusal, Signal};
 use crate::domain::event::EventKind;
 use crate::domain::input::{PaymentAnswer, ShipmentNews, StockAnswer};
-use crate::domain::phase::{Cancelling, Confirming, Outcome, Parcel, Phase, Step, StockStep, Undo};
+use crate::domain::phase::{Cancelling, Confirming, Outcome, Parcel, Phase, StockStep, Undo};
 use crate::domain::saga::Transition;
+use crate::domain::step::Step;
 
 impl Moment<'_> {
     /// Begins to undo everything that was ever asked for.

@@ -4,8 +4,9 @@ use super::reserving::{cancel_text, rejected_text};
 use super::{Answer, ILLEGAL, LATE, Moment, Refusal, Signal};
 use crate::domain::event::EventKind;
 use crate::domain::input::{PaymentAnswer, ShipmentNews, StockAnswer};
-use crate::domain::phase::{Confirming, Outcome, Parcel, Phase, Step, StockStep};
+use crate::domain::phase::{Confirming, Outcome, Parcel, Phase, StockStep};
 use crate::domain::saga::{Command, Transition};
+use crate::domain::step::Step;
 
 impl Moment<'_> {
     pub(super) fn confirming(&self, now: Confirming, signal: Signal<'_>) -> Answer {

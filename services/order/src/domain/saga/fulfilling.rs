@@ -5,8 +5,9 @@ use super::reserving::cancel_text;
 use super::{Answer, ILLEGAL, LATE, Moment, Refusal, Signal};
 use crate::domain::event::EventKind;
 use crate::domain::input::{PaymentAnswer, ShipmentNews, StockAnswer};
-use crate::domain::phase::{Attention, Outcome, Parcel, Phase, Step};
+use crate::domain::phase::{Attention, Outcome, Parcel, Phase};
 use crate::domain::saga::Transition;
+use crate::domain::step::Step;
 
 impl Moment<'_> {
     pub(super) fn confirmed(&self, signal: Signal<'_>) -> Answer {

@@ -4,7 +4,8 @@ use super::fulfilling::captured_payment;
 use super::{Answer, ILLEGAL, LATE, Moment, Refusal, Signal};
 use crate::domain::event::EventKind;
 use crate::domain::input::{PaymentAnswer, RefundAnswer, ShipmentNews, StockAnswer};
-use crate::domain::phase::{Phase, Step};
+use crate::domain::phase::Phase;
+use crate::domain::step::Step;
 
 impl Moment<'_> {
     pub(super) fn returning(&self, refunded: bool, restocked: bool, signal: Signal<'_>) -> Answer {

@@ -6,9 +6,8 @@ use tradepost_types::{PaymentId, RefundId, ReservationId, ShipmentId};
 use super::{Answer, Moment, Policy, Reaction};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::order::{Order, Timer};
-use crate::domain::phase::{
-    Attention, Outcome, Parcel, PaymentWait, Phase, Saga, Step, StockStep, Undo,
-};
+use crate::domain::phase::{Attention, Outcome, Parcel, PaymentWait, Phase, Saga, StockStep, Undo};
+use crate::domain::step::Step;
 
 /// What a participant is asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
