@@ -45,7 +45,9 @@ fn observations() -> [Observation; 7] {
     ]
 }
 
-/// Where each state goes on Held, ActionRequired, Declined, Taken, Canceled, Processing, Absent.
+/// Where each state goes on `Held`, `ActionRequired`, `Declined`, `Taken`,
+/// `Canceled`, `Processing`, `Absent`.
+#[expect(clippy::too_many_lines, reason = "a table reads best whole")]
 fn observed_table() -> [(State, bool, [State; 7]); 15] {
     use State as S;
     let (a, u, r) = (S::Authorizing, S::Unknown, S::RequiresAction);
