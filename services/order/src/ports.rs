@@ -163,6 +163,14 @@ pub trait OrderStore: Send + Sync {
     /// if the twin outlasts the wait.
     async fn place(&self, order: NewOrder, key: RequestKey) -> Result<Placed, StoreError>;
 
+    /// What the key placed before, if it was used; nothing is kept. For calls that could not be
+    /// priced again: the repetition of an accepted order is answered whatever became of its items.
+    async fn find_placed(
+        &self,
+        tenant: TenantId,
+        key: &RequestKey,
+    ) -> Result<Option<Placed>, StoreError>;
+
     /// Applies many answers at once, each once; all or none. MUST name the first order that is
     /// unknown, driven by an unknown version, or contradicted.
     async fn apply_batch(&self, batch: Vec<Incoming>) -> Result<Applied, BatchError>;
