@@ -131,6 +131,8 @@ pub struct Applied {
 /// One order's way through one input.
 #[derive(Debug, Clone)]
 pub struct Move {
+    /// The order.
+    pub order: OrderId,
     /// The state after it.
     pub to: OrderState,
     /// Why it was rejected, if it was.
