@@ -123,7 +123,8 @@ fn no_service_depends_on_another_and_only_tests_on_the_testkit() {
 #[test]
 fn mains_are_thin() {
     for service in services() {
-        let main = fs::read_to_string(service.join("src/main.rs")).unwrap();
+        // A service that is a library so far has no process to start.
+        let main = fs::read_to_string(service.join("src/main.rs")).unwrap_or_default();
 
         assert!(main.lines().count() <= 25, "{}", service.display());
     }
