@@ -131,6 +131,8 @@ pub struct Applied {
 /// One order's way through one input.
 #[derive(Debug, Clone)]
 pub struct Move {
+    /// The order.
+    pub order: OrderId,
     /// The state after it.
     pub to: OrderState,
     /// Why it was rejected, if it was.
@@ -162,6 +164,14 @@ pub trait OrderStore: Send + Sync {
     /// key answers with the order as it is now; a concurrent twin waits. MUST return `Contended`
     /// if the twin outlasts the wait.
     async fn place(&self, order: NewOrder, key: RequestKey) -> Result<Placed, StoreError>;
+
+    /// What the key placed before, if it was used; nothing is kept. For calls that could not be
+    /// priced again: the repetition of an accepted order is answered whatever became of its items.
+    async fn find_placed(
+        &self,
+        tenant: TenantId,
+        key: &RequestKey,
+    ) -> Result<Option<Placed>, StoreError>;
 
     /// Applies many answers at once, each once; all or none. MUST name the first order that is
     /// unknown, driven by an unknown version, or contradicted.

@@ -76,6 +76,14 @@ impl OrderStore for PgOrders {
         Ok(placed)
     }
 
+    async fn find_placed(
+        &self,
+        tenant: TenantId,
+        key: &RequestKey,
+    ) -> Result<Option<Placed>, StoreError> {
+        retrying(|| self.find_placed_once(tenant, key)).await
+    }
+
     async fn apply_batch(&self, batch: Vec<Incoming>) -> Result<Applied, BatchError> {
         let (applied, orders) = retrying(|| self.apply_batch_once(&batch)).await?;
         self.committed(orders);

@@ -25,7 +25,7 @@ impl ApplyAnswers {
     /// See [`BatchError`].
     pub async fn run(&self, batch: Vec<Incoming>) -> Result<(), BatchError> {
         let applied = self.store.apply_batch(batch).await?;
-        self.metrics.applied(&applied);
+        super::report(&self.metrics, &applied);
         Ok(())
     }
 }

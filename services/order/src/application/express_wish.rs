@@ -26,7 +26,7 @@ impl ExpressWish {
     /// See [`WishError`].
     pub async fn run(&self, wish: Wish) -> Result<Order, WishError> {
         let (order, applied) = self.store.wish(wish).await?;
-        self.metrics.applied(&applied);
+        super::report(&self.metrics, &applied);
         Ok(order)
     }
 }

@@ -40,7 +40,7 @@ impl FireDeadlines {
     /// See [`OrderStore::fire_deadlines`].
     pub async fn once(&self) -> Result<bool, StoreError> {
         let applied = self.store.fire_deadlines(self.batch_max).await?;
-        self.metrics.applied(&applied);
+        super::report(&self.metrics, &applied);
         Ok(i64::try_from(applied.inputs).is_ok_and(|inputs| inputs >= self.batch_max))
     }
 

@@ -56,10 +56,14 @@ impl PlaceOrder {
         draft: Draft,
         key: RequestKey,
     ) -> Result<Placed, PlaceError> {
-        let skus: HashSet<Sku> = draft.lines.iter().map(|line| line.sku.clone()).collect();
-        let items = self.catalogue.items(tenant, &skus).await?;
-        let order = NewOrder::price(tenant, OrderId::new(), draft, &items)?;
-        let placed = self.store.place(order, key).await?;
+        let placed = match self.price(tenant, draft).await {
+            Ok(order) => self.store.place(order, key).await?,
+            // A repetition is answered whatever became of its items since.
+            Err(error) => match self.store.find_placed(tenant, &key).await? {
+                Some(placed) => placed,
+                None => return Err(error),
+            },
+        };
         if let Placed::Order {
             replayed: false, ..
         } = placed
@@ -67,5 +71,11 @@ impl PlaceOrder {
             self.metrics.placed();
         }
         Ok(placed)
+    }
+
+    async fn price(&self, tenant: TenantId, draft: Draft) -> Result<NewOrder, PlaceError> {
+        let skus: HashSet<Sku> = draft.lines.iter().map(|line| line.sku.clone()).collect();
+        let items = self.catalogue.items(tenant, &skus).await?;
+        Ok(NewOrder::price(tenant, OrderId::new(), draft, &items)?)
     }
 }

@@ -32,6 +32,24 @@ async fn e01_the_same_request_makes_one_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn e01_a_repetition_is_answered_after_the_item_left_the_catalogue() {
+    let stage = Stage::new().await;
+    let request = request();
+    let order = stage.place(request.clone()).await;
+    stage.catalogue.put("MUG", 1, "GBP", false);
+    let mut other = request.clone();
+    other.lines[0].quantity += 1;
+    let mut client = stage.client.clone();
+
+    let again = client.place_order(request).await.unwrap().into_inner();
+    let refused = client.place_order(other).await.unwrap_err();
+
+    assert!(again.replayed);
+    assert_eq!(again.order.unwrap().order_id, order.order_id);
+    assert_eq!(reason(&refused), "REQUEST_ID_REUSED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn e01_parallel_twins_make_one_order() {
     let stage = Stage::new().await;
     let request = request();

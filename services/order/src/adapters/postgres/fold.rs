@@ -174,6 +174,7 @@ impl PgOrders {
                 let to = order.saga.phase.state();
                 if to != before {
                     applied.moves.push(Move {
+                        order: order.id,
                         to,
                         reject_reason: order.reject_reason().map(str::to_owned),
                         age: folded.now - order.created_at,

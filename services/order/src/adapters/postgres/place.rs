@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::OffsetDateTime;
 use tradepost_postgres::idempotency::{self, Claim};
-use tradepost_types::OrderId;
+use tradepost_types::{OrderId, TenantId};
 use uuid::Uuid;
 
 use super::PgOrders;
@@ -36,7 +36,7 @@ impl PgOrders {
                 return Ok(Placed::Mismatch);
             }
             Claim::Replay(answer) => {
-                let replayed = replay(tx.conn(), new, &answer).await;
+                let replayed = replay(tx.conn(), new.tenant, &answer).await;
                 tx.rollback().await;
                 return replayed;
             }
@@ -71,6 +71,25 @@ impl PgOrders {
             lines: new.lines.clone(),
             replayed: false,
         })
+    }
+
+    /// Takes the key only to see whether it is free, and gives it back.
+    pub(super) async fn find_placed_once(
+        &self,
+        tenant: TenantId,
+        key: &RequestKey,
+    ) -> Result<Option<Placed>, StoreError> {
+        let mut tx = self.database.tenant_tx(tenant).await?;
+        let (request_id, fingerprint) = (key.request_id.as_str(), &key.fingerprint);
+        let claim =
+            idempotency::claim(tx.conn(), tenant, OPERATION, request_id, fingerprint).await?;
+        let found = match claim {
+            Claim::Fresh => None,
+            Claim::Mismatch => Some(Placed::Mismatch),
+            Claim::Replay(answer) => Some(replay(tx.conn(), tenant, &answer).await?),
+        };
+        tx.rollback().await;
+        Ok(found)
     }
 
     /// One statement for all rows.
@@ -150,19 +169,20 @@ fn column<T>(new: &NewOrder, value: impl Fn(&crate::domain::Line) -> T) -> Vec<T
 /// Answers a known key with the order as it is now.
 async fn replay(
     conn: &mut PgConnection,
-    new: &NewOrder,
+    tenant: TenantId,
     answer: &[u8],
 ) -> Result<Placed, StoreError> {
-    let fault = |what: &str| FaultyRow {
-        order: new.id.as_uuid(),
+    let fault = |order: Uuid, what: &str| FaultyRow {
+        order,
         what: what.to_owned(),
     };
-    let id = Uuid::from_slice(answer).map_err(|_other| fault("the key holds no order id"))?;
+    let id = Uuid::from_slice(answer)
+        .map_err(|_other| fault(Uuid::nil(), "its key holds no order id"))?;
     let id = OrderId::from_uuid(id);
-    let order = read::find(conn, new.tenant, id)
+    let order = read::find(conn, tenant, id)
         .await?
-        .ok_or_else(|| fault("the key names an order that is not there"))?;
-    let mut lines = read::lines(conn, &[(new.tenant, id)]).await?;
+        .ok_or_else(|| fault(id.as_uuid(), "its key is there and its row is not"))?;
+    let mut lines = read::lines(conn, &[(tenant, id)]).await?;
     Ok(Placed::Order {
         order: Box::new(order),
         lines: lines.remove(&id).unwrap_or_default(),

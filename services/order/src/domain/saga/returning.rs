@@ -31,12 +31,15 @@ impl Moment<'_> {
                 let text = "the goods are back in the stock";
                 self.returning_done(refunded, true, EventKind::StockReleased, text)
             }
-            Signal::Stock(answer) => match answer {
-                StockAnswer::Reserved | StockAnswer::Committed | StockAnswer::Released => LATE,
-                StockAnswer::Rejected { .. }
+            // The release answers for all of them, also for a command that was overtaken by it.
+            Signal::Stock(
+                StockAnswer::Reserved
+                | StockAnswer::Rejected { .. }
+                | StockAnswer::Committed
                 | StockAnswer::CommitRefused { .. }
-                | StockAnswer::Expired => ILLEGAL,
-            },
+                | StockAnswer::Released
+                | StockAnswer::Expired,
+            ) => LATE,
             // Nothing is held or taken after the refund, and payment may say so.
             Signal::Payment(PaymentAnswer::Voided) => LATE,
             Signal::Payment(answer) => captured_payment(answer),
