@@ -17,6 +17,7 @@ pub(crate) fn news(shipment: &Shipment, news: &News, cause: Option<&Message>) ->
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm an event, and nothing else")]
 fn told(shipment: &Shipment, news: &News) -> Outgoing {
     let shipment_id = shipment.id.to_string();
     let order_id = shipment.order.to_string();
