@@ -1,0 +1,119 @@
+//! Database failures sorted by what a caller can do about them.
+
+/// What went wrong, by what the caller can do next.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// No connection, no free connection in time, or the server is going away: nothing was
+    /// committed, try later.
+    #[error("the database is unavailable")]
+    Unavailable(#[source] sqlx::Error),
+    /// The transaction lost against another one (serialization failure, deadlock, lock time-out):
+    /// run it again from its start, see [`crate::retrying`].
+    #[error("the transaction lost against a concurrent one")]
+    SerializationFailure(#[source] sqlx::Error),
+    /// A constraint refused the write. The adapter turns the name into a domain error.
+    #[error("the constraint \"{name}\" refused the write")]
+    Constraint {
+        /// The constraint's name; for `not null`, which has none, `table.column`.
+        name: String,
+    },
+    /// The connection broke while COMMIT was under way: it may or may not have happened. Only work
+    /// that recognises its own repetition (inbox, idempotency key) may be tried again.
+    #[error("the connection was lost during commit; the outcome is unknown")]
+    CommitUnknown(#[source] sqlx::Error),
+    /// The schema is not the one this binary was built for. Only `Database::migrate` returns it.
+    #[error("schema: {0}")]
+    Schema(String),
+    /// Anything else: a fault in the query or the row's shape, which no retry will mend.
+    #[error("the query failed")]
+    Query(#[source] sqlx::Error),
+}
+
+impl DbError {
+    /// Whether the same work, done again later, may succeed. After [`DbError::CommitUnknown`] that
+    /// holds for work that recognises its own repetition; all of ours must.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        match self {
+            Self::Unavailable(_) | Self::SerializationFailure(_) | Self::CommitUnknown(_) => true,
+            Self::Constraint { .. } | Self::Schema(_) | Self::Query(_) => false,
+        }
+    }
+
+    /// The name of the constraint that refused the write, if one did.
+    #[must_use]
+    pub fn constraint(&self) -> Option<&str> {
+        if let Self::Constraint { name } = self {
+            Some(name)
+        } else {
+            None
+        }
+    }
+
+    /// Sorts a failure of COMMIT: without an answer from the server the outcome is unknown.
+    pub(crate) fn from_commit(error: sqlx::Error) -> Self {
+        let answered = error.as_database_error().and_then(|answer| answer.code());
+        match answered.as_deref() {
+            // The session was ended while COMMIT ran: the record may already be on its way.
+            None => Self::CommitUnknown(error),
+            Some(code) if is_session_end(code) => Self::CommitUnknown(error),
+            Some(_) => error.into(),
+        }
+    }
+}
+
+impl From<sqlx::Error> for DbError {
+    fn from(error: sqlx::Error) -> Self {
+        let Some(answer) = error.as_database_error() else {
+            return if is_connection_failure(&error) {
+                Self::Unavailable(error)
+            } else {
+                Self::Query(error)
+            };
+        };
+        match answer.code().as_deref().unwrap_or_default() {
+            // serialization failure, deadlock, lock not available
+            "40001" | "40P01" | "55P03" => Self::SerializationFailure(error),
+            code if code.starts_with("23") => Self::Constraint {
+                name: constraint_name(answer),
+            },
+            // Statement time-out, connection exceptions, exhausted resources, session ended.
+            "57014" => Self::Unavailable(error),
+            code if code.starts_with("08") || code.starts_with("53") || is_session_end(code) => {
+                Self::Unavailable(error)
+            }
+            _ => Self::Query(error),
+        }
+    }
+}
+
+/// Administrator's shutdown, crash, start-up, dropped database, idle (in transaction) time-outs.
+fn is_session_end(code: &str) -> bool {
+    matches!(
+        code,
+        "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" | "25P04"
+    )
+}
+
+fn is_connection_failure(error: &sqlx::Error) -> bool {
+    matches!(
+        error,
+        sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed
+    )
+}
+
+fn constraint_name(answer: &dyn sqlx::error::DatabaseError) -> String {
+    if let Some(name) = answer.constraint() {
+        return name.to_owned();
+    }
+    let column = answer
+        .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
+        .and_then(sqlx::postgres::PgDatabaseError::column)
+        .unwrap_or_default();
+    format!("{}.{column}", answer.table().unwrap_or_default())
+}

@@ -1,0 +1,224 @@
+//! Transactions that survive being dropped anywhere.
+//!
+//! sqlx up to 0.9.0 returns a connection to its pool *inside* an open transaction when the future
+//! of its `begin()` is dropped, and every handler of a request is such a future. Therefore BEGIN is
+//! sent by us, after a [`Lease`] guards the connection. A lease that is dropped before commit sends
+//! ROLLBACK from a task of its own; if that is not answered in time, the connection is closed.
+//!
+//! Do not call sqlx's `begin()` on [`TenantTx::conn`]: sqlx does not know of our BEGIN and would
+//! commit the outer transaction. Use `savepoint`; commit detects the mistake and fails.
+
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use sqlx::{AssertSqlSafe, Executor, PgConnection, PgPool, Postgres, SqlSafeStr};
+use tokio::runtime::Handle;
+use tradepost_types::TenantId;
+
+use crate::DbError;
+
+/// How long the roll-back of an abandoned transaction may take before the connection is closed.
+const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// COMMIT answers "ROLLBACK" *without an error* in a transaction that has already failed, and only
+/// warns when there is none. A savepoint can be set in a live transaction only, so this one turns
+/// both into errors, in the same round trip.
+const COMMIT: &str = "savepoint alive; commit";
+
+/// A transaction in which row-level security shows one tenant's rows only.
+#[derive(Debug)]
+pub struct TenantTx {
+    lease: Lease,
+    tenant: TenantId,
+}
+
+impl TenantTx {
+    pub(crate) async fn begin(pool: &PgPool, tenant: TenantId) -> Result<Self, DbError> {
+        let mut lease = Lease::acquire(pool).await?;
+        // The id is typed, so its text is hexadecimal digits and dashes: safe to write into SQL,
+        // which is what lets both statements share one round trip.
+        let begin = format!(
+            "begin; select set_config('app.tenant_id', '{}', true)",
+            tenant.as_uuid()
+        );
+        lease.begin(AssertSqlSafe(begin)).await?;
+        Ok(Self { lease, tenant })
+    }
+
+    /// The connection, for queries inside this transaction.
+    pub fn conn(&mut self) -> &mut PgConnection {
+        self.lease.conn()
+    }
+
+    /// Whose rows this transaction sees.
+    #[must_use]
+    pub const fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// Commits.
+    ///
+    /// # Errors
+    /// [`DbError::CommitUnknown`] if the connection broke before the server answered.
+    pub async fn commit(self) -> Result<(), DbError> {
+        self.lease.commit().await
+    }
+
+    /// Rolls back and waits until it is done; dropping does the same in the background.
+    pub async fn rollback(self) {
+        self.lease.rollback().await;
+    }
+}
+
+/// A transaction of the system role, whose explicit policies show all tenants' rows.
+#[derive(Debug)]
+pub struct SystemTx {
+    lease: Lease,
+}
+
+impl SystemTx {
+    pub(crate) async fn begin(pool: &PgPool) -> Result<Self, DbError> {
+        let mut lease = Lease::acquire(pool).await?;
+        lease.begin("begin").await?;
+        Ok(Self { lease })
+    }
+
+    /// The connection, for queries inside this transaction.
+    pub fn conn(&mut self) -> &mut PgConnection {
+        self.lease.conn()
+    }
+
+    /// Commits.
+    ///
+    /// # Errors
+    /// [`DbError::CommitUnknown`] if the connection broke before the server answered.
+    pub async fn commit(self) -> Result<(), DbError> {
+        self.lease.commit().await
+    }
+
+    /// Rolls back and waits until it is done; dropping does the same in the background.
+    pub async fn rollback(self) {
+        self.lease.rollback().await;
+    }
+}
+
+/// A connection on loan that must not go back to the pool inside a transaction.
+#[derive(Debug)]
+struct Lease {
+    /// Always there until `drop`.
+    connection: Option<PoolConnection<Postgres>>,
+    state: State,
+    /// The drop may happen on a thread that is outside the runtime.
+    runtime: Handle,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// BEGIN was never sent, or the end was confirmed: the connection may be pooled.
+    Clean,
+    /// BEGIN was, or may have been, sent.
+    Open,
+    /// The connection failed or its state is unknown: close it.
+    Broken,
+}
+
+impl Lease {
+    async fn acquire(pool: &PgPool) -> Result<Self, DbError> {
+        let connection = pool.acquire().await?;
+        Ok(Self {
+            connection: Some(connection),
+            state: State::Clean,
+            runtime: Handle::current(),
+        })
+    }
+
+    #[expect(clippy::expect_used, reason = "only drop takes the connection out")]
+    fn conn(&mut self) -> &mut PgConnection {
+        self.connection
+            .as_mut()
+            .expect("the connection is there until drop")
+    }
+
+    async fn begin(&mut self, sql: impl SqlSafeStr) -> Result<(), DbError> {
+        self.state = State::Open;
+        let sql = sql.into_sql_str();
+        self.conn().execute(sql).await?;
+        Ok(())
+    }
+
+    async fn commit(mut self) -> Result<(), DbError> {
+        // A future dropped during COMMIT leaves `Open`: the roll-back waits for COMMIT's answer
+        // and then does nothing, or times out and closes.
+        match self.conn().execute(COMMIT).await {
+            Ok(_) => {
+                self.state = State::Clean;
+                Ok(())
+            }
+            Err(error) => {
+                let error = DbError::from_commit(error);
+                if let DbError::CommitUnknown(_) = error {
+                    self.state = State::Broken;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn rollback(mut self) {
+        if let Some(connection) = self.connection.take() {
+            roll_back(connection).await;
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take() else {
+            return;
+        };
+        // sqlx itself spawns when a pooled connection is dropped and panics outside a runtime.
+        let _inside = self.runtime.enter();
+        match self.state {
+            State::Clean => drop(connection),
+            State::Broken => drop(connection.detach()),
+            State::Open => {
+                // The pool counts the connection as lent until the task ends, so that closing the
+                // pool waits for it: that is what tracks the task.
+                self.runtime.spawn(roll_back(connection));
+            }
+        }
+    }
+}
+
+/// Ends the transaction, or the connection if that cannot be had within the time-out.
+async fn roll_back(connection: PoolConnection<Postgres>) {
+    let mut suspect = Suspect(Some(connection));
+    let Some(connection) = suspect.0.as_mut() else {
+        return;
+    };
+    let answer = tokio::time::timeout(ROLLBACK_TIMEOUT, connection.execute("rollback")).await;
+    match answer {
+        Ok(Ok(_)) => drop(suspect.0.take()),
+        Ok(Err(error)) => {
+            tracing::warn!(event = "postgres.rollback.failed", %error, "closing the connection");
+        }
+        Err(_elapsed) => {
+            tracing::warn!(
+                event = "postgres.rollback.timed_out",
+                "closing the connection"
+            );
+        }
+    }
+}
+
+/// A connection that is closed, not pooled, when it is dropped: also when the roll-back itself is
+/// cancelled.
+struct Suspect(Option<PoolConnection<Postgres>>);
+
+impl Drop for Suspect {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            drop(connection.detach());
+        }
+    }
+}
