@@ -38,6 +38,8 @@ impl Database {
             let pool = PgPoolOptions::new()
                 .max_connections(config.max_connections)
                 .acquire_timeout(config.acquire_timeout())
+                // BEGIN finds out by itself, without the extra round trip.
+                .test_before_acquire(false)
                 .connect_lazy_with(options);
             Ok::<_, DbError>(pool)
         };
@@ -82,8 +84,8 @@ impl Database {
     /// # Errors
     /// [`DbError::Unavailable`] if there is none in time.
     pub async fn ping(&self) -> Result<(), DbError> {
-        let mut connection = self.app.acquire().await?;
-        sqlx::Connection::ping(&mut *connection).await?;
+        // A transaction, because its begin passes over connections that died in the pool.
+        SystemTx::begin(&self.app).await?.rollback().await;
         Ok(())
     }
 

@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
-use sqlx::{AssertSqlSafe, Executor, PgConnection, PgPool, Postgres, SqlSafeStr};
+use sqlx::{AssertSqlSafe, Executor, PgConnection, PgPool, Postgres, SqlSafeStr, SqlStr};
 use tokio::runtime::Handle;
 use tradepost_types::TenantId;
 
@@ -34,14 +34,13 @@ pub struct TenantTx {
 
 impl TenantTx {
     pub(crate) async fn begin(pool: &PgPool, tenant: TenantId) -> Result<Self, DbError> {
-        let mut lease = Lease::acquire(pool).await?;
         // The id is typed, so its text is hexadecimal digits and dashes: safe to write into SQL,
         // which is what lets both statements share one round trip.
         let begin = format!(
             "begin; select set_config('app.tenant_id', '{}', true)",
             tenant.as_uuid()
         );
-        lease.begin(AssertSqlSafe(begin)).await?;
+        let lease = Lease::begin(pool, AssertSqlSafe(begin).into_sql_str()).await?;
         Ok(Self { lease, tenant })
     }
 
@@ -78,8 +77,7 @@ pub struct SystemTx {
 
 impl SystemTx {
     pub(crate) async fn begin(pool: &PgPool) -> Result<Self, DbError> {
-        let mut lease = Lease::acquire(pool).await?;
-        lease.begin("begin").await?;
+        let lease = Lease::begin(pool, "begin".into_sql_str()).await?;
         Ok(Self { lease })
     }
 
@@ -123,6 +121,33 @@ enum State {
 }
 
 impl Lease {
+    /// A connection on which `begin` was answered, within the pool's time limit.
+    ///
+    /// A connection may have died in the pool. Asking before each use would cost every transaction
+    /// a round trip; instead BEGIN is the question, and a dead connection is passed over. Nothing
+    /// has been done on it, so that is safe.
+    async fn begin(pool: &PgPool, begin: SqlStr) -> Result<Self, DbError> {
+        let limit = pool.options().get_acquire_timeout();
+        let begun = async {
+            let mut dead = 0;
+            loop {
+                let mut lease = Self::acquire(pool).await?;
+                match lease.execute(begin.clone()).await {
+                    Ok(()) => return Ok(lease),
+                    Err(DbError::Unavailable(_)) if dead < pool.options().get_max_connections() => {
+                        lease.state = State::Broken;
+                        dead += 1;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        };
+        match tokio::time::timeout(limit, begun).await {
+            Ok(result) => result,
+            Err(_elapsed) => Err(DbError::Unavailable(sqlx::Error::PoolTimedOut)),
+        }
+    }
+
     async fn acquire(pool: &PgPool) -> Result<Self, DbError> {
         let connection = pool.acquire().await?;
         Ok(Self {
@@ -132,18 +157,18 @@ impl Lease {
         })
     }
 
+    async fn execute(&mut self, begin: SqlStr) -> Result<(), DbError> {
+        // Before the first byte is sent: from here on a drop rolls back.
+        self.state = State::Open;
+        self.conn().execute(begin).await?;
+        Ok(())
+    }
+
     #[expect(clippy::expect_used, reason = "only drop takes the connection out")]
     fn conn(&mut self) -> &mut PgConnection {
         self.connection
             .as_mut()
             .expect("the connection is there until drop")
-    }
-
-    async fn begin(&mut self, sql: impl SqlSafeStr) -> Result<(), DbError> {
-        self.state = State::Open;
-        let sql = sql.into_sql_str();
-        self.conn().execute(sql).await?;
-        Ok(())
     }
 
     async fn commit(mut self) -> Result<(), DbError> {

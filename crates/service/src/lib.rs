@@ -1,1 +1,70 @@
-//! What every binary does: config, servers, limits, health, drain, error details.
+//! What every binary does: configuration, servers, limits, health, drain and error details.
+//!
+//! It knows nothing of orders. A service implements [`Program`], and [`run`] does the rest:
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//!
+//! use garde::Validate;
+//! use serde::{Deserialize, Serialize};
+//! use tradepost_service::{CommonConfig, GrpcServer, NoAdmin, Program, Runtime};
+//!
+//! #[derive(Debug, Default, Deserialize, Serialize, Validate)]
+//! #[serde(default, deny_unknown_fields)]
+//! struct EchoConfig {
+//!     /// Addresses, limits and telemetry: `TRADEPOST_ECHO__SERVER__GRPC_ADDR`.
+//!     #[garde(dive)]
+//!     server: CommonConfig,
+//! }
+//!
+//! struct Echo;
+//!
+//! impl Program for Echo {
+//!     const NAME: &'static str = "echo";
+//!     const ABOUT: &'static str = "Says what it is told";
+//!     type Config = EchoConfig;
+//!     type Admin = NoAdmin;
+//!
+//!     fn common(config: &EchoConfig) -> &CommonConfig {
+//!         &config.server
+//!     }
+//!
+//!     async fn serve(_config: EchoConfig, runtime: Runtime) -> anyhow::Result<()> {
+//!         runtime.health.check("database", || async { Ok(()) });
+//!         let shutdown = runtime.shutdown.clone();
+//!         runtime.tasks.spawn("sweeper", async move { shutdown.cancelled().await });
+//!         GrpcServer::new(&runtime)
+//!             // .descriptor(FILE_DESCRIPTOR_SET)
+//!             // .service(EchoServiceServer::new(echo))
+//!             .serve(runtime.grpc_listener)
+//!             .await
+//!     }
+//! }
+//!
+//! fn main() -> ExitCode {
+//!     tradepost_service::run::<Echo>()
+//! }
+//! ```
+//!
+//! The order of start and stop is DESIGN section 7; `program.rs` holds it.
+
+mod admin;
+pub mod client;
+mod clock;
+pub mod config;
+mod context;
+pub mod error;
+mod grpc;
+mod health;
+pub mod page;
+mod program;
+pub mod request_id;
+mod tasks;
+
+pub use clock::Clock;
+pub use config::CommonConfig;
+pub use context::{ACTOR, RequestContext, TENANT};
+pub use grpc::GrpcServer;
+pub use health::Health;
+pub use program::{NoAdmin, Program, Runtime, run};
+pub use tasks::{IntoOutcome, Tasks};

@@ -33,6 +33,16 @@ pub struct Logs<W> {
     dispatch: OnceLock<WeakDispatch>,
 }
 
+/// The keys that every line has, besides `message`.
+const RESERVED: [&str; 6] = [
+    "timestamp",
+    "severity",
+    "service.name",
+    "target",
+    "trace_id",
+    "span_id",
+];
+
 /// The fields of a span, kept until its events need them.
 struct SpanFields(Map<String, Value>);
 
@@ -124,23 +134,28 @@ struct Line {
 }
 
 impl Line {
+    /// Written by hand, so that what every line has comes first.
     fn json(mut self) -> String {
-        let mut line = Map::new();
         let message = self.fields.remove("message").unwrap_or_default();
-        line.insert("timestamp".to_owned(), timestamp().into());
-        line.insert("severity".to_owned(), self.level.as_str().into());
-        line.insert("message".to_owned(), message);
-        line.insert("service.name".to_owned(), self.service.into());
-        line.insert("target".to_owned(), self.target.into());
+        let mut text = String::with_capacity(512);
+        let _ = write!(
+            text,
+            r#"{{"timestamp":"{}","severity":"{}","message":{message}"#,
+            timestamp(),
+            self.level,
+        );
+        let (service, target) = (Value::from(self.service), Value::from(self.target));
+        let _ = write!(text, r#","service.name":{service},"target":{target}"#);
         if let Some((trace_id, span_id)) = self.ids() {
-            line.insert("trace_id".to_owned(), trace_id.into());
-            line.insert("span_id".to_owned(), span_id.into());
+            let _ = write!(text, r#","trace_id":"{trace_id}","span_id":"{span_id}""#);
         }
         for (key, value) in self.fields {
-            line.entry(key).or_insert(value);
+            // A field must neither replace nor repeat what stands before it.
+            if !RESERVED.contains(&key.as_str()) {
+                let _ = write!(text, ",{}:{value}", Value::from(key));
+            }
         }
-        let mut text = Value::Object(line).to_string();
-        text.push('\n');
+        text.push_str("}\n");
         text
     }
 
@@ -187,6 +202,10 @@ struct Fields<'map>(&'map mut Map<String, Value>);
 
 impl Fields<'_> {
     fn insert(&mut self, field: &Field, value: impl Into<Value>) {
+        // Instructions for the trace layer, not facts.
+        if field.name().starts_with("otel.") {
+            return;
+        }
         self.0.insert(field.name().to_owned(), value.into());
     }
 }

@@ -1,0 +1,113 @@
+//! Calling another service.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::transport::channel::Change;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
+use tradepost_types::TenantId;
+
+use crate::context::{ACTOR, RequestContext, TENANT};
+
+/// Calls that wait for a connection before callers are held back.
+const BUFFER_MAX: usize = 1024;
+
+/// How a channel behaves.
+#[derive(Debug, Clone)]
+pub struct ClientOptions {
+    /// How long the attempt to connect may take.
+    pub connect_timeout: Duration,
+    /// How often an idle connection is tested.
+    pub keepalive_interval: Duration,
+    /// How long the answer to that test may take.
+    pub keepalive_timeout: Duration,
+    /// Over how many connections calls are spread: what kills one must not hit every call.
+    pub connections: usize,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(1),
+            keepalive_interval: Duration::from_secs(20),
+            keepalive_timeout: Duration::from_secs(5),
+            connections: 2,
+        }
+    }
+}
+
+/// A channel to the service at `url`. It connects at the first call, and again when a connection
+/// is lost; until then calls fail with `UNAVAILABLE`.
+///
+/// # Errors
+/// Fails when `url` is malformed.
+pub fn channel(url: &str, options: &ClientOptions) -> Result<Channel, tonic::transport::Error> {
+    let endpoint = Endpoint::from_str(url)?
+        .connect_timeout(options.connect_timeout)
+        .tcp_nodelay(true)
+        .tcp_keepalive(Some(options.keepalive_interval))
+        .http2_keep_alive_interval(options.keepalive_interval)
+        .keep_alive_timeout(options.keepalive_timeout)
+        .keep_alive_while_idle(true)
+        .buffer_size(BUFFER_MAX);
+    if options.connections <= 1 {
+        return Ok(endpoint.connect_lazy());
+    }
+    let (channel, connections) = Channel::balance_channel(options.connections);
+    for key in 0..options.connections {
+        // The queue holds exactly as many, and its reader lives in `channel`: it takes them all.
+        let _ = connections.try_send(Change::Insert(key, endpoint.clone()));
+    }
+    Ok(channel)
+}
+
+/// Speaks for a tenant and an actor: an interceptor that adds both, the current trace and, where
+/// set, a deadline to every call.
+#[derive(Debug, Clone)]
+pub struct CallContext {
+    tenant: MetadataValue<Ascii>,
+    actor: MetadataValue<Ascii>,
+    deadline: Option<Duration>,
+}
+
+impl CallContext {
+    /// Calls for `tenant` in the name of `actor`; an actor that no header can hold is left out.
+    #[must_use]
+    pub fn new(tenant: TenantId, actor: &str) -> Self {
+        let empty = || MetadataValue::from_static("");
+        Self {
+            tenant: MetadataValue::try_from(tenant.to_string()).unwrap_or_else(|_| empty()),
+            actor: MetadataValue::try_from(actor).unwrap_or_else(|_| empty()),
+            deadline: None,
+        }
+    }
+
+    /// Limits how long each call may take, at the server too.
+    #[must_use]
+    pub const fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+}
+
+impl From<&RequestContext> for CallContext {
+    fn from(context: &RequestContext) -> Self {
+        Self::new(context.tenant, &context.actor)
+    }
+}
+
+impl Interceptor for CallContext {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(deadline) = self.deadline {
+            request.set_timeout(deadline);
+        }
+        let metadata = request.metadata_mut();
+        metadata.insert(TENANT, self.tenant.clone());
+        metadata.insert(ACTOR, self.actor.clone());
+        tradepost_telemetry::inject(metadata);
+        Ok(request)
+    }
+}

@@ -1,0 +1,12 @@
+//! Errors as callers see them: a code, one reason for programs, details, and no internals.
+//!
+//! [`Failure`] and [`Violations`] write a `tonic::Status`; [`ErrorDetails`] reads one, for
+//! clients and the gateway.
+
+mod failure;
+mod reading;
+mod violations;
+
+pub use failure::{Failure, PLATFORM_DOMAIN};
+pub use reading::{ErrorDetails, Precondition};
+pub use violations::{FieldViolation, Violations};

@@ -1,0 +1,17 @@
+//! The service crate from outside.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "clippy.toml frees test functions of these, but not what they call"
+)]
+
+mod admin;
+mod config;
+mod context;
+mod errors;
+mod page;
+mod process;
+mod server;
+mod support;

@@ -1,0 +1,5 @@
+//! Each foreign technology in one place.
+
+pub mod amqp;
+pub mod grpc;
+pub mod postgres;

@@ -1,0 +1,7 @@
+//! The inventory service's process.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tradepost_service::run::<tradepost_inventory::bootstrap::InventoryProgram>()
+}

@@ -1,0 +1,366 @@
+//! The transition table: what each phase makes of each input.
+
+use time::Duration;
+
+use super::harness::order_of;
+use crate::domain::saga::{Command, Ignored, Policy, Reaction, Refusal, Transition, apply};
+use crate::domain::{
+    Asked, Attention, Authorizing, Cancelling, Confirming, Input, Order, OrderState, Outcome,
+    Parcel, PaymentAnswer, PaymentWait, Phase, RefundAnswer, ShipmentNews, Step, StockAnswer,
+    StockStep, Undo, Verb,
+};
+
+fn in_phase(phase: Phase) -> Order {
+    let mut order = order_of(500);
+    let state = phase.state();
+    order.saga.phase = phase;
+    order.saga.asked = Asked {
+        reservations: 1,
+        payment: state != OrderState::Reserving,
+        shipment: !matches!(state, OrderState::Reserving | OrderState::Authorizing),
+        late_void: false,
+    };
+    order
+}
+
+fn authorizing() -> Phase {
+    Phase::Authorizing(Authorizing {
+        cancel_requested: false,
+        hold_lost: false,
+        wait: PaymentWait::Answer,
+    })
+}
+
+fn confirming(stock: StockStep, parcel: Parcel) -> Phase {
+    Phase::Confirming(Confirming { stock, parcel })
+}
+
+fn undoing(undo: Undo) -> Phase {
+    Phase::Cancelling(Cancelling {
+        outcome: Outcome::Cancelled,
+        undo,
+    })
+}
+
+fn void_shipment() -> Phase {
+    undoing(Undo::Shipment {
+        stock: StockStep::Committed,
+        parcel: Parcel::Booked,
+    })
+}
+
+fn void_money() -> Phase {
+    undoing(Undo::MoneyAndStock {
+        payment: true,
+        reservations: vec![1],
+    })
+}
+
+fn stuck(step: Step, back: Phase) -> Phase {
+    Phase::NeedsAttention(Attention {
+        step,
+        reason: "because".into(),
+        back: Box::new(back),
+    })
+}
+
+/// Every phase, in a typical form.
+fn phases() -> Vec<(&'static str, Phase)> {
+    vec![
+        ("reserving", Phase::Reserving),
+        ("authorizing", authorizing()),
+        (
+            "committing",
+            confirming(StockStep::Committing, Parcel::Awaited),
+        ),
+        (
+            "re-reserving",
+            confirming(StockStep::Reserving, Parcel::Awaited),
+        ),
+        ("booking", confirming(StockStep::Committed, Parcel::Awaited)),
+        ("confirmed", Phase::Confirmed),
+        (
+            "capturing",
+            Phase::Capturing {
+                parcel: Parcel::HandedOver,
+            },
+        ),
+        ("shipped", Phase::Shipped),
+        ("delivered", Phase::Delivered),
+        (
+            "returning",
+            Phase::Returning {
+                refunded: false,
+                restocked: false,
+            },
+        ),
+        ("returned", Phase::Returned),
+        ("void-shipment", void_shipment()),
+        ("void-money", void_money()),
+        ("cancelled", Phase::Cancelled),
+        ("rejected", Phase::Rejected { reason: "X".into() }),
+        (
+            "stuck-capture",
+            stuck(
+                Step::CapturePayment,
+                Phase::Capturing {
+                    parcel: Parcel::HandedOver,
+                },
+            ),
+        ),
+    ]
+}
+
+fn inputs(order: &Order) -> Vec<(&'static str, Input)> {
+    let reason = || "X".to_owned();
+    let stock = |answer| Input::Stock(order.current_reservation(), answer);
+    let payment = |answer| Input::Payment(order.payment(), answer);
+    let parcel = |news| Input::Shipment(order.shipment(), news);
+    let operator = |verb| Input::Operator {
+        actor: "ann".into(),
+        verb,
+    };
+    vec![
+        ("reserved", stock(StockAnswer::Reserved)),
+        (
+            "rejected",
+            stock(StockAnswer::Rejected {
+                reason: reason(),
+                shortfall: String::new(),
+            }),
+        ),
+        ("committed", stock(StockAnswer::Committed)),
+        (
+            "commit-refused",
+            stock(StockAnswer::CommitRefused { reason: reason() }),
+        ),
+        ("released", stock(StockAnswer::Released)),
+        ("expired", stock(StockAnswer::Expired)),
+        ("authorized", payment(PaymentAnswer::Authorized)),
+        (
+            "declined",
+            payment(PaymentAnswer::Declined { reason: reason() }),
+        ),
+        ("action", payment(PaymentAnswer::ActionRequired)),
+        ("unknown", payment(PaymentAnswer::OutcomeUnknown)),
+        ("conflicted", payment(PaymentAnswer::Conflicted)),
+        ("captured", payment(PaymentAnswer::Captured)),
+        (
+            "capture-failed",
+            payment(PaymentAnswer::CaptureFailed { reason: reason() }),
+        ),
+        ("voided", payment(PaymentAnswer::Voided)),
+        (
+            "void-failed",
+            payment(PaymentAnswer::VoidFailed { reason: reason() }),
+        ),
+        (
+            "refunded",
+            Input::Refund(order.refund(), RefundAnswer::Succeeded),
+        ),
+        (
+            "refund-failed",
+            Input::Refund(order.refund(), RefundAnswer::Failed { reason: reason() }),
+        ),
+        (
+            "booked",
+            parcel(ShipmentNews::Booked {
+                carrier: reason(),
+                tracking: reason(),
+            }),
+        ),
+        (
+            "booking-failed",
+            parcel(ShipmentNews::BookingFailed { reason: reason() }),
+        ),
+        ("handed-over", parcel(ShipmentNews::HandedOver)),
+        ("delivered", parcel(ShipmentNews::Delivered)),
+        (
+            "exception",
+            parcel(ShipmentNews::Exception {
+                description: reason(),
+            }),
+        ),
+        ("returned", parcel(ShipmentNews::Returned)),
+        ("lost", parcel(ShipmentNews::Lost)),
+        ("parcel-voided", parcel(ShipmentNews::Voided)),
+        ("void-refused", parcel(ShipmentNews::VoidRefused)),
+        (
+            "cancel",
+            Input::Cancel {
+                note: String::new(),
+                actor: "c".into(),
+            },
+        ),
+        ("deadline", Input::Deadline),
+        ("retry", operator(Verb::Retry)),
+        ("skip", operator(Verb::Skip { reason: reason() })),
+        ("abandon", operator(Verb::Abandon { reason: reason() })),
+    ]
+}
+
+/// `state` it leads to, `.` ignored, `!` refused.
+fn cell(order: &Order, input: &Input) -> String {
+    let now = order.created_at + Duration::seconds(30);
+    match apply(order, input, now, &Policy::default()) {
+        Ok(Reaction::Moved(moved)) => moved.saga.phase.state().name().to_owned(),
+        Ok(Reaction::Ignored(_)) => ".".to_owned(),
+        Err(Refusal::Illegal) => "!".to_owned(),
+        Err(refusal) => format!("!{refusal:?}"),
+    }
+}
+
+#[test]
+fn the_transition_table_is_as_written() {
+    let mut table = String::new();
+    for (name, phase) in phases() {
+        let order = in_phase(phase);
+        for (label, input) in inputs(&order) {
+            table.push_str(&format!("{name} + {label} = {}\n", cell(&order, &input)));
+        }
+    }
+
+    let written = include_str!("table.txt");
+
+    for (found, wanted) in table.lines().zip(written.lines()) {
+        assert_eq!(found, wanted);
+    }
+    assert_eq!(table.lines().count(), written.lines().count());
+}
+
+fn moved(order: &Order, input: Input) -> Transition {
+    match apply(order, &input, order.created_at, &Policy::default()) {
+        Ok(Reaction::Moved(moved)) => *moved,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_answer_about_another_reservation_is_stale() {
+    let order = in_phase(Phase::Reserving);
+    let other = Input::Stock(order.reservation(2), StockAnswer::Reserved);
+
+    let reaction = apply(&order, &other, order.created_at, &Policy::default());
+
+    assert_eq!(reaction, Ok(Reaction::Ignored(Ignored::Stale)));
+}
+
+#[test]
+fn an_unknown_payment_is_never_asked_for_again_and_keeps_its_stock() {
+    let since = order_of(1).created_at;
+    let mut order = in_phase(Phase::Authorizing(Authorizing {
+        cancel_requested: false,
+        hold_lost: false,
+        wait: PaymentWait::Unknown { since },
+    }));
+    order.created_at = since;
+
+    let transition = moved(&order, Input::Deadline);
+
+    let extend = Command::ExtendReservation(order.current_reservation());
+    assert_eq!(transition.commands, vec![extend]);
+    assert_eq!(transition.events, vec![]);
+}
+
+#[test]
+fn the_wait_between_two_sendings_doubles_up_to_its_cap() {
+    let policy = Policy::default();
+
+    let waits: Vec<i64> = (0..7)
+        .map(|tries| policy.back_off(tries).whole_seconds())
+        .collect();
+
+    assert_eq!(waits, vec![30, 60, 120, 240, 300, 300, 300]);
+    assert_eq!(policy.back_off(u32::MAX), policy.step_max);
+}
+
+#[test]
+fn stock_and_parcel_are_asked_for_in_parallel() {
+    let order = in_phase(authorizing());
+    let input = Input::Payment(order.payment(), PaymentAnswer::Authorized);
+
+    let transition = moved(&order, input);
+
+    let commit = Command::CommitReservation(order.current_reservation());
+    assert_eq!(
+        transition.commands,
+        vec![commit, Command::BookShipment(order.shipment())]
+    );
+}
+
+#[test]
+fn money_and_stock_are_given_back_only_after_the_parcel_is_called_off() {
+    let order = in_phase(Phase::Confirmed);
+    let cancel = Input::Cancel {
+        note: String::new(),
+        actor: "c".into(),
+    };
+
+    let first = moved(&order, cancel);
+    let mut order = order;
+    order.saga = first.saga;
+    let second = moved(
+        &order,
+        Input::Shipment(order.shipment(), ShipmentNews::Voided),
+    );
+
+    assert_eq!(
+        first.commands,
+        vec![Command::VoidShipment(order.shipment())]
+    );
+    assert_eq!(
+        second.commands,
+        vec![
+            Command::VoidPayment(order.payment()),
+            Command::ReleaseReservation(order.reservation(1)),
+        ]
+    );
+}
+
+#[test]
+fn after_too_many_tries_an_undo_calls_a_person() {
+    let mut order = in_phase(void_money());
+    order.timer.attempts = Policy::default().tries_max;
+
+    let transition = moved(&order, Input::Deadline);
+
+    let stuck = transition.saga.phase.attention().map(|stuck| stuck.step);
+    assert_eq!(stuck, Some(Step::VoidPayment));
+    assert_eq!(transition.timer.at, None);
+}
+
+#[test]
+fn a_late_answer_resolves_a_stuck_step() {
+    let capturing = Phase::Capturing {
+        parcel: Parcel::Delivered,
+    };
+    let order = in_phase(stuck(Step::CapturePayment, capturing));
+    let input = Input::Payment(order.payment(), PaymentAnswer::Captured);
+
+    let transition = moved(&order, input);
+
+    assert_eq!(transition.saga.phase, Phase::Delivered);
+}
+
+#[test]
+fn news_while_stuck_are_kept_for_later() {
+    let capturing = Phase::Capturing {
+        parcel: Parcel::HandedOver,
+    };
+    let order = in_phase(stuck(Step::CapturePayment, capturing));
+    let input = Input::Shipment(order.shipment(), ShipmentNews::Delivered);
+
+    let transition = moved(&order, input);
+
+    let back = transition
+        .saga
+        .phase
+        .attention()
+        .map(|stuck| (*stuck.back).clone());
+    assert_eq!(
+        back,
+        Some(Phase::Capturing {
+            parcel: Parcel::Delivered
+        })
+    );
+}

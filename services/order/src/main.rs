@@ -1,0 +1,7 @@
+//! The order service's process.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tradepost_service::run::<tradepost_order::bootstrap::OrderProgram>()
+}

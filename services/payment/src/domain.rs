@@ -1,0 +1,11 @@
+//! What a shopkeeper knows of payments: pure, no I/O, no clock.
+
+mod ledger;
+mod payment;
+mod refund;
+mod state;
+
+pub use ledger::{Account, Entry, EntryKind, Posting};
+pub use payment::{Input, Observation, Payment, Reply, Transition};
+pub use refund::{Refund, RefundInput, RefundReply, RefundState};
+pub use state::{Call, State};

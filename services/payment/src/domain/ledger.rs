@@ -1,0 +1,152 @@
+//! Journal entries in double entry: the postings of an entry sum to zero.
+//!
+//! Debits are positive, credits negative. A hold is a memo entry: it is made before the provider
+//! is asked and taken back when nothing is held any more. A refund's amount is set aside before
+//! the provider is asked.
+
+use tradepost_types::{Money, MoneyError};
+
+/// An account of the chart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Account {
+    /// Memo: money held, or asked to be held, on cards.
+    AuthorizationsHeld,
+    /// Memo: the other side of the holds.
+    AuthorizationsContra,
+    /// What the provider owes us.
+    ProviderReceivable,
+    /// What was sold.
+    MerchantRevenue,
+    /// What is set aside for refunds that are not finished.
+    RefundsPending,
+}
+
+impl Account {
+    /// The name that tables and callers see.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AuthorizationsHeld => "authorizations_held",
+            Self::AuthorizationsContra => "authorizations_contra",
+            Self::ProviderReceivable => "provider_receivable",
+            Self::MerchantRevenue => "merchant_revenue",
+            Self::RefundsPending => "refunds_pending",
+        }
+    }
+}
+
+/// What an entry records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EntryKind {
+    /// Money is to be held on the card.
+    Hold,
+    /// It is held no more, or never was.
+    Release,
+    /// Money was taken.
+    Capture,
+    /// Money is set aside to be given back.
+    RefundSetAside,
+    /// It was given back.
+    RefundPaid,
+    /// It could not be given back and is revenue again.
+    RefundGivenBack,
+}
+
+impl EntryKind {
+    /// The name that tables and callers see.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hold => "hold",
+            Self::Release => "release",
+            Self::Capture => "capture",
+            Self::RefundSetAside => "refund_set_aside",
+            Self::RefundPaid => "refund_paid",
+            Self::RefundGivenBack => "refund_given_back",
+        }
+    }
+
+    /// The account that is debited and the one that is credited.
+    const fn accounts(self) -> (Account, Account) {
+        match self {
+            Self::Hold => (Account::AuthorizationsHeld, Account::AuthorizationsContra),
+            Self::Release => (Account::AuthorizationsContra, Account::AuthorizationsHeld),
+            Self::Capture => (Account::ProviderReceivable, Account::MerchantRevenue),
+            Self::RefundSetAside => (Account::MerchantRevenue, Account::RefundsPending),
+            Self::RefundPaid => (Account::RefundsPending, Account::ProviderReceivable),
+            Self::RefundGivenBack => (Account::RefundsPending, Account::MerchantRevenue),
+        }
+    }
+}
+
+/// One side of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Posting {
+    /// The account.
+    pub account: Account,
+    /// The signed amount.
+    pub amount: Money,
+}
+
+/// A journal entry of an amount above zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// What it records.
+    pub kind: EntryKind,
+    /// How much.
+    pub amount: Money,
+}
+
+impl Entry {
+    /// The two postings; they sum to zero.
+    ///
+    /// # Errors
+    /// [`MoneyError::Overflow`] for the one amount that has no negative.
+    pub fn postings(self) -> Result<[Posting; 2], MoneyError> {
+        let (debit, credit) = self.kind.accounts();
+        let negative = Money::zero(self.amount.currency()).checked_sub(self.amount)?;
+        Ok([
+            Posting {
+                account: debit,
+                amount: self.amount,
+            },
+            Posting {
+                account: credit,
+                amount: negative,
+            },
+        ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tradepost_types::Currency;
+
+    use super::*;
+
+    #[test]
+    fn the_postings_of_every_kind_sum_to_zero_on_two_accounts() {
+        let kinds = [
+            EntryKind::Hold,
+            EntryKind::Release,
+            EntryKind::Capture,
+            EntryKind::RefundSetAside,
+            EntryKind::RefundPaid,
+            EntryKind::RefundGivenBack,
+        ];
+        for kind in kinds {
+            let entry = Entry {
+                kind,
+                amount: Money::new(7, Currency::GBP),
+            };
+
+            let [debit, credit] = entry.postings().unwrap();
+
+            assert_eq!(
+                debit.amount.checked_add(credit.amount),
+                Ok(Money::zero(Currency::GBP))
+            );
+            assert_ne!(debit.account, credit.account);
+        }
+    }
+}

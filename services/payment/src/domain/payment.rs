@@ -1,0 +1,507 @@
+//! A payment: one attempt to take the money of one order.
+//!
+//! [`Payment::apply`] is the one transition table, total over states and inputs. Its rules: an
+//! outcome that is not known is never guessed, a void is remembered until it can be carried out,
+//! and a late success after a void is undone. Late and repeated news change nothing.
+
+use tradepost_types::{Money, MoneyError};
+
+use super::ledger::{Entry, EntryKind};
+use super::state::State;
+
+/// What the provider says of the intent, from an answer, a search or a webhook alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Observation {
+    /// The money is held.
+    Held(Money),
+    /// The customer has to act.
+    ActionRequired,
+    /// The call was refused.
+    Declined {
+        /// Why, as a stable word, e.g. `INSUFFICIENT_FUNDS`.
+        reason: String,
+    },
+    /// The money was taken.
+    Taken(Money),
+    /// Nothing is held any more.
+    Canceled,
+    /// The provider is at it.
+    Processing,
+    /// The provider does not know our reference.
+    Absent,
+}
+
+/// What can happen to a payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// The order asks to hold the money, or asks again.
+    Authorize,
+    /// The order asks to take it: this much, or all.
+    Capture(Option<Money>),
+    /// The order asks to let it go, whatever the state.
+    Void,
+    /// The provider said something.
+    Observed(Observation),
+    /// The provider gave no answer: the call may or may not have had its effect.
+    NoAnswer,
+    /// Everything that was captured has been refunded.
+    FullyRefunded,
+}
+
+/// What the order is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// The money is held.
+    Authorized,
+    /// Nothing is held, and nothing ever will be.
+    Declined {
+        /// Why.
+        reason: String,
+    },
+    /// The customer has to act.
+    ActionRequired,
+    /// Not known yet.
+    OutcomeUnknown,
+    /// The provider's amount differs from ours.
+    Conflicted,
+    /// The money is taken.
+    Captured(Money),
+    /// It could not be taken.
+    CaptureFailed {
+        /// Why.
+        reason: String,
+    },
+    /// Nothing is held or taken, and nothing ever will be.
+    Voided,
+    /// The provider refused for good.
+    VoidFailed {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What follows from an input, besides the new state.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Transition {
+    /// What the order is told.
+    pub reply: Option<Reply>,
+    /// What the ledger records.
+    pub entries: Vec<Entry>,
+    /// Whether all that was captured has to be refunded now.
+    pub refund_all: bool,
+}
+
+impl Transition {
+    fn reply(reply: Reply) -> Self {
+        Self {
+            reply: Some(reply),
+            ..Self::default()
+        }
+    }
+
+    fn capture_failed(reason: &str) -> Self {
+        Self::reply(Reply::CaptureFailed {
+            reason: reason.to_owned(),
+        })
+    }
+}
+
+/// A payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payment {
+    /// What was asked for; above zero.
+    pub amount: Money,
+    /// Where it stands.
+    pub state: State,
+    /// What a capture under way asked for.
+    pub capture_amount: Option<Money>,
+    /// What was taken.
+    pub captured: Money,
+    /// What was refunded or is set aside for it.
+    pub refunded: Money,
+    /// The order wants it undone, whatever becomes of it.
+    pub void_requested: bool,
+    /// Why it was declined.
+    pub decline_reason: Option<String>,
+}
+
+impl Payment {
+    /// A payment that was just asked for, and the entry that notes the hold before the provider is
+    /// asked.
+    #[must_use]
+    pub const fn start(amount: Money) -> (Self, Entry) {
+        (
+            Self::in_state(amount, State::Authorizing),
+            Entry {
+                kind: EntryKind::Hold,
+                amount,
+            },
+        )
+    }
+
+    /// What is remembered when a void comes for a payment that was never asked for: a late
+    /// request finds it and holds nothing.
+    #[must_use]
+    pub const fn tombstone(amount: Money) -> Self {
+        let mut payment = Self::in_state(amount, State::Voided);
+        payment.void_requested = true;
+        payment
+    }
+
+    const fn in_state(amount: Money, state: State) -> Self {
+        Self {
+            amount,
+            state,
+            capture_amount: None,
+            captured: Money::zero(amount.currency()),
+            refunded: Money::zero(amount.currency()),
+            void_requested: false,
+            decline_reason: None,
+        }
+    }
+
+    /// What can still be refunded.
+    ///
+    /// # Errors
+    /// [`MoneyError`] for a row that breaks `refunded <= captured`; such a row is never loaded.
+    pub fn refundable(&self) -> Result<Money, MoneyError> {
+        self.captured.checked_sub(self.refunded)
+    }
+
+    /// Takes an input: the one transition table.
+    pub fn apply(&mut self, input: Input) -> Transition {
+        match input {
+            Input::Authorize => self.authorize_again(),
+            Input::Capture(amount) => self.capture(amount.unwrap_or(self.amount)),
+            Input::Void => self.void(),
+            Input::NoAnswer => self.no_answer(),
+            Input::FullyRefunded => self.fully_refunded(),
+            Input::Observed(observation) => match self.state {
+                State::Authorizing | State::RequiresAction | State::Unknown => {
+                    self.observed_while_authorizing(observation)
+                }
+                State::Authorized => self.observed_while_held(&observation),
+                State::Capturing | State::CaptureUnknown => {
+                    self.observed_while_capturing(observation)
+                }
+                State::Voiding => self.observed_while_voiding(observation),
+                State::Voided | State::Declined | State::AuthorizationExpired => {
+                    self.observed_when_over(&observation)
+                }
+                State::Captured | State::PartiallyCaptured | State::Conflicted => {
+                    Transition::default()
+                }
+            },
+        }
+    }
+
+    /// The last answer again.
+    fn authorize_again(&self) -> Transition {
+        let reply = match self.state {
+            State::Authorizing | State::Voiding => return Transition::default(),
+            State::RequiresAction => Reply::ActionRequired,
+            State::Unknown => Reply::OutcomeUnknown,
+            State::Authorized
+            | State::Capturing
+            | State::CaptureUnknown
+            | State::Captured
+            | State::PartiallyCaptured => Reply::Authorized,
+            State::Declined => Reply::Declined {
+                reason: self.declined_because(),
+            },
+            State::AuthorizationExpired => Reply::Declined {
+                reason: "AUTHORIZATION_EXPIRED".to_owned(),
+            },
+            State::Voided => Reply::Voided,
+            State::Conflicted => Reply::Conflicted,
+        };
+        Transition::reply(reply)
+    }
+
+    fn capture(&mut self, amount: Money) -> Transition {
+        match self.state {
+            State::Authorized => {
+                let other_currency = amount.currency() != self.amount.currency();
+                if other_currency || amount.minor_units() > self.amount.minor_units() {
+                    return Transition::capture_failed("AMOUNT_TOO_LARGE");
+                }
+                if !amount.is_positive() {
+                    return Transition::capture_failed("AMOUNT_NOT_POSITIVE");
+                }
+                self.state = State::Capturing;
+                self.capture_amount = Some(amount);
+                Transition::default()
+            }
+            State::Capturing | State::CaptureUnknown => Transition::default(),
+            State::Captured | State::PartiallyCaptured => {
+                Transition::reply(Reply::Captured(self.captured))
+            }
+            State::AuthorizationExpired => Transition::capture_failed("AUTHORIZATION_EXPIRED"),
+            State::Conflicted => Transition::capture_failed("CONFLICTED"),
+            State::Voiding | State::Voided => Transition::capture_failed("VOIDED"),
+            State::Authorizing | State::RequiresAction | State::Declined | State::Unknown => {
+                Transition::capture_failed("NOT_AUTHORIZED")
+            }
+        }
+    }
+
+    fn void(&mut self) -> Transition {
+        if self.state == State::Conflicted {
+            return Transition::reply(Reply::VoidFailed {
+                reason: "CONFLICTED".to_owned(),
+            });
+        }
+        let again = std::mem::replace(&mut self.void_requested, true);
+        match self.state {
+            // The answer is awaited first; then what it brought is undone.
+            State::Authorizing | State::Unknown | State::Capturing | State::CaptureUnknown => {
+                Transition::default()
+            }
+            State::RequiresAction | State::Authorized => {
+                self.state = State::Voiding;
+                Transition::default()
+            }
+            State::Voiding => Transition::default(),
+            State::Captured | State::PartiallyCaptured if self.refunded == self.captured => {
+                // Either nothing is left to give back, or it is on its way back.
+                if again {
+                    Transition::default()
+                } else {
+                    Transition::reply(Reply::Voided)
+                }
+            }
+            State::Captured | State::PartiallyCaptured => Transition {
+                refund_all: true,
+                ..Transition::default()
+            },
+            State::Declined | State::AuthorizationExpired | State::Voided => {
+                self.state = State::Voided;
+                Transition::reply(Reply::Voided)
+            }
+            State::Conflicted => Transition::default(),
+        }
+    }
+
+    fn no_answer(&mut self) -> Transition {
+        match self.state {
+            State::Authorizing => {
+                self.state = State::Unknown;
+                Transition::reply(Reply::OutcomeUnknown)
+            }
+            State::Capturing => {
+                self.state = State::CaptureUnknown;
+                Transition::default()
+            }
+            State::RequiresAction
+            | State::Authorized
+            | State::Declined
+            | State::Unknown
+            | State::PartiallyCaptured
+            | State::Captured
+            | State::CaptureUnknown
+            | State::Voiding
+            | State::Voided
+            | State::AuthorizationExpired
+            | State::Conflicted => Transition::default(),
+        }
+    }
+
+    fn fully_refunded(&self) -> Transition {
+        match self.state {
+            State::Captured | State::PartiallyCaptured if self.void_requested => {
+                Transition::reply(Reply::Voided)
+            }
+            State::Captured
+            | State::PartiallyCaptured
+            | State::Authorizing
+            | State::RequiresAction
+            | State::Authorized
+            | State::Declined
+            | State::Unknown
+            | State::Capturing
+            | State::CaptureUnknown
+            | State::Voiding
+            | State::Voided
+            | State::AuthorizationExpired
+            | State::Conflicted => Transition::default(),
+        }
+    }
+
+    fn observed_while_authorizing(&mut self, observation: Observation) -> Transition {
+        match observation {
+            Observation::Held(amount) if amount != self.amount => self.conflict(),
+            Observation::Taken(_) => self.conflict(),
+            Observation::Held(_) if self.void_requested => self.go(State::Voiding, None),
+            Observation::Held(_) => self.go(State::Authorized, Some(Reply::Authorized)),
+            Observation::ActionRequired if self.void_requested => self.go(State::Voiding, None),
+            Observation::ActionRequired if self.state == State::RequiresAction => {
+                Transition::default()
+            }
+            Observation::ActionRequired => {
+                self.go(State::RequiresAction, Some(Reply::ActionRequired))
+            }
+            Observation::Declined { reason } => self.decline(reason),
+            Observation::Canceled => self.decline("CANCELED".to_owned()),
+            // Created again under the same key, which is safe even if the search was behind.
+            Observation::Absent if self.state == State::Unknown => {
+                self.go(State::Authorizing, None)
+            }
+            Observation::Absent | Observation::Processing => Transition::default(),
+        }
+    }
+
+    fn observed_while_held(&mut self, observation: &Observation) -> Transition {
+        match observation {
+            Observation::Canceled => {
+                self.state = State::AuthorizationExpired;
+                self.release(None)
+            }
+            Observation::Taken(_) => self.conflict(),
+            Observation::Held(amount) if *amount != self.amount => self.conflict(),
+            Observation::Held(_)
+            | Observation::ActionRequired
+            | Observation::Declined { .. }
+            | Observation::Processing
+            | Observation::Absent => Transition::default(),
+        }
+    }
+
+    fn observed_while_capturing(&mut self, observation: Observation) -> Transition {
+        match observation {
+            Observation::Taken(amount) if Some(amount) == self.capture_amount => self.taken(amount),
+            Observation::Taken(_) => self.conflict(),
+            Observation::Held(_) => self.go(State::Capturing, None),
+            Observation::Canceled => {
+                self.state = State::AuthorizationExpired;
+                let reason = "AUTHORIZATION_EXPIRED".to_owned();
+                let reply = if self.void_requested {
+                    self.state = State::Voided;
+                    Reply::Voided
+                } else {
+                    Reply::CaptureFailed { reason }
+                };
+                self.release(Some(reply))
+            }
+            Observation::Declined { .. } if self.void_requested => self.go(State::Voiding, None),
+            Observation::Declined { reason } => {
+                self.go(State::Authorized, Some(Reply::CaptureFailed { reason }))
+            }
+            Observation::ActionRequired | Observation::Processing | Observation::Absent => {
+                Transition::default()
+            }
+        }
+    }
+
+    fn observed_while_voiding(&mut self, observation: Observation) -> Transition {
+        match observation {
+            Observation::Canceled | Observation::Absent => {
+                self.state = State::Voided;
+                self.release(Some(Reply::Voided))
+            }
+            Observation::Taken(amount) if amount.currency() == self.amount.currency() => {
+                self.taken(amount)
+            }
+            Observation::Taken(_) => self.conflict(),
+            Observation::Declined { reason } => {
+                self.go(State::Conflicted, Some(Reply::VoidFailed { reason }))
+            }
+            Observation::Held(_) | Observation::ActionRequired | Observation::Processing => {
+                Transition::default()
+            }
+        }
+    }
+
+    /// A late success: what is held against all expectation is let go, once.
+    fn observed_when_over(&mut self, observation: &Observation) -> Transition {
+        match observation {
+            Observation::Held(_) => {
+                self.state = State::Voiding;
+                let hold = Entry {
+                    kind: EntryKind::Hold,
+                    amount: self.amount,
+                };
+                Transition {
+                    entries: vec![hold],
+                    ..Transition::default()
+                }
+            }
+            Observation::ActionRequired
+            | Observation::Declined { .. }
+            | Observation::Taken(_)
+            | Observation::Canceled
+            | Observation::Processing
+            | Observation::Absent => Transition::default(),
+        }
+    }
+
+    fn taken(&mut self, amount: Money) -> Transition {
+        self.captured = amount;
+        self.state = if amount == self.amount {
+            State::Captured
+        } else {
+            State::PartiallyCaptured
+        };
+        let capture = Entry {
+            kind: EntryKind::Capture,
+            amount,
+        };
+        // Whoever wants it undone is told when the refund went through.
+        let reply = if self.void_requested {
+            None
+        } else {
+            Some(Reply::Captured(amount))
+        };
+        let mut transition = self.release(reply);
+        transition.entries.push(capture);
+        transition.refund_all = self.void_requested;
+        transition
+    }
+
+    fn decline(&mut self, reason: String) -> Transition {
+        let reply = if self.void_requested {
+            self.state = State::Voided;
+            Reply::Voided
+        } else {
+            self.state = State::Declined;
+            Reply::Declined {
+                reason: reason.clone(),
+            }
+        };
+        self.decline_reason = Some(reason);
+        self.release(Some(reply))
+    }
+
+    fn conflict(&mut self) -> Transition {
+        self.go(State::Conflicted, Some(Reply::Conflicted))
+    }
+
+    fn go(&mut self, state: State, reply: Option<Reply>) -> Transition {
+        self.state = state;
+        Transition {
+            reply,
+            ..Transition::default()
+        }
+    }
+
+    /// The hold's memo entry taken back.
+    fn release(&self, reply: Option<Reply>) -> Transition {
+        let release = Entry {
+            kind: EntryKind::Release,
+            amount: self.amount,
+        };
+        Transition {
+            reply,
+            entries: vec![release],
+            refund_all: false,
+        }
+    }
+
+    fn declined_because(&self) -> String {
+        self.decline_reason
+            .clone()
+            .unwrap_or_else(|| "DECLINED".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests;

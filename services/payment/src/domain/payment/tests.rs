@@ -1,0 +1,551 @@
+//! The table state by state, and a provider that answers, hangs, repeats itself and lies low.
+
+use proptest::prelude::*;
+use tradepost_types::Currency;
+
+use super::*;
+use crate::domain::state::Call;
+
+const fn gbp(minor_units: i64) -> Money {
+    Money::new(minor_units, Currency::GBP)
+}
+
+fn in_state(state: State, void_requested: bool) -> Payment {
+    let (mut payment, _) = Payment::start(gbp(100));
+    payment.state = state;
+    payment.void_requested = void_requested;
+    match state {
+        State::Capturing | State::CaptureUnknown => payment.capture_amount = Some(gbp(100)),
+        State::Captured => payment.captured = gbp(100),
+        State::PartiallyCaptured => payment.captured = gbp(40),
+        State::Authorizing
+        | State::RequiresAction
+        | State::Authorized
+        | State::Declined
+        | State::Unknown
+        | State::Voiding
+        | State::Voided
+        | State::AuthorizationExpired
+        | State::Conflicted => {}
+    }
+    payment
+}
+
+fn observations() -> [Observation; 7] {
+    [
+        Observation::Held(gbp(100)),
+        Observation::ActionRequired,
+        Observation::Declined {
+            reason: "NO".into(),
+        },
+        Observation::Taken(gbp(100)),
+        Observation::Canceled,
+        Observation::Processing,
+        Observation::Absent,
+    ]
+}
+
+/// Where each state goes on `Held`, `ActionRequired`, `Declined`, `Taken`,
+/// `Canceled`, `Processing`, `Absent`.
+#[expect(clippy::too_many_lines, reason = "a table reads best whole")]
+fn observed_table() -> [(State, bool, [State; 7]); 15] {
+    use State as S;
+    let (a, u, r) = (S::Authorizing, S::Unknown, S::RequiresAction);
+    [
+        (
+            a,
+            false,
+            [
+                S::Authorized,
+                r,
+                S::Declined,
+                S::Conflicted,
+                S::Declined,
+                a,
+                a,
+            ],
+        ),
+        (
+            u,
+            false,
+            [
+                S::Authorized,
+                r,
+                S::Declined,
+                S::Conflicted,
+                S::Declined,
+                u,
+                a,
+            ],
+        ),
+        (
+            r,
+            false,
+            [
+                S::Authorized,
+                r,
+                S::Declined,
+                S::Conflicted,
+                S::Declined,
+                r,
+                r,
+            ],
+        ),
+        (
+            a,
+            true,
+            [
+                S::Voiding,
+                S::Voiding,
+                S::Voided,
+                S::Conflicted,
+                S::Voided,
+                a,
+                a,
+            ],
+        ),
+        (
+            u,
+            true,
+            [
+                S::Voiding,
+                S::Voiding,
+                S::Voided,
+                S::Conflicted,
+                S::Voided,
+                u,
+                a,
+            ],
+        ),
+        (
+            S::Authorized,
+            false,
+            [
+                S::Authorized,
+                S::Authorized,
+                S::Authorized,
+                S::Conflicted,
+                S::AuthorizationExpired,
+                S::Authorized,
+                S::Authorized,
+            ],
+        ),
+        (
+            S::Capturing,
+            false,
+            [
+                S::Capturing,
+                S::Capturing,
+                S::Authorized,
+                S::Captured,
+                S::AuthorizationExpired,
+                S::Capturing,
+                S::Capturing,
+            ],
+        ),
+        (
+            S::CaptureUnknown,
+            false,
+            [
+                S::Capturing,
+                S::CaptureUnknown,
+                S::Authorized,
+                S::Captured,
+                S::AuthorizationExpired,
+                S::CaptureUnknown,
+                S::CaptureUnknown,
+            ],
+        ),
+        (
+            S::Capturing,
+            true,
+            [
+                S::Capturing,
+                S::Capturing,
+                S::Voiding,
+                S::Captured,
+                S::Voided,
+                S::Capturing,
+                S::Capturing,
+            ],
+        ),
+        (
+            S::Voiding,
+            true,
+            [
+                S::Voiding,
+                S::Voiding,
+                S::Conflicted,
+                S::Captured,
+                S::Voided,
+                S::Voiding,
+                S::Voided,
+            ],
+        ),
+        late(S::Voided),
+        late(S::Declined),
+        late(S::AuthorizationExpired),
+        (S::Captured, false, [S::Captured; 7]),
+        (S::Conflicted, false, [S::Conflicted; 7]),
+    ]
+}
+
+/// A state that is over: only a late success moves it.
+fn late(state: State) -> (State, bool, [State; 7]) {
+    (
+        state,
+        false,
+        [State::Voiding, state, state, state, state, state, state],
+    )
+}
+
+#[test]
+fn every_observation_leads_where_the_table_says() {
+    for (from, void_requested, targets) in observed_table() {
+        for (observation, target) in observations().into_iter().zip(targets) {
+            let mut payment = in_state(from, void_requested);
+
+            payment.apply(Input::Observed(observation.clone()));
+
+            assert_eq!(
+                payment.state, target,
+                "{from:?}, void {void_requested}: {observation:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn commands_and_silence_lead_where_the_table_says() {
+    use State as S;
+    // From, then where Authorize, Capture, Void and NoAnswer lead.
+    let table = [
+        (
+            S::Authorizing,
+            [S::Authorizing, S::Authorizing, S::Authorizing, S::Unknown],
+        ),
+        (
+            S::RequiresAction,
+            [
+                S::RequiresAction,
+                S::RequiresAction,
+                S::Voiding,
+                S::RequiresAction,
+            ],
+        ),
+        (
+            S::Authorized,
+            [S::Authorized, S::Capturing, S::Voiding, S::Authorized],
+        ),
+        (
+            S::Declined,
+            [S::Declined, S::Declined, S::Voided, S::Declined],
+        ),
+        (S::Unknown, [S::Unknown, S::Unknown, S::Unknown, S::Unknown]),
+        (
+            S::Capturing,
+            [S::Capturing, S::Capturing, S::Capturing, S::CaptureUnknown],
+        ),
+        (
+            S::PartiallyCaptured,
+            [
+                S::PartiallyCaptured,
+                S::PartiallyCaptured,
+                S::PartiallyCaptured,
+                S::PartiallyCaptured,
+            ],
+        ),
+        (S::Captured, [S::Captured; 4]),
+        (S::CaptureUnknown, [S::CaptureUnknown; 4]),
+        (S::Voiding, [S::Voiding; 4]),
+        (S::Voided, [S::Voided; 4]),
+        (
+            S::AuthorizationExpired,
+            [
+                S::AuthorizationExpired,
+                S::AuthorizationExpired,
+                S::Voided,
+                S::AuthorizationExpired,
+            ],
+        ),
+        (S::Conflicted, [S::Conflicted; 4]),
+    ];
+    assert_eq!(table.len(), State::ALL.len());
+    for (from, targets) in table {
+        let inputs = [
+            Input::Authorize,
+            Input::Capture(None),
+            Input::Void,
+            Input::NoAnswer,
+        ];
+        for (input, target) in inputs.into_iter().zip(targets) {
+            let mut payment = in_state(from, false);
+
+            payment.apply(input.clone());
+
+            assert_eq!(payment.state, target, "{from:?} on {input:?}");
+        }
+    }
+}
+
+#[test]
+fn a_different_amount_is_a_conflict_in_every_state_that_waits_for_one() {
+    for state in [
+        State::Authorizing,
+        State::Unknown,
+        State::RequiresAction,
+        State::Authorized,
+    ] {
+        let mut payment = in_state(state, false);
+
+        let transition = payment.apply(Input::Observed(Observation::Held(gbp(101))));
+
+        assert_eq!(payment.state, State::Conflicted, "{state:?}");
+        assert_eq!(transition.reply, Some(Reply::Conflicted));
+    }
+}
+
+#[test]
+fn e02_a_void_while_authorizing_waits_and_then_undoes_the_late_success() {
+    let (mut payment, _) = Payment::start(gbp(100));
+
+    assert_eq!(payment.apply(Input::Void), Transition::default());
+    payment.apply(Input::Observed(Observation::Held(gbp(100))));
+    assert_eq!(payment.state.due_call(), Some(Call::Cancel));
+    let done = payment.apply(Input::Observed(Observation::Canceled));
+
+    assert_eq!(done.reply, Some(Reply::Voided));
+    assert_eq!(payment.state, State::Voided);
+}
+
+#[test]
+fn a_capture_above_the_amount_or_in_another_currency_is_refused() {
+    let euro = Money::new(1, Currency::EUR);
+    for (amount, reason) in [
+        (gbp(101), "AMOUNT_TOO_LARGE"),
+        (euro, "AMOUNT_TOO_LARGE"),
+        (gbp(0), "AMOUNT_NOT_POSITIVE"),
+        (gbp(-1), "AMOUNT_NOT_POSITIVE"),
+    ] {
+        let mut payment = in_state(State::Authorized, false);
+
+        let transition = payment.apply(Input::Capture(Some(amount)));
+
+        assert_eq!(transition, Transition::capture_failed(reason));
+        assert_eq!(payment.state, State::Authorized);
+    }
+}
+
+#[test]
+fn a_void_of_a_captured_payment_refunds_all_of_it_and_answers_once_it_is_back() {
+    let mut payment = in_state(State::PartiallyCaptured, false);
+
+    let asked = payment.apply(Input::Void);
+    payment.refunded = payment.captured;
+    let again = payment.apply(Input::Void);
+    let back = payment.apply(Input::FullyRefunded);
+
+    assert!(asked.refund_all);
+    assert_eq!(asked.reply, None);
+    assert_eq!(again, Transition::default());
+    assert_eq!(back.reply, Some(Reply::Voided));
+}
+
+/// What the provider really did, as its own log would tell.
+#[derive(Debug, Default)]
+struct Provider {
+    held: bool,
+    taken: Option<Money>,
+    canceled: bool,
+    declined: bool,
+    authorizations: u32,
+    captures: u32,
+}
+
+impl Provider {
+    fn call(&mut self, call: Call, payment: &Payment, declines: bool) -> Observation {
+        match call {
+            Call::Authorize if self.fresh() && declines => self.declined = true,
+            Call::Authorize if self.fresh() => {
+                self.held = true;
+                self.authorizations += 1;
+            }
+            Call::Capture if self.held => {
+                self.held = false;
+                self.taken = payment.capture_amount;
+                self.captures += 1;
+            }
+            Call::Cancel if self.taken.is_none() && !self.fresh() => {
+                self.held = false;
+                self.canceled = true;
+            }
+            Call::Authorize | Call::Capture | Call::Cancel | Call::Ask => {}
+        }
+        self.view()
+    }
+
+    fn fresh(&self) -> bool {
+        !self.held && self.taken.is_none() && !self.canceled && !self.declined
+    }
+
+    fn view(&self) -> Observation {
+        match (self.held, self.taken) {
+            (_, Some(amount)) => Observation::Taken(amount),
+            (true, None) => Observation::Held(gbp(100)),
+            (false, None) if self.canceled => Observation::Canceled,
+            (false, None) if self.declined => Observation::Declined {
+                reason: "NO".into(),
+            },
+            (false, None) => Observation::Absent,
+        }
+    }
+}
+
+/// One thing that happens in a random story.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Command(u8),
+    Call {
+        answered: bool,
+        reached: bool,
+        declines: bool,
+    },
+    Webhook,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (0_u8..4).prop_map(Step::Command),
+        (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(answered, reached, declines)| {
+            Step::Call {
+                answered,
+                reached,
+                declines,
+            }
+        }),
+        Just(Step::Webhook),
+    ]
+}
+
+/// A payment with the provider it talks to and the books it keeps.
+struct Story {
+    payment: Payment,
+    provider: Provider,
+    held_in_books: i64,
+    captured_in_books: i64,
+    voided_replies: u32,
+}
+
+impl Story {
+    fn new() -> Self {
+        let (payment, hold) = Payment::start(gbp(100));
+        Self {
+            payment,
+            provider: Provider::default(),
+            held_in_books: hold.amount.minor_units(),
+            captured_in_books: 0,
+            voided_replies: 0,
+        }
+    }
+
+    fn apply(&mut self, input: Input) {
+        let transition = self.payment.apply(input);
+        for entry in transition.entries {
+            let units = entry.amount.minor_units();
+            match entry.kind {
+                EntryKind::Hold => self.held_in_books += units,
+                EntryKind::Release => self.held_in_books -= units,
+                EntryKind::Capture => self.captured_in_books += units,
+                EntryKind::RefundSetAside | EntryKind::RefundPaid | EntryKind::RefundGivenBack => {
+                    panic!("a payment does not refund by itself")
+                }
+            }
+        }
+        self.voided_replies += u32::from(transition.reply == Some(Reply::Voided));
+        if transition.refund_all {
+            self.payment.refunded = self.payment.captured;
+            self.apply(Input::FullyRefunded);
+        }
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Command(0) => self.apply(Input::Authorize),
+            Step::Command(1) => self.apply(Input::Capture(None)),
+            Step::Command(2) => self.apply(Input::Capture(Some(gbp(40)))),
+            Step::Command(_) => self.apply(Input::Void),
+            Step::Webhook => self.hear(),
+            Step::Call {
+                answered,
+                reached,
+                declines,
+            } => self.call(answered, reached, declines),
+        }
+    }
+
+    /// News comes only of an intent that exists.
+    fn hear(&mut self) {
+        if !self.provider.fresh() {
+            let view = self.provider.view();
+            self.apply(Input::Observed(view));
+        }
+    }
+
+    fn call(&mut self, answered: bool, reached: bool, declines: bool) {
+        let Some(call) = self.payment.state.due_call() else {
+            return;
+        };
+        if !reached {
+            return self.apply(Input::NoAnswer);
+        }
+        let view = self.provider.call(call, &self.payment, declines);
+        self.apply(if answered {
+            Input::Observed(view)
+        } else {
+            Input::NoAnswer
+        });
+    }
+
+    fn check(&self) -> Result<(), TestCaseError> {
+        let expected = if self.payment.state.holds() { 100 } else { 0 };
+        prop_assert_eq!(self.held_in_books, expected, "{:?}", self.payment);
+        prop_assert_eq!(self.captured_in_books, self.payment.captured.minor_units());
+        prop_assert!(self.provider.authorizations <= 1 && self.provider.captures <= 1);
+        prop_assert!(self.payment.captured.minor_units() <= 100);
+        Ok(())
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_the_books_agree_and_the_card_is_charged_once(
+        steps in prop::collection::vec(step(), 0..40),
+    ) {
+        let mut story = Story::new();
+        for step in steps {
+            story.step(step);
+            story.check()?;
+        }
+    }
+
+    #[test]
+    fn after_a_void_nothing_stays_held_or_taken(
+        before in prop::collection::vec(step(), 0..30),
+    ) {
+        let mut story = Story::new();
+        for step in before {
+            story.step(step);
+        }
+
+        story.apply(Input::Void);
+        while story.payment.state.due_call().is_some() {
+            story.call(true, true, false);
+        }
+
+        story.check()?;
+        prop_assert!(!story.provider.held);
+        prop_assert_eq!(story.payment.refunded, story.payment.captured);
+        prop_assert_ne!(story.payment.state, State::Conflicted);
+        prop_assert!(story.voided_replies > 0, "{:?}", story.payment);
+    }
+}

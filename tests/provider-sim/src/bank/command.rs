@@ -1,0 +1,58 @@
+//! What can be asked of the bank.
+
+use crate::model::{CaptureMethod, Metadata};
+use crate::simulator::ActionResult;
+
+#[derive(Debug)]
+pub(crate) enum Command {
+    Create(Box<NewIntent>),
+    Confirm {
+        id: String,
+        confirmation: Confirmation,
+    },
+    Capture {
+        id: String,
+        amount: Option<i64>,
+    },
+    Cancel {
+        id: String,
+        reason: Option<String>,
+    },
+    CompleteAction {
+        id: String,
+        result: ActionResult,
+    },
+    Refund(Box<NewRefund>),
+    /// The end of a slow capture or refund.
+    Settle {
+        id: String,
+    },
+}
+
+/// How an intent is to be paid.
+#[derive(Debug, Clone)]
+pub(crate) struct Confirmation {
+    /// A payment-method token that the provider knows.
+    pub(crate) method: Option<String>,
+    /// The customer is not there, so an authentication is impossible.
+    pub(crate) off_session: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct NewIntent {
+    pub(crate) amount: i64,
+    pub(crate) currency: String,
+    pub(crate) capture_method: CaptureMethod,
+    pub(crate) confirm: bool,
+    pub(crate) confirmation: Confirmation,
+    pub(crate) description: Option<String>,
+    pub(crate) metadata: Metadata,
+}
+
+#[derive(Debug)]
+pub(crate) struct NewRefund {
+    pub(crate) intent_id: String,
+    pub(crate) amount: Option<i64>,
+    pub(crate) reason: Option<String>,
+    pub(crate) metadata: Metadata,
+}

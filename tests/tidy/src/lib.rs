@@ -1,0 +1,13 @@
+//! Keeps the house tidy: rules about the source that no compiler checks.
+//!
+//! A rule looks at one [`Source`] and says what is wrong with it; `tests/it` runs every rule over
+//! the repository, and shows that each of them can fail.
+
+mod rules;
+mod source;
+
+pub use rules::{
+    FILE_LINES_MAX, README_HEADINGS, Rule, domain_is_pure, file_is_short, names_are_where_allowed,
+    no_float_in_values, no_mod_rs,
+};
+pub use source::{Source, repository_root, sources};

@@ -1,1 +1,0 @@
-//! Whole-system tools: replay, audit, bench.
