@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::PgPayments;
 use super::cases::RefundNotes;
-use super::fold::Fold;
+use super::fold::{Fold, Wish};
 use super::rows::{PAYMENT_COLUMNS, PaymentRow, REFUND_COLUMNS, RefundRow, broken};
 use crate::domain::Origin;
 use crate::ports::{
@@ -128,8 +128,13 @@ impl PgPayments {
                     traceparent: tradepost_telemetry::current_traceparent(),
                     ..RefundNotes::default()
                 };
-                fold.refund(key, refund, new.amount, Origin::Request, notes)
-                    .map_err(StoreError::Refund)?;
+                let wish = Wish {
+                    id: refund,
+                    amount: new.amount,
+                    origin: Origin::Request,
+                    notes,
+                };
+                fold.refund(key, wish).map_err(StoreError::Refund)?;
                 let done = fold.save(tx.conn(), &self.outbox, self.pace).await?;
                 let answer = refund.as_uuid();
                 idempotency::complete(tx.conn(), tenant, CREATE_REFUND, id, answer.as_bytes())

@@ -18,6 +18,14 @@ use crate::domain::{
 };
 use crate::ports::{Action, Asked, Done, Key, NO_CURRENCY, News, Outcome};
 
+/// A refund that somebody wishes for.
+pub(super) struct Wish {
+    pub(super) id: RefundId,
+    pub(super) amount: Option<Money>,
+    pub(super) origin: Origin,
+    pub(super) notes: RefundNotes,
+}
+
 /// A batch under way.
 pub(super) struct Fold {
     pub(super) cases: Cases,
@@ -126,25 +134,26 @@ impl Fold {
             traceparent: asked.cause.traceparent.clone(),
             ..RefundNotes::default()
         };
-        if let Err(refusal) = self.refund(key, id, amount, Origin::Command, notes) {
+        let wish = Wish {
+            id,
+            amount,
+            origin: Origin::Command,
+            notes,
+        };
+        if let Err(refusal) = self.refund(key, wish) {
             self.tell_unknown(asked, failed(id, amount, refusal.name()));
         }
     }
 
     /// Asks for a refund of a payment that was loaded.
-    pub(super) fn refund(
-        &mut self,
-        key: Key,
-        id: RefundId,
-        amount: Option<Money>,
-        origin: Origin,
-        notes: RefundNotes,
-    ) -> Result<(), RefundRefusal> {
+    pub(super) fn refund(&mut self, key: Key, wish: Wish) -> Result<(), RefundRefusal> {
         let Some(held) = self.cases.get_mut(&key) else {
             return Err(RefundRefusal::NotCaptured);
         };
-        let effects = held.case.request_refund(id, amount, origin)?;
-        held.refund_notes.insert(id, notes);
+        let effects = held
+            .case
+            .request_refund(wish.id, wish.amount, wish.origin)?;
+        held.refund_notes.insert(wish.id, wish.notes);
         self.note(key, effects);
         Ok(())
     }
