@@ -121,6 +121,8 @@ pub struct Payment {
     pub refunded: Money,
     /// The order wants it undone, whatever becomes of it.
     pub void_requested: bool,
+    /// Every refund of what was captured has succeeded; money merely set aside does not count.
+    pub fully_refunded: bool,
     /// Why it was declined.
     pub decline_reason: Option<String>,
 }
@@ -156,6 +158,7 @@ impl Payment {
             captured: Money::zero(amount.currency()),
             refunded: Money::zero(amount.currency()),
             void_requested: false,
+            fully_refunded: false,
             decline_reason: None,
         }
     }
@@ -175,7 +178,7 @@ impl Payment {
             Input::Capture(amount) => self.capture(amount.unwrap_or(self.amount)),
             Input::Void => self.void(),
             Input::NoAnswer => self.no_answer(),
-            Input::FullyRefunded => self.fully_refunded(),
+            Input::FullyRefunded => self.note_full_refund(),
             Input::Observed(observation) => match self.state {
                 State::Authorizing | State::RequiresAction | State::Unknown => {
                     self.observed_while_authorizing(observation)
@@ -251,7 +254,7 @@ impl Payment {
                 reason: "CONFLICTED".to_owned(),
             });
         }
-        let again = std::mem::replace(&mut self.void_requested, true);
+        self.void_requested = true;
         match self.state {
             // The answer is awaited first; then what it brought is undone.
             State::Authorizing | State::Unknown | State::Capturing | State::CaptureUnknown => {
@@ -262,13 +265,12 @@ impl Payment {
                 Transition::default()
             }
             State::Voiding => Transition::default(),
+            State::Captured | State::PartiallyCaptured if self.fully_refunded => {
+                Transition::reply(Reply::Voided)
+            }
+            // On its way back: answered when it has arrived, not before.
             State::Captured | State::PartiallyCaptured if self.refunded == self.captured => {
-                // Either nothing is left to give back, or it is on its way back.
-                if again {
-                    Transition::default()
-                } else {
-                    Transition::reply(Reply::Voided)
-                }
+                Transition::default()
             }
             State::Captured | State::PartiallyCaptured => Transition {
                 refund_all: true,
@@ -306,14 +308,17 @@ impl Payment {
         }
     }
 
-    fn fully_refunded(&self) -> Transition {
+    fn note_full_refund(&mut self) -> Transition {
         match self.state {
-            State::Captured | State::PartiallyCaptured if self.void_requested => {
-                Transition::reply(Reply::Voided)
+            State::Captured | State::PartiallyCaptured => {
+                let first = !std::mem::replace(&mut self.fully_refunded, true);
+                if first && self.void_requested {
+                    Transition::reply(Reply::Voided)
+                } else {
+                    Transition::default()
+                }
             }
-            State::Captured
-            | State::PartiallyCaptured
-            | State::Authorizing
+            State::Authorizing
             | State::RequiresAction
             | State::Authorized
             | State::Declined

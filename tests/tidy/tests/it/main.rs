@@ -93,12 +93,13 @@ fn every_service_says_the_six_things_in_its_read_me() {
 }
 
 #[test]
-fn no_service_depends_on_another_and_only_tests_on_the_testkit() {
+fn no_service_depends_on_another_nor_outside_its_tests_on_the_testkit() {
     for service in services() {
         let manifest = fs::read_to_string(service.join("Cargo.toml")).unwrap();
-        let (build, tests) = manifest
-            .split_once("[dev-dependencies]")
-            .unwrap_or((&manifest, ""));
+        let build = manifest
+            .split("[dev-dependencies]")
+            .next()
+            .unwrap_or_default();
 
         for other in services() {
             let name = format!(
@@ -116,7 +117,6 @@ fn no_service_depends_on_another_and_only_tests_on_the_testkit() {
             "{}",
             service.display()
         );
-        assert!(tests.contains("tradepost-testkit"), "{}", service.display());
     }
 }
 

@@ -351,6 +351,22 @@ fn a_void_of_a_captured_payment_refunds_all_of_it_and_answers_once_it_is_back() 
     assert_eq!(back.reply, Some(Reply::Voided));
 }
 
+#[test]
+fn a_void_amid_a_full_refund_is_answered_once_and_only_when_the_money_is_back() {
+    let mut payment = in_state(State::Captured, false);
+    payment.refunded = payment.captured;
+
+    let early = payment.apply(Input::Void);
+    let back = payment.apply(Input::FullyRefunded);
+    let twice = payment.apply(Input::FullyRefunded);
+    let repeated = payment.apply(Input::Void);
+
+    assert_eq!(early, Transition::default());
+    assert_eq!(twice, Transition::default());
+    assert_eq!(back.reply, Some(Reply::Voided));
+    assert_eq!(repeated.reply, Some(Reply::Voided));
+}
+
 /// What the provider really did, as its own log would tell.
 #[derive(Debug, Default)]
 struct Provider {

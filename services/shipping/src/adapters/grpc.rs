@@ -1,0 +1,80 @@
+//! The gRPC face: parse, call, render.
+
+mod parse;
+mod render;
+mod status;
+
+use tonic::{Request, Response, Status};
+use tradepost_proto::shipping::v1 as pb;
+use tradepost_proto::shipping::v1::shipping_service_server::ShippingService;
+use tradepost_service::{Clock, RequestContext};
+
+use crate::ports::{AnyCarrier, Shipments};
+
+/// The domain of this service's errors.
+pub(crate) const DOMAIN: &str = "shipping.tradepost";
+
+/// The service's calls.
+pub struct ShippingApi {
+    store: Shipments,
+    carrier: AnyCarrier,
+    clock: Clock,
+}
+
+impl ShippingApi {
+    /// Calls that read and write this store and ask this carrier.
+    #[must_use]
+    pub const fn new(store: Shipments, carrier: AnyCarrier) -> Self {
+        Self {
+            store,
+            carrier,
+            clock: Clock::system(),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl ShippingService for ShippingApi {
+    async fn get_shipment(
+        &self,
+        request: Request<pb::GetShipmentRequest>,
+    ) -> Result<Response<pb::GetShipmentResponse>, Status> {
+        let tenant = RequestContext::from_metadata(request.metadata())?.tenant;
+        let id = parse::shipment_id(&request.get_ref().shipment_id)?;
+        let stored = self.store.find(tenant, id).await.map_err(status::render)?;
+        let shipment = render::shipment(stored.ok_or_else(status::not_found)?);
+        Ok(Response::new(pb::GetShipmentResponse {
+            shipment: Some(shipment),
+        }))
+    }
+
+    async fn list_rates(
+        &self,
+        request: Request<pb::ListRatesRequest>,
+    ) -> Result<Response<pb::ListRatesResponse>, Status> {
+        RequestContext::from_metadata(request.metadata())?;
+        let (country, grams, currency) = parse::rates(request.get_ref())?;
+        let quote = self
+            .carrier
+            .quote(country, grams, currency)
+            .map_err(status::rate)?;
+        Ok(Response::new(pb::ListRatesResponse {
+            rates: vec![render::rate(quote)],
+        }))
+    }
+
+    async fn record_tracking_event(
+        &self,
+        request: Request<pb::RecordTrackingEventRequest>,
+    ) -> Result<Response<pb::RecordTrackingEventResponse>, Status> {
+        let tenant = RequestContext::from_metadata(request.metadata())?.tenant;
+        let (key, id, update) = parse::update(request.get_ref(), self.clock.now())?;
+        let stored = self
+            .store
+            .report(tenant, id, &key, update)
+            .await
+            .map_err(status::render)?;
+        let shipment = Some(render::shipment(stored));
+        Ok(Response::new(pb::RecordTrackingEventResponse { shipment }))
+    }
+}

@@ -1,0 +1,86 @@
+//! The configuration: one struct, parsed and validated once.
+
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use tradepost_messaging::MessagingConfig;
+use tradepost_postgres::DatabaseConfig;
+use tradepost_service::CommonConfig;
+
+/// Everything an operator can choose: `TRADEPOST_SHIPPING__SECTION__KEY`.
+#[derive(Debug, Clone, Deserialize, Serialize, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct ShippingConfig {
+    /// Addresses, limits and telemetry.
+    #[garde(dive)]
+    #[serde(default)]
+    pub server: CommonConfig,
+    /// The service's own database.
+    #[garde(dive)]
+    pub database: DatabaseConfig,
+    /// The broker.
+    #[garde(dive)]
+    #[serde(default)]
+    pub messaging: MessagingConfig,
+    /// The clock of the table-rate carrier.
+    #[garde(dive)]
+    #[serde(default)]
+    pub carrier: CarrierConfig,
+    /// Limits of this process.
+    #[garde(dive)]
+    #[serde(default)]
+    pub limits: LimitsConfig,
+}
+
+/// How fast the table-rate carrier moves a parcel; each wait starts when the one before ends.
+#[derive(Debug, Clone, Deserialize, Serialize, Validate)]
+#[serde(default, deny_unknown_fields)]
+pub struct CarrierConfig {
+    /// From the label to the hand-over.
+    #[garde(range(max = 31_536_000_000))]
+    pub hand_over_after_ms: u64,
+    /// From the hand-over to the road.
+    #[garde(range(max = 31_536_000_000))]
+    pub in_transit_after_ms: u64,
+    /// From the road to the last van.
+    #[garde(range(max = 31_536_000_000))]
+    pub out_for_delivery_after_ms: u64,
+    /// From the last van to the door, or back to the sender.
+    #[garde(range(max = 31_536_000_000))]
+    pub deliver_after_ms: u64,
+}
+
+impl Default for CarrierConfig {
+    fn default() -> Self {
+        Self {
+            hand_over_after_ms: 5_000,
+            in_transit_after_ms: 5_000,
+            out_for_delivery_after_ms: 5_000,
+            deliver_after_ms: 5_000,
+        }
+    }
+}
+
+/// Limits of this process.
+#[derive(Debug, Clone, Deserialize, Serialize, Validate)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// Commands carried out in one transaction.
+    #[garde(range(min = 1, max = 1_000))]
+    pub command_batch_max: usize,
+    /// How often the carrier's clock ticks.
+    #[garde(range(min = 10, max = 60_000))]
+    pub clock_poll_ms: u64,
+    /// How many parcels one tick moves.
+    #[garde(range(min = 1, max = 1_000))]
+    pub clock_batch_max: i64,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            command_batch_max: 128,
+            clock_poll_ms: 250,
+            clock_batch_max: 200,
+        }
+    }
+}

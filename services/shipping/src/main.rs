@@ -1,0 +1,7 @@
+//! The shipping service's process.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tradepost_service::run::<tradepost_shipping::bootstrap::ShippingProgram>()
+}

@@ -1,0 +1,182 @@
+//! A service under test: its store, its use cases, its calls, and what it said.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::registry::Registry;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Status};
+use tradepost_messaging::{Messaging, MessagingConfig, Outgoing};
+use tradepost_postgres::{Database, idempotency};
+use tradepost_proto::shipping::command::v1::VoidShipment;
+use tradepost_proto::shipping::v1 as pb;
+use tradepost_proto::shipping::v1::shipping_service_server::ShippingService;
+use tradepost_service::TENANT;
+use tradepost_service::error::ErrorDetails;
+use tradepost_shipping::adapters::grpc::ShippingApi;
+use tradepost_shipping::adapters::postgres::{MIGRATOR, PgShipments};
+use tradepost_shipping::adapters::table_rate::TableRate;
+use tradepost_shipping::application::{Action, CarryOut, Command, MoveParcels};
+use tradepost_shipping::config::CarrierConfig;
+use tradepost_shipping::domain::Address;
+use tradepost_shipping::metrics::Metrics;
+use tradepost_shipping::ports::{AnyCarrier, Parcel, Shipments};
+use tradepost_testkit::TestDatabase;
+use tradepost_types::{Currency, OrderId, ShipmentId, TenantId};
+
+/// A carrier that moves at once.
+pub(crate) const AT_ONCE: CarrierConfig = CarrierConfig {
+    hand_over_after_ms: 0,
+    in_transit_after_ms: 0,
+    out_for_delivery_after_ms: 0,
+    deliver_after_ms: 0,
+};
+/// A carrier that does not move while a test runs.
+pub(crate) const NEVER: CarrierConfig = CarrierConfig {
+    hand_over_after_ms: 86_400_000,
+    in_transit_after_ms: 86_400_000,
+    out_for_delivery_after_ms: 86_400_000,
+    deliver_after_ms: 86_400_000,
+};
+
+/// The service without its process: nothing consumes, nothing leaves the outbox.
+pub(crate) struct Depot {
+    _test_database: TestDatabase,
+    pub(crate) database: Database,
+    pub(crate) store: Shipments,
+    pub(crate) carry_out: CarryOut,
+    pub(crate) api: ShippingApi,
+    pub(crate) tenant: TenantId,
+    carrier: AnyCarrier,
+}
+
+pub(crate) async fn fresh_database() -> TestDatabase {
+    let extra = [
+        (idempotency::SCHEMA, &idempotency::MIGRATOR),
+        ("messaging", &tradepost_messaging::MIGRATOR),
+    ];
+    tradepost_testkit::database(&MIGRATOR, &extra).await
+}
+
+impl Depot {
+    pub(crate) async fn open(clock: CarrierConfig) -> Self {
+        let test_database = fresh_database().await;
+        let database = Database::connect_lazy(&test_database.config(), "shipping-test").unwrap();
+        let config = MessagingConfig::default();
+        let mut registry = Registry::default();
+        let messaging = Messaging::new(config, database.clone(), "shipping", &mut registry);
+        let store: Shipments = Arc::new(PgShipments::new(database.clone(), messaging.outbox()));
+        let carrier: AnyCarrier = Arc::new(TableRate::new(clock));
+        Self {
+            _test_database: test_database,
+            database,
+            carry_out: CarryOut::new(store.clone(), carrier.clone(), Metrics::default()),
+            api: ShippingApi::new(store.clone(), carrier.clone()),
+            tenant: TenantId::new(),
+            store,
+            carrier,
+        }
+    }
+
+    /// Lets the carrier's clock tick until the token is cancelled.
+    pub(crate) fn start_clock(&self, stop: CancellationToken) {
+        let (store, carrier) = (self.store.clone(), self.carrier.clone());
+        let tick = Duration::from_millis(10);
+        let clock = MoveParcels::new(store, carrier, Metrics::default(), tick, 100);
+        tokio::spawn(clock.run(stop));
+    }
+
+    pub(crate) fn call<T>(&self, message: T) -> Request<T> {
+        call_as(self.tenant, message)
+    }
+
+    pub(crate) fn book(&self, order: OrderId, region: &str) -> Command {
+        let shipment = shipment_of(order);
+        let parcel = Parcel {
+            id: shipment,
+            order,
+            destination: address(region),
+            weight_grams: 1_500,
+            currency: Currency::GBP,
+        };
+        self.command(shipment, order, Action::Book(parcel))
+    }
+
+    pub(crate) fn void(&self, order: OrderId) -> Command {
+        self.command(shipment_of(order), order, Action::Void)
+    }
+
+    fn command(&self, shipment: ShipmentId, order: OrderId, action: Action) -> Command {
+        let body = VoidShipment::default();
+        let sent = Outgoing::command("shipping", "void", self.tenant, &body);
+        let cause = sent.correlated(order.as_uuid()).message;
+        Command {
+            cause,
+            shipment,
+            order,
+            action,
+        }
+    }
+
+    /// What was said about an order's parcel, oldest first.
+    pub(crate) async fn said(&self, order: OrderId) -> Vec<String> {
+        let mut tx = self.database.system_tx().await.unwrap();
+        let keys = sqlx::query_scalar(
+            "select routing_key from messaging.outbox where subject = $1 order by seq",
+        )
+        .bind(shipment_of(order).to_string())
+        .fetch_all(tx.conn())
+        .await
+        .unwrap();
+        tx.commit().await.unwrap();
+        keys
+    }
+
+    pub(crate) async fn get(&self, order: OrderId) -> pb::Shipment {
+        let shipment_id = shipment_of(order).to_string();
+        let request = self.call(pb::GetShipmentRequest { shipment_id });
+        self.api
+            .get_shipment(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .shipment
+            .unwrap()
+    }
+}
+
+pub(crate) fn shipment_of(order: OrderId) -> ShipmentId {
+    ShipmentId::derive(order.as_uuid(), "shipment/1")
+}
+
+pub(crate) fn call_as<T>(tenant: TenantId, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request
+        .metadata_mut()
+        .insert(TENANT, tenant.to_string().parse().unwrap());
+    request
+}
+
+pub(crate) fn address(region: &str) -> Address {
+    Address {
+        recipient: "A. Customer".into(),
+        lines: vec!["1 High Street".into()],
+        city: "Leeds".into(),
+        region: region.into(),
+        postal_code: "LS1 1AA".into(),
+        country_code: "GB".into(),
+    }
+}
+
+pub(crate) fn reason<T>(answer: Result<T, Status>) -> String {
+    ErrorDetails::from_status(&answer.err().expect("it is refused")).reason
+}
+
+pub(crate) fn fields<T>(answer: Result<T, Status>) -> Vec<String> {
+    let details = ErrorDetails::from_status(&answer.err().expect("it is refused"));
+    details
+        .fields
+        .into_iter()
+        .map(|fault| fault.field)
+        .collect()
+}
