@@ -68,7 +68,7 @@ impl Program for Echo {
                 .tasks
                 .spawn("stubborn", std::future::pending::<()>());
         }
-        GrpcServer::new(&runtime).serve(runtime.grpc_listener).await
+        GrpcServer::new(&runtime).serve(runtime.listener).await
     }
 
     #[expect(clippy::print_stdout, reason = "the answer of a command")]

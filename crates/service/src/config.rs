@@ -24,7 +24,7 @@ pub use sources::Sources;
 pub struct CommonConfig {
     /// Where the public port listens.
     #[garde(skip)]
-    pub grpc_addr: SocketAddr,
+    pub listen_addr: SocketAddr,
     /// Where the admin port (`/livez`, `/readyz`, `/metrics`) listens.
     #[garde(skip)]
     pub admin_addr: SocketAddr,
@@ -48,7 +48,7 @@ pub struct CommonConfig {
 impl Default for CommonConfig {
     fn default() -> Self {
         Self {
-            grpc_addr: SocketAddr::from(([0, 0, 0, 0], 50051)),
+            listen_addr: SocketAddr::from(([0, 0, 0, 0], 50051)),
             admin_addr: SocketAddr::from(([0, 0, 0, 0], 9090)),
             shutdown_grace_ms: 20_000,
             calls_max: 512,

@@ -12,7 +12,7 @@
 //! #[derive(Debug, Default, Deserialize, Serialize, Validate)]
 //! #[serde(default, deny_unknown_fields)]
 //! struct EchoConfig {
-//!     /// Addresses, limits and telemetry: `TRADEPOST_ECHO__SERVER__GRPC_ADDR`.
+//!     /// Addresses, limits and telemetry: `TRADEPOST_ECHO__SERVER__LISTEN_ADDR`.
 //!     #[garde(dive)]
 //!     server: CommonConfig,
 //! }
@@ -36,7 +36,7 @@
 //!         GrpcServer::new(&runtime)
 //!             // .descriptor(FILE_DESCRIPTOR_SET)
 //!             // .service(EchoServiceServer::new(echo))
-//!             .serve(runtime.grpc_listener)
+//!             .serve(runtime.listener)
 //!             .await
 //!     }
 //! }

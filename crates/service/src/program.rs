@@ -68,7 +68,7 @@ pub struct Runtime {
     /// The metrics of the process.
     pub registry: Registry,
     /// The public port, bound already.
-    pub grpc_listener: TcpListener,
+    pub listener: TcpListener,
     /// The part of the configuration that is common to all services.
     pub common: CommonConfig,
 }
@@ -86,7 +86,7 @@ impl Runtime {
             shutdown,
             health: Health::new(),
             registry: Registry::new(service),
-            grpc_listener: bind("grpc_addr", common.grpc_addr).await?,
+            listener: bind("listen_addr", common.listen_addr).await?,
             common,
         })
     }
@@ -197,7 +197,7 @@ async fn serve_until_stopped<P: Program>(config: P::Config) -> anyhow::Result<()
     let admin_stop = CancellationToken::new();
     tracing::info!(
         event = "process.started",
-        grpc.addr = %runtime.grpc_listener.local_addr()?,
+        listen.addr = %runtime.listener.local_addr()?,
         admin.addr = %admin_listener.local_addr()?,
         "the ports are bound"
     );

@@ -17,7 +17,7 @@ fn echo(variables: &[(&str, &str)], arguments: &[&str]) -> Command {
     let mut command = Command::new(target.join("examples").join("echo"));
     command
         .current_dir(env!("CARGO_TARGET_TMPDIR"))
-        .env("TRADEPOST_ECHO__SERVER__GRPC_ADDR", "127.0.0.1:0")
+        .env("TRADEPOST_ECHO__SERVER__LISTEN_ADDR", "127.0.0.1:0")
         .env("TRADEPOST_ECHO__SERVER__ADMIN_ADDR", "127.0.0.1:0")
         .args(arguments)
         .stdout(Stdio::piped())
@@ -171,8 +171,8 @@ fn a_port_that_is_taken_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let addr = taken.local_addr().expect("it is bound").to_string();
 
-    let output = output(&[("TOKEN", "t"), ("SERVER__GRPC_ADDR", &addr)], &[]);
+    let output = output(&[("TOKEN", "t"), ("SERVER__LISTEN_ADDR", &addr)], &[]);
 
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains(&format!("server.grpc_addr = {addr}")));
+    assert!(text(&output.stderr).contains(&format!("server.listen_addr = {addr}")));
 }

@@ -207,7 +207,7 @@ async fn a_channel_recovers_when_its_server_comes_late() {
 
     let before = soon(client.get_shipment(shipment("ok"))).await.unwrap_err();
     let _server = start(CommonConfig {
-        grpc_addr: addr,
+        listen_addr: addr,
         ..local()
     })
     .await;

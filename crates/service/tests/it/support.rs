@@ -113,7 +113,7 @@ pub(crate) struct Server {
 
 pub(crate) fn local() -> CommonConfig {
     CommonConfig {
-        grpc_addr: ([127, 0, 0, 1], 0).into(),
+        listen_addr: ([127, 0, 0, 1], 0).into(),
         admin_addr: ([127, 0, 0, 1], 0).into(),
         ..CommonConfig::default()
     }
@@ -130,7 +130,7 @@ pub(crate) async fn start(common: CommonConfig) -> Server {
     let runtime = Runtime::bind("test", common).await.expect("a free port");
     let url = format!(
         "http://{}",
-        runtime.grpc_listener.local_addr().expect("it is bound")
+        runtime.listener.local_addr().expect("it is bound")
     );
     let channel = channel(&url, &ClientOptions::default()).expect("the url is good");
     let (shutdown, registry) = (runtime.shutdown.clone(), runtime.registry.clone());
@@ -147,7 +147,7 @@ pub(crate) async fn start(common: CommonConfig) -> Server {
         tasks,
         told,
         gate,
-        served: tokio::spawn(server.serve(runtime.grpc_listener)),
+        served: tokio::spawn(server.serve(runtime.listener)),
     }
 }
 

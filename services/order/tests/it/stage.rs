@@ -193,7 +193,7 @@ impl Stage {
 
 fn common() -> CommonConfig {
     CommonConfig {
-        grpc_addr: "127.0.0.1:0".parse().unwrap(),
+        listen_addr: "127.0.0.1:0".parse().unwrap(),
         admin_addr: "127.0.0.1:0".parse().unwrap(),
         ..CommonConfig::default()
     }
@@ -216,7 +216,7 @@ async fn serve(
 ) -> Channel {
     let mut runtime = Runtime::bind("order", config.server.clone()).await.unwrap();
     runtime.shutdown = shutdown.child_token();
-    let addr = runtime.grpc_listener.local_addr().unwrap();
+    let addr = runtime.listener.local_addr().unwrap();
     let serving = bootstrap::serve(config.clone(), runtime, definitions);
     tokio::spawn(async move { serving.await.unwrap() });
     channel(&format!("http://{addr}"), &ClientOptions::default()).unwrap()
