@@ -15,6 +15,8 @@ create table payments (
     -- Refunded, or set aside for refunds that are not finished.
     refunded bigint not null default 0,
     void_requested boolean not null default false,
+    -- Every refund of what was captured has succeeded.
+    fully_refunded boolean not null default false,
     decline_reason text,
     -- The provider's token of the card; forgotten as soon as no call can need it again.
     payment_method text,

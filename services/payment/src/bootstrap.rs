@@ -74,7 +74,7 @@ impl Program for PaymentProgram {
         let served = GrpcServer::new(&runtime)
             .descriptor(FILE_DESCRIPTOR_SET)
             .service(PaymentServiceServer::new(api))
-            .serve(runtime.grpc_listener)
+            .serve(runtime.listener)
             .await;
         let (tasks, shutdown) = (runtime.tasks, runtime.shutdown);
         // The pools close after the last user of them; the tasks end by the shutdown.

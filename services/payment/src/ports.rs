@@ -366,8 +366,7 @@ pub struct About<'a> {
     pub payment_method: Option<&'a str>,
 }
 
-/// The card provider. Every call may be repeated: the same (payment, operation) has the same
-/// idempotency key. Every method may return [`ProviderError::Unknown`] and
+/// The card provider. Every call may be repeated without a second effect. Every method may return [`ProviderError::Unknown`] and
 /// [`ProviderError::Unavailable`].
 #[async_trait]
 pub trait CardProvider: Send + Sync {

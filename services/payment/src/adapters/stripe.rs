@@ -14,6 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tradepost_types::RefundId;
 use url::Url;
+use uuid::Uuid;
 
 use self::guard::{Breaker, RetryBudget};
 use crate::ports::{About, CardProvider, Key, ProviderError, Seen, SeenRefund};
@@ -202,9 +203,16 @@ fn is_timeout(error: &ProviderError) -> bool {
     }
 }
 
-/// The same for the same operation on the same payment, whoever repeats it and when.
+/// The same for the same operation on the same payment, whoever repeats it and when: a second
+/// intent or refund would move money twice.
 fn key_of(key: Key, operation: &str) -> String {
     format!("{}/{operation}", key.payment)
+}
+
+/// One for each call, shared by its tries. An intent is captured or cancelled once whoever asks,
+/// so its own state protects it; a lasting key would only repeat a saved `processing` or 500.
+fn key_of_call(key: Key, operation: &str) -> String {
+    format!("{}/{operation}/{}", key.payment, Uuid::now_v7())
 }
 
 fn ours(about: &About<'_>) -> Vec<(&'static str, String)> {
@@ -242,14 +250,16 @@ impl CardProvider for Stripe {
     async fn capture(&self, about: About<'_>, reference: &str) -> Result<Seen, ProviderError> {
         let path = format!("/v1/payment_intents/{reference}/capture");
         let form = vec![("amount_to_capture", about.amount.minor_units().to_string())];
-        let answer = self.post(path, form, key_of(about.key, "capture")).await?;
+        let answer = self
+            .post(path, form, key_of_call(about.key, "capture"))
+            .await?;
         wire::changed(answer.status, &answer.body)
     }
 
     async fn cancel(&self, about: About<'_>, reference: &str) -> Result<Seen, ProviderError> {
         let path = format!("/v1/payment_intents/{reference}/cancel");
         let answer = self
-            .post(path, Vec::new(), key_of(about.key, "cancel"))
+            .post(path, Vec::new(), key_of_call(about.key, "cancel"))
             .await?;
         wire::changed(answer.status, &answer.body)
     }

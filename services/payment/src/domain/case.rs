@@ -218,6 +218,7 @@ impl Case {
             if entry.kind == EntryKind::RefundGivenBack {
                 let rest = self.payment.refunded.checked_sub(amount);
                 self.payment.refunded = rest.unwrap_or(self.payment.refunded);
+                self.payment.fully_refunded = false;
             }
             effects.entries.push((entry, Some(id)));
         }

@@ -269,6 +269,7 @@ fn payment_json(held: &Held, next_ms: Option<i64>) -> serde_json::Value {
         "captured": payment.captured.minor_units(),
         "refunded": payment.refunded.minor_units(),
         "void_requested": payment.void_requested,
+        "fully_refunded": payment.fully_refunded,
         "decline_reason": payment.decline_reason,
         "payment_method": held.payment_method.as_ref().filter(|_| needs_card(payment.state)),
         "provider_reference": case.reference,

@@ -13,7 +13,7 @@ use crate::ports::{NO_CURRENCY, StoredRefund};
 
 /// The columns of [`PaymentRow`].
 pub(super) const PAYMENT_COLUMNS: &str = "tenant_id, payment_id, order_id, state, currency, amount,
-    capture_amount, captured, refunded, void_requested, decline_reason, payment_method,
+    capture_amount, captured, refunded, void_requested, fully_refunded, decline_reason, payment_method,
     provider_reference, authorize_cause, capture_cause, void_cause, traceparent, attempts,
     extract(epoch from clock_timestamp() - created_at)::bigint as age_seconds,
     created_at, updated_at";
@@ -36,6 +36,7 @@ pub(super) struct PaymentRow {
     captured: i64,
     refunded: i64,
     void_requested: bool,
+    fully_refunded: bool,
     decline_reason: Option<String>,
     pub(super) payment_method: Option<String>,
     provider_reference: Option<String>,
@@ -68,6 +69,7 @@ impl PaymentRow {
             captured: money(self.captured),
             refunded: money(self.refunded),
             void_requested: self.void_requested,
+            fully_refunded: self.fully_refunded,
             decline_reason: self.decline_reason.clone(),
         };
         let mut case = Case::with(
