@@ -138,9 +138,11 @@ impl CallProvider {
                 work.traceparent.as_deref(),
             );
             let call = async move {
+                tradepost_crash::point("payment.before_call");
                 let news = metrics
                     .timed(name(&work), carry_out(&provider, &work, limits))
                     .await;
+                tradepost_crash::point("payment.after_call");
                 let key = work.key;
                 let _ = outcomes.send(Outcome { key, news }).await;
                 drop(slot);
