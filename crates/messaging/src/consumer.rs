@@ -170,6 +170,7 @@ impl Worker {
             if !self.settler.settle(&deliveries, stop).await {
                 return Ok(());
             }
+            tradepost_crash::point("consumer.before_ack");
             self.acknowledge(tag).await?;
         }
         Ok(())

@@ -143,6 +143,7 @@ impl Relay {
             self.wake.notify_one();
         }
         self.metrics.count_window(rows.len());
+        tradepost_crash::point("relay.before_publish");
         let publishing = publisher.publish(&rows);
         let Ok(outcome) = timeout(self.config.confirm_timeout(), publishing).await else {
             self.metrics.confirm_failures.inc();
@@ -164,6 +165,7 @@ impl Relay {
         outcome: Outcome,
         rows: &[Row],
     ) -> Result<(), TurnError> {
+        tradepost_crash::point("relay.before_delete");
         if !outcome.confirmed.is_empty() {
             outbox::delete(tx.conn(), &outcome.confirmed).await?;
         }

@@ -174,8 +174,10 @@ impl Lease {
     async fn commit(mut self) -> Result<(), DbError> {
         // A future dropped during COMMIT leaves `Open`: the roll-back waits for COMMIT's answer
         // and then does nothing, or times out and closes.
+        tradepost_crash::point("postgres.before_commit");
         match self.conn().execute(COMMIT).await {
             Ok(_) => {
+                tradepost_crash::point("postgres.after_commit");
                 self.state = State::Clean;
                 Ok(())
             }

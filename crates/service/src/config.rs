@@ -10,9 +10,11 @@ pub mod secret;
 mod sources;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use garde::Validate;
 use serde::{Deserialize, Serialize};
+use tradepost_crash::Plan;
 use tradepost_telemetry::TelemetryConfig;
 
 pub use load::{ConfigErrors, Problem, load};
@@ -43,6 +45,49 @@ pub struct CommonConfig {
     /// Logs and traces.
     #[garde(dive)]
     pub telemetry: TelemetryConfig,
+    /// Where a test makes the process die.
+    #[garde(dive)]
+    pub crash: CrashConfig,
+}
+
+/// Where a test makes the process die; never set in production.
+#[derive(Debug, Clone, Deserialize, Serialize, Validate)]
+#[serde(default, deny_unknown_fields)]
+pub struct CrashConfig {
+    /// Die at this point, e.g. `relay.before_publish`.
+    #[garde(skip)]
+    pub point: Option<String>,
+    /// Die when the point is passed for this time, counted from 1.
+    #[garde(range(min = 1))]
+    pub hit: u32,
+    /// A file that gets the name of every point the process passes.
+    #[garde(skip)]
+    pub record: Option<PathBuf>,
+}
+
+impl Default for CrashConfig {
+    fn default() -> Self {
+        Self {
+            point: None,
+            hit: 1,
+            record: None,
+        }
+    }
+}
+
+impl CrashConfig {
+    /// What the process is to do at its crash points, if anything.
+    #[must_use]
+    pub fn plan(&self) -> Option<Plan> {
+        let record = || self.record.clone().map(Plan::Record);
+        match &self.point {
+            Some(point) => Some(Plan::Die {
+                point: point.clone(),
+                hit: self.hit,
+            }),
+            None => record(),
+        }
+    }
 }
 
 impl Default for CommonConfig {
@@ -55,6 +100,7 @@ impl Default for CommonConfig {
             deadline_default_ms: 10_000,
             deadline_max_ms: 60_000,
             telemetry: TelemetryConfig::default(),
+            crash: CrashConfig::default(),
         }
     }
 }

@@ -194,6 +194,14 @@ async fn serve_until_stopped<P: Program>(config: P::Config) -> anyhow::Result<()
     let (tasks, shutdown) = (runtime.tasks.clone(), runtime.shutdown.clone());
     let health = runtime.health.clone();
     listen_to_signals(&shutdown)?;
+    if let Some(plan) = runtime.common.crash.plan() {
+        tracing::warn!(
+            event = "process.armed",
+            ?plan,
+            "a test may make this process die"
+        );
+        tradepost_crash::arm(plan);
+    }
     let admin_stop = CancellationToken::new();
     tracing::info!(
         event = "process.started",

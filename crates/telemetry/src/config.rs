@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
+/// The broker client reports every lost connection as an error, also the ones our supervisor closes
+/// or replaces; the supervisor logs what matters. A migration's notices interest nobody.
+const DEFAULT_FILTER: &str = "info,lapin=off,sqlx::postgres::notice=warn";
+
 /// The shape of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -37,7 +41,7 @@ pub struct TelemetryConfig {
 impl Default for TelemetryConfig {
     fn default() -> Self {
         Self {
-            log_filter: "info".to_owned(),
+            log_filter: DEFAULT_FILTER.to_owned(),
             log_format: LogFormat::Json,
             otlp_endpoint: None,
             sample_ratio: 1.0,

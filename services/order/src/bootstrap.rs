@@ -4,15 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::Subcommand;
 use tokio_util::sync::CancellationToken;
-use tradepost_messaging::parked::ParkedCommand;
-use tradepost_messaging::{Messaging, parked};
-use tradepost_postgres::{Database, idempotency};
+use tradepost_backend::{Backend, BackendCommand, Settings};
 use tradepost_proto::FILE_DESCRIPTOR_SET;
 use tradepost_proto::order::v1::order_service_server::OrderServiceServer;
 use tradepost_service::client::{ClientOptions, channel};
-use tradepost_service::{Clock, CommonConfig, GrpcServer, Program, Runtime};
+use tradepost_service::{CommonConfig, GrpcServer, Program, Runtime};
 
 use crate::adapters::amqp::subscription;
 use crate::adapters::grpc::OrderApi;
@@ -26,27 +23,14 @@ use crate::domain::saga::Definitions;
 use crate::metrics::Metrics;
 use crate::ports::OrderStore;
 
-/// How often old request ids are deleted.
-const PRUNE_INTERVAL: Duration = Duration::from_secs(600);
-/// How often the database is tried while it cannot be reached at start.
-const MIGRATE_RETRY: Duration = Duration::from_secs(1);
-
 /// The order service as a program.
 pub struct OrderProgram;
-
-/// Commands for operators.
-#[derive(Debug, Subcommand)]
-pub enum Admin {
-    /// Messages that could not be handled
-    #[command(subcommand)]
-    Parked(ParkedCommand),
-}
 
 impl Program for OrderProgram {
     const NAME: &'static str = "order";
     const ABOUT: &'static str = "Orders and the saga that drives them";
     type Config = OrderConfig;
-    type Admin = Admin;
+    type Admin = BackendCommand;
 
     fn common(config: &OrderConfig) -> &CommonConfig {
         &config.server
@@ -57,11 +41,8 @@ impl Program for OrderProgram {
         serve(config, runtime, definitions).await
     }
 
-    async fn admin(config: OrderConfig, command: Admin) -> anyhow::Result<()> {
-        let database = Database::connect_lazy(&config.database, Self::NAME)?;
-        let Admin::Parked(command) = command;
-        parked::run(command, &database).await?;
-        Ok(())
+    async fn admin(config: OrderConfig, command: BackendCommand) -> anyhow::Result<()> {
+        tradepost_backend::run(command, Self::NAME, &config.database).await
     }
 }
 
@@ -74,47 +55,32 @@ pub async fn serve(
     runtime: Runtime,
     definitions: Definitions,
 ) -> anyhow::Result<()> {
-    let database = Database::connect_lazy(&config.database, OrderProgram::NAME)?;
-    migrate(&config, &runtime.shutdown).await?;
+    let settings = Settings {
+        database: config.database.clone(),
+        messaging: config.messaging.clone(),
+        schema: &MIGRATOR,
+        request_ids_kept_hours: config.limits.idempotency_retention_hours,
+    };
+    let mut backend = Backend::open(OrderProgram::NAME, settings, &runtime).await?;
     let metrics = Metrics::register(&runtime.registry);
-    let mut messaging = runtime.registry.with(|registry| {
-        let config = config.messaging.clone();
-        Messaging::new(config, database.clone(), OrderProgram::NAME, registry)
-    });
     let changes = Changes::default();
-    let outbox = messaging.outbox();
-    let definitions = Arc::new(definitions);
-    let store = PgOrders::new(database.clone(), outbox, definitions, changes.clone());
+    let store = PgOrders::new(
+        backend.database(),
+        backend.outbox(),
+        Arc::new(definitions),
+        changes.clone(),
+    );
     let store: Arc<dyn OrderStore> = Arc::new(store);
     let answers = ApplyAnswers::new(Arc::clone(&store), metrics.clone());
-    messaging.subscribe(subscription(answers, config.limits.reply_batch_max));
-    check_health(&runtime, &database);
+    backend.subscribe(subscription(answers, config.limits.reply_batch_max));
     let api = build_api(&config, &runtime, &store, &metrics, changes)?;
-    spawn_background(&config, &runtime, store, metrics, &database);
-    let shutdown = runtime.shutdown.clone();
-    runtime.tasks.spawn("watch-poll", api.watch.clone().poll());
-    runtime.tasks.spawn("messaging", messaging.run(shutdown));
-    let served = GrpcServer::new(&runtime)
+    spawn_background(&config, &runtime, store, metrics);
+    let poll = api.watch.clone().poll();
+    runtime.tasks.spawn("watch-poll", poll);
+    let server = GrpcServer::new(&runtime)
         .descriptor(FILE_DESCRIPTOR_SET)
-        .service(OrderServiceServer::new(api))
-        .serve(runtime.listener)
-        .await;
-    let (tasks, shutdown) = (runtime.tasks, runtime.shutdown);
-    // The pools close after the last user of them; the tasks end by the shutdown.
-    shutdown.cancel();
-    tasks.drained().await;
-    database.close().await;
-    served
-}
-
-/// Orders are accepted without the broker, so it is no condition of readiness; messaging has a
-/// gauge of its own for it.
-fn check_health(runtime: &Runtime, database: &Database) {
-    let pinged = database.clone();
-    runtime.health.check("database", move || {
-        let database = pinged.clone();
-        async move { database.ping().await.map_err(|error| error.to_string()) }
-    });
+        .service(OrderServiceServer::new(api));
+    backend.serve(runtime, server).await
 }
 
 fn build_api(
@@ -153,7 +119,6 @@ fn spawn_background(
     runtime: &Runtime,
     store: Arc<dyn OrderStore>,
     metrics: Metrics,
-    database: &Database,
 ) {
     let deadlines = FireDeadlines::new(
         Arc::clone(&store),
@@ -166,31 +131,6 @@ fn spawn_background(
     let poll = Duration::from_millis(config.limits.gauge_poll_ms);
     let gauges = count_live(store, metrics, poll, shutdown());
     runtime.tasks.spawn("gauges", gauges);
-    let hours = config.limits.idempotency_retention_hours;
-    let prune = prune_request_ids(database.clone(), hours, shutdown());
-    runtime.tasks.spawn("request-id-janitor", prune);
-}
-
-/// Brings the schema up to date; a database that is not there yet is waited for.
-async fn migrate(config: &OrderConfig, shutdown: &CancellationToken) -> anyhow::Result<()> {
-    let extra = [
-        (idempotency::SCHEMA, &idempotency::MIGRATOR),
-        ("messaging", &tradepost_messaging::MIGRATOR),
-    ];
-    loop {
-        match Database::migrate(&config.database, &MIGRATOR, &extra).await {
-            Ok(()) => return Ok(()),
-            Err(error) if error.is_retryable() => {
-                let error: &dyn std::error::Error = &error;
-                tracing::warn!(event = "order.database_awaited", error, "tried again");
-            }
-            Err(error) => return Err(error.into()),
-        }
-        tokio::select! {
-            () = shutdown.cancelled() => anyhow::bail!("stopped before the database was there"),
-            () = tokio::time::sleep(MIGRATE_RETRY) => {}
-        }
-    }
 }
 
 async fn count_live(
@@ -206,27 +146,6 @@ async fn count_live(
         tokio::select! {
             () = shutdown.cancelled() => return,
             () = tokio::time::sleep(poll) => {}
-        }
-    }
-}
-
-async fn prune_request_ids(database: Database, hours: u32, shutdown: CancellationToken) {
-    let clock = Clock::system();
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(PRUNE_INTERVAL) => {}
-        }
-        let older_than = clock.now() - time::Duration::hours(i64::from(hours));
-        let pruned = async {
-            let mut tx = database.system_tx().await?;
-            let pruned = idempotency::prune(tx.conn(), older_than).await?;
-            tx.commit().await?;
-            Ok::<_, tradepost_postgres::DbError>(pruned)
-        };
-        if let Err(error) = pruned.await {
-            let error: &dyn std::error::Error = &error;
-            tracing::warn!(event = "order.prune_failed", error, "tried again later");
         }
     }
 }

@@ -1,10 +1,12 @@
 //! What a shopkeeper knows of payments: pure, no I/O, no clock.
 
+mod case;
 mod ledger;
 mod payment;
 mod refund;
 mod state;
 
+pub use case::{Case, Effects, Origin, RefundCase, RefundRefusal, Told};
 pub use ledger::{Account, Entry, EntryKind, Posting};
 pub use payment::{Input, Observation, Payment, Reply, Transition};
 pub use refund::{Refund, RefundInput, RefundReply, RefundState};

@@ -375,6 +375,9 @@ impl Payment {
         match observation {
             Observation::Taken(amount) if Some(amount) == self.capture_amount => self.taken(amount),
             Observation::Taken(_) => self.conflict(),
+            Observation::Held(_) if self.void_requested && self.state == State::CaptureUnknown => {
+                self.go(State::Voiding, None)
+            }
             Observation::Held(_) => self.go(State::Capturing, None),
             Observation::Canceled => {
                 self.state = State::AuthorizationExpired;
@@ -391,9 +394,9 @@ impl Payment {
             Observation::Declined { reason } => {
                 self.go(State::Authorized, Some(Reply::CaptureFailed { reason }))
             }
-            Observation::ActionRequired | Observation::Processing | Observation::Absent => {
-                Transition::default()
-            }
+            // Under way: asking tells more than a second call would.
+            Observation::Processing => self.go(State::CaptureUnknown, None),
+            Observation::ActionRequired | Observation::Absent => Transition::default(),
         }
     }
 

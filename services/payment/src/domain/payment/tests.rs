@@ -48,7 +48,7 @@ fn observations() -> [Observation; 7] {
 /// Where each state goes on `Held`, `ActionRequired`, `Declined`, `Taken`,
 /// `Canceled`, `Processing`, `Absent`.
 #[expect(clippy::too_many_lines, reason = "a table reads best whole")]
-fn observed_table() -> [(State, bool, [State; 7]); 15] {
+fn observed_table() -> [(State, bool, [State; 7]); 16] {
     use State as S;
     let (a, u, r) = (S::Authorizing, S::Unknown, S::RequiresAction);
     [
@@ -139,7 +139,7 @@ fn observed_table() -> [(State, bool, [State; 7]); 15] {
                 S::Authorized,
                 S::Captured,
                 S::AuthorizationExpired,
-                S::Capturing,
+                S::CaptureUnknown,
                 S::Capturing,
             ],
         ),
@@ -165,8 +165,21 @@ fn observed_table() -> [(State, bool, [State; 7]); 15] {
                 S::Voiding,
                 S::Captured,
                 S::Voided,
+                S::CaptureUnknown,
                 S::Capturing,
-                S::Capturing,
+            ],
+        ),
+        (
+            S::CaptureUnknown,
+            true,
+            [
+                S::Voiding,
+                S::CaptureUnknown,
+                S::Voiding,
+                S::Captured,
+                S::Voided,
+                S::CaptureUnknown,
+                S::CaptureUnknown,
             ],
         ),
         (

@@ -1,0 +1,154 @@
+# shellcheck shell=bash
+# The environment of every program, its database, its start.
+
+grpc_port() {
+    case $1 in
+        gateway) port gateway 7080 ;;
+        order) port order 7051 ;;
+        inventory) port inventory 7052 ;;
+        payment) port payment 7053 ;;
+        shipping) port shipping 7054 ;;
+    esac
+}
+
+admin_port() {
+    case $1 in
+        gateway) port gateway-admin 7090 ;;
+        order) port order-admin 7091 ;;
+        inventory) port inventory-admin 7092 ;;
+        payment) port payment-admin 7093 ;;
+        shipping) port shipping-admin 7094 ;;
+    esac
+}
+
+provider_port() { port provider-sim 7099; }
+
+url_of() { echo "http://127.0.0.1:$(grpc_port "$1")"; }
+
+# postgres://USER:PASSWORD@HOST:PORT/DATABASE of a role of a service, on the server of POSTGRES_URL.
+database_url() {
+    local server=${POSTGRES_URL#*@}
+    echo "postgres://$1_$2:$(secret "$1-$2")@${server%%/*}/$1"
+}
+
+with_database() {
+    local name=$1 prefix=TRADEPOST_${1^^}__
+    cat <<TEXT
+${prefix}DATABASE__URL='$(database_url "$name" app)'
+${prefix}DATABASE__SYSTEM_URL='$(database_url "$name" system)'
+${prefix}DATABASE__OWNER_URL='$(database_url "$name" owner)'
+${prefix}MESSAGING__URL='$AMQP_URL'
+TEXT
+}
+
+environment() {
+    local name=$1 prefix=TRADEPOST_${1^^}__ other
+    echo "${prefix}SERVER__LISTEN_ADDR=127.0.0.1:$(grpc_port "$name")"
+    echo "${prefix}SERVER__ADMIN_ADDR=127.0.0.1:$(admin_port "$name")"
+    case $name in
+        gateway)
+            for other in order inventory payment shipping; do
+                echo "${prefix}UPSTREAMS__${other^^}_URL=$(url_of "$other")"
+            done
+            return
+            ;;
+        order) echo "${prefix}INVENTORY__URL=$(url_of inventory)" ;;
+        payment)
+            echo "${prefix}PROVIDER__BASE_URL=http://127.0.0.1:$(provider_port)"
+            echo "${prefix}PROVIDER__SECRET_KEY=sk_test_$(secret provider-key)"
+            echo "${prefix}PROVIDER__WEBHOOK_SECRET=whsec_$(secret provider-webhook)"
+            ;;
+    esac
+    with_database "$name"
+}
+
+# What the other scripts need to find their way.
+write_environments() {
+    local name
+    mkdir -p "$UP/env.d" "$UP/logs" "$UP/pids"
+    (
+        umask 077
+        for name in "${SERVICES[@]}"; do
+            environment "$name" >"$UP/env.d/$name"
+        done
+        {
+            echo "export POSTGRES_URL='$POSTGRES_URL'"
+            echo "export AMQP_URL='$AMQP_URL'"
+            echo "export REDIS_URL='${REDIS_URL:-}'"
+            echo "export TRADEPOST_GATEWAY_URL=$(url_of gateway)"
+            echo "export TRADEPOST_PROVIDER_URL=http://127.0.0.1:$(provider_port)"
+            echo "export TRADEPOST_PROVIDER_LOG='$UP/provider.log'"
+            for name in "${SERVICES[@]}"; do
+                echo "export TRADEPOST_${name^^}_ADDR=127.0.0.1:$(grpc_port "$name")"
+                echo "export TRADEPOST_${name^^}_ADMIN_ADDR=127.0.0.1:$(admin_port "$name")"
+            done
+        } >"$UP/env"
+    )
+}
+
+# Runs a program in the background, without our lock, our output or our session.
+launch() {
+    local name=$1
+    shift
+    (
+        exec {LOCK}>&- </dev/null >>"$UP/logs/$name.log" 2>&1
+        if [[ -r $UP/env.d/$name ]]; then
+            set -a
+            # shellcheck disable=SC1090
+            source "$UP/env.d/$name"
+        fi
+        exec setsid "$TARGET/$PROFILE/$name" "$@"
+    ) &
+    echo $! >"$(pid_file "$name")"
+}
+
+# Starts it unless it runs already from the program that was just built.
+start() {
+    local name=$1
+    if runs "$name" && [[ $TARGET/$PROFILE/$name -ot $(pid_file "$name") ]]; then
+        say "$name: already running"
+        return
+    fi
+    end "$name"
+    launch "$@"
+    say "$name: started"
+}
+
+provision() {
+    (
+        set -a
+        # shellcheck disable=SC1090
+        source "$UP/env.d/$1"
+        "$TARGET/$PROFILE/$1" provision --admin-url-file /dev/stdin <<<"$POSTGRES_URL" \
+            2>>"$UP/logs/$1.log"
+    ) || die "the database of $1 cannot be made; see $UP/logs/$1.log"
+}
+
+ready() { curl -fsS -o /dev/null "http://127.0.0.1:$(admin_port "$1")/readyz" 2>/dev/null; }
+
+await_ready() {
+    local tries=300
+    until ready "$1"; do
+        runs "$1" || die "$1 has ended; see $UP/logs/$1.log"
+        ((tries-- > 0)) || die "$1 is not ready after 30 s; see $UP/logs/$1.log"
+        sleep 0.1
+    done
+}
+
+start_all() {
+    local name
+    start provider-sim --listen "127.0.0.1:$(provider_port)" --log "$UP/provider.log" \
+        --secret-key "sk_test_$(secret provider-key)" \
+        --webhook-url "$(url_of gateway)/v1/webhooks/payments" \
+        --webhook-secret "whsec_$(secret provider-webhook)"
+    for name in "${SERVICES[@]}"; do
+        if [[ $name != gateway ]] && ! runs "$name"; then
+            provision "$name"
+        fi
+        start "$name"
+    done
+    for name in "${SERVICES[@]}"; do
+        await_ready "$name"
+    done
+    say "all are ready"
+}

@@ -1,0 +1,6 @@
+//! Each foreign technology in one place.
+
+pub mod amqp;
+pub mod grpc;
+pub mod postgres;
+pub mod stripe;

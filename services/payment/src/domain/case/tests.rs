@@ -1,0 +1,1 @@
+//! Refunds and voids beside each other.

@@ -1,0 +1,7 @@
+//! The payment service's process.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tradepost_service::run::<tradepost_payment::bootstrap::PaymentProgram>()
+}

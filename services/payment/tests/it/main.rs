@@ -1,0 +1,16 @@
+//! The service against a real PostgreSQL, a real RabbitMQ and the provider's simulator.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking"
+)]
+
+mod faults;
+mod flows;
+mod ledger;
+mod refunds;
+mod support;
+mod webhooks;

@@ -1,0 +1,343 @@
+//! A till under test: its database, its provider, what it was asked and what it said.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Status};
+use tradepost_messaging::{Delivery, Handler, Message, Messaging, MessagingConfig, Outgoing};
+use tradepost_payment::adapters::amqp::subscription;
+use tradepost_payment::adapters::grpc::PaymentApi;
+use tradepost_payment::adapters::postgres::{MIGRATOR, Pace, PgPayments};
+use tradepost_payment::adapters::stripe::hint::StripeWebhooks;
+use tradepost_payment::adapters::stripe::{Stripe, StripeOptions};
+use tradepost_payment::application::{CallProvider, Limits, Sweep, TakeWebhook};
+use tradepost_payment::metrics::Metrics;
+use tradepost_postgres::{Database, idempotency};
+use tradepost_proto::common::v1::Money;
+use tradepost_proto::payment::command::v1 as command;
+use tradepost_proto::payment::v1 as pb;
+use tradepost_proto::payment::v1::payment_service_server::PaymentService;
+use tradepost_proto::routing::Command;
+use tradepost_provider_sim::witness::PaymentSums;
+use tradepost_provider_sim::{Config, Running, Simulator};
+use tradepost_service::error::ErrorDetails;
+use tradepost_service::{Clock, TENANT, Tasks};
+use tradepost_telemetry::Registry;
+use tradepost_testkit::{TestDatabase, eventually};
+use tradepost_types::{OrderId, PaymentId, RefundId, TenantId};
+
+pub(crate) const WEBHOOK_SECRET: &str = "whsec_new";
+pub(crate) const WEBHOOK_SECRET_PREVIOUS: &str = "whsec_old";
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct Till {
+    pub(crate) test_database: TestDatabase,
+    pub(crate) database: Database,
+    pub(crate) sim: Arc<Running>,
+    pub(crate) api: Arc<PaymentApi>,
+    pub(crate) tenant: TenantId,
+    handler: Arc<dyn Handler>,
+    stop: CancellationToken,
+}
+
+impl Drop for Till {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+pub(crate) async fn fresh_database() -> TestDatabase {
+    let extra = [
+        (idempotency::SCHEMA, &idempotency::MIGRATOR),
+        ("messaging", &tradepost_messaging::MIGRATOR),
+    ];
+    tradepost_testkit::database(&MIGRATOR, &extra).await
+}
+
+/// Whether the till's workers run.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Workers {
+    /// Calls are made.
+    On,
+    /// Calls are taken and lost, as by a process that dies.
+    Dead,
+}
+
+impl Till {
+    pub(crate) async fn open() -> Self {
+        Self::with(Workers::On).await
+    }
+
+    pub(crate) async fn with(workers: Workers) -> Self {
+        let sim = Arc::new(Simulator::start(Config::default()).await.unwrap());
+        Self::on(fresh_database().await, sim, TenantId::new(), workers)
+    }
+
+    /// Another process on the same database takes over from this one, which is dead.
+    pub(crate) fn succeed(self) -> Self {
+        let sim = Arc::clone(&self.sim);
+        let tenant = self.tenant;
+        self.stop.cancel();
+        // The fields of a type with a destructor cannot be moved out: exchange the database.
+        let mut old = self;
+        let handle = tokio::runtime::Handle::current();
+        let placeholder = tokio::task::block_in_place(|| handle.block_on(fresh_database()));
+        let database = std::mem::replace(&mut old.test_database, placeholder);
+        Self::on(database, sim, tenant, Workers::On)
+    }
+
+    fn on(
+        test_database: TestDatabase,
+        sim: Arc<Running>,
+        tenant: TenantId,
+        workers: Workers,
+    ) -> Self {
+        let database = Database::connect_lazy(&test_database.config(), "payment-test").unwrap();
+        let registry = Registry::new("payment");
+        let messaging = registry.with(|registry| {
+            Messaging::new(
+                MessagingConfig::default(),
+                database.clone(),
+                "payment",
+                registry,
+            )
+        });
+        let pace = Pace {
+            lease: Duration::from_millis(700),
+            backoff_min: Duration::from_millis(20),
+            backoff_max: Duration::from_millis(200),
+        };
+        let store = Arc::new(PgPayments::new(database.clone(), messaging.outbox(), pace));
+        let metrics = Metrics::register(&registry);
+        let provider = Stripe::new(StripeOptions {
+            base_url: sim.url().parse().unwrap(),
+            secret_key: "sk_test_sim".into(),
+            connect_timeout: Duration::from_secs(1),
+            timeout: Duration::from_millis(300),
+        });
+        let limits = Limits {
+            in_flight_max: 16,
+            waiting_max: 1_024,
+            record_batch_max: 16,
+            absent_asks_min: 2,
+        };
+        let provider = Arc::new(provider.unwrap());
+        let (caller, feed) = CallProvider::new(store.clone(), provider, metrics.clone(), limits);
+        let stop = CancellationToken::new();
+        let poll = Duration::from_millis(20);
+        if workers == Workers::On {
+            let tasks = Tasks::new(stop.clone());
+            tokio::spawn(caller.run(tasks, stop.clone()));
+            let sweep = Sweep::new(store.clone(), feed.clone(), metrics.clone(), poll, 100);
+            tokio::spawn(sweep.run(stop.clone()));
+        }
+        let secrets = vec![WEBHOOK_SECRET.into(), WEBHOOK_SECRET_PREVIOUS.into()];
+        let reader = Arc::new(StripeWebhooks::new(secrets, Clock::system()));
+        let webhooks = TakeWebhook::new(store.clone(), reader, feed.clone(), metrics);
+        let api = PaymentApi::new(store.clone(), feed.clone(), webhooks);
+        Self {
+            test_database,
+            database,
+            sim,
+            api: Arc::new(api),
+            tenant,
+            handler: subscription(store, feed, 100).handler,
+            stop,
+        }
+    }
+
+    pub(crate) fn call<T>(&self, message: T) -> Request<T> {
+        call_as(self.tenant, message)
+    }
+
+    /// Delivers messages as one batch.
+    pub(crate) async fn deliver(&self, messages: &[Message]) {
+        let batch: Vec<Delivery> = messages
+            .iter()
+            .map(|message| Delivery {
+                message: message.clone(),
+                queue: "payment.commands".to_owned(),
+                attempt: 1,
+                redelivered: false,
+            })
+            .collect();
+        self.handler.handle(&batch).await.unwrap();
+    }
+
+    pub(crate) async fn send<C: Command + prost::Message>(&self, sale: Sale, body: &C) {
+        self.deliver(&[self.message(sale, body)]).await;
+    }
+
+    pub(crate) fn message<C: Command + prost::Message>(&self, sale: Sale, body: &C) -> Message {
+        Outgoing::command(C::SERVICE, <C as Command>::NAME, self.tenant, body)
+            .correlated(sale.order.as_uuid())
+            .traced(Some(
+                "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned(),
+            ))
+            .message
+    }
+
+    pub(crate) async fn authorize(&self, sale: Sale, units: i64, card: &str) {
+        self.send(sale, &sale.authorize(units, card)).await;
+    }
+
+    /// A payment whose money was taken.
+    pub(crate) async fn captured(&self, units: i64) -> Sale {
+        let sale = Sale::new();
+        self.authorize(sale, units, "pm_card_visa").await;
+        self.heard(sale, "payment.authorized").await;
+        self.send(sale, &sale.capture(None)).await;
+        self.heard(sale, "payment.captured").await;
+        sale
+    }
+
+    pub(crate) async fn payment(&self, sale: Sale) -> Option<pb::Payment> {
+        let payment_id = sale.payment.to_string();
+        let request = self.call(pb::GetPaymentRequest { payment_id });
+        let answer = self.api.get_payment(request).await.ok()?;
+        answer.into_inner().payment
+    }
+
+    pub(crate) async fn in_state(&self, sale: Sale, state: pb::PaymentState) -> pb::Payment {
+        eventually(state.as_str_name(), PATIENCE, async || {
+            let payment = self.payment(sale).await?;
+            (payment.state() == state).then_some(payment)
+        })
+        .await
+    }
+
+    /// What was said of a payment, oldest first.
+    pub(crate) async fn said(&self, sale: Sale) -> Vec<String> {
+        let mut tx = self.database.system_tx().await.unwrap();
+        let keys = sqlx::query_scalar(
+            "select routing_key from messaging.outbox where subject = $1 order by seq",
+        )
+        .bind(sale.payment.to_string())
+        .fetch_all(tx.conn())
+        .await
+        .unwrap();
+        tx.commit().await.unwrap();
+        keys
+    }
+
+    pub(crate) async fn heard(&self, sale: Sale, key: &str) {
+        eventually(key, PATIENCE, async || {
+            self.said(sale)
+                .await
+                .iter()
+                .any(|said| said == key)
+                .then_some(())
+        })
+        .await;
+    }
+
+    /// What the provider really did.
+    pub(crate) fn witnessed(&self, sale: Sale) -> PaymentSums {
+        let witness = self.sim.witness().unwrap();
+        let sums = witness.payment(&sale.payment.to_string());
+        sums.cloned().unwrap_or_default()
+    }
+
+    pub(crate) async fn balances(&self) -> Vec<(String, i64)> {
+        let request = self.call(pb::GetBalancesRequest {});
+        let answer = self.api.get_balances(request).await.unwrap().into_inner();
+        answer
+            .balances
+            .into_iter()
+            .map(|balance| (balance.account, balance.amount.unwrap().minor_units))
+            .collect()
+    }
+
+    pub(crate) async fn balance(&self, account: &str) -> i64 {
+        let balances = self.balances().await;
+        let found = balances.into_iter().find(|(name, _)| name == account);
+        found.map_or(0, |(_, units)| units)
+    }
+
+    pub(crate) async fn refund(
+        &self,
+        sale: Sale,
+        request_id: &str,
+        units: Option<i64>,
+    ) -> Result<pb::Refund, Status> {
+        let request = self.call(pb::CreateRefundRequest {
+            request_id: request_id.to_owned(),
+            payment_id: sale.payment.to_string(),
+            amount: units.map(gbp),
+            note: "sorry".to_owned(),
+        });
+        let answer = self.api.create_refund(request).await?;
+        Ok(answer.into_inner().refund.unwrap())
+    }
+}
+
+/// One order's payment.
+#[derive(Clone, Copy)]
+pub(crate) struct Sale {
+    pub(crate) payment: PaymentId,
+    pub(crate) order: OrderId,
+}
+
+impl Sale {
+    pub(crate) fn new() -> Self {
+        Self {
+            payment: PaymentId::new(),
+            order: OrderId::new(),
+        }
+    }
+
+    pub(crate) fn authorize(self, units: i64, card: &str) -> command::AuthorizePayment {
+        command::AuthorizePayment {
+            payment_id: self.payment.to_string(),
+            order_id: self.order.to_string(),
+            amount: Some(gbp(units)),
+            payment_method: card.to_owned(),
+        }
+    }
+
+    pub(crate) fn capture(self, units: Option<i64>) -> command::CapturePayment {
+        command::CapturePayment {
+            payment_id: self.payment.to_string(),
+            order_id: self.order.to_string(),
+            amount: units.map(gbp),
+        }
+    }
+
+    pub(crate) fn void(self) -> command::VoidPayment {
+        command::VoidPayment {
+            payment_id: self.payment.to_string(),
+            order_id: self.order.to_string(),
+        }
+    }
+
+    pub(crate) fn refund(self, id: RefundId, units: Option<i64>) -> command::RefundPayment {
+        command::RefundPayment {
+            refund_id: id.to_string(),
+            payment_id: self.payment.to_string(),
+            order_id: self.order.to_string(),
+            amount: units.map(gbp),
+        }
+    }
+}
+
+pub(crate) fn gbp(minor_units: i64) -> Money {
+    Money {
+        currency_code: "GBP".to_owned(),
+        minor_units,
+    }
+}
+
+pub(crate) fn call_as<T>(tenant: TenantId, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request
+        .metadata_mut()
+        .insert(TENANT, tenant.to_string().parse().unwrap());
+    request
+}
+
+/// The reason of a refusal.
+pub(crate) fn reason<T>(answer: Result<T, Status>) -> String {
+    let status = answer.err().expect("it is refused");
+    ErrorDetails::from_status(&status).reason
+}
