@@ -2,4 +2,5 @@
 //!
 //! They speak only the gateway's REST API and know nothing of the services behind it.
 
+pub mod gateway;
 pub mod plan;

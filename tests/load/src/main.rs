@@ -1,1 +1,3 @@
+//! The load tools as one program.
+
 fn main() {}
