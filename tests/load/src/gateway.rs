@@ -4,18 +4,19 @@
 
 mod call;
 mod http;
-mod path;
+pub(crate) mod path;
 mod retry;
 mod wire;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use call::{Call, Wait};
 pub use http::{Answer, Gateway, UrlError};
 pub use retry::RetryPolicy;
 pub use wire::{
-    Address, Item, Movement, MovementKind, Order, OrderBody, OrderBodyLine, OrderState, Stock,
-    pence,
+    Address, Item, ItemBody, Money, Movement, MovementKind, Order, OrderBody, OrderBodyLine,
+    OrderLine, OrderState, Stock, Verdict, pence,
 };
 
 /// Why a call has no good answer.
@@ -82,6 +83,33 @@ impl Gateway {
         Ok(!page.orders.is_empty())
     }
 
+    /// How many orders of a customer stand in which state.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn count_orders(
+        &self,
+        customer_ref: &str,
+    ) -> Result<BTreeMap<OrderState, u64>, CallError> {
+        let customer = path::segment(customer_ref);
+        let mut counts = BTreeMap::new();
+        let mut token = String::new();
+        loop {
+            let mut query = format!("/v1/orders?customer_ref={customer}&page_size={PAGE}");
+            if !token.is_empty() {
+                query = format!("{query}&page_token={token}");
+            }
+            let page: wire::OrderPage = self.call(&Call::get(query)).await?.json()?;
+            for order in page.orders {
+                *counts.entry(order.state).or_default() += 1;
+            }
+            if page.next_page_token.is_empty() {
+                return Ok(counts);
+            }
+            token = path::segment(&page.next_page_token);
+        }
+    }
+
     /// Creates or replaces a catalogue entry.
     ///
     /// # Errors
@@ -90,7 +118,7 @@ impl Gateway {
         &self,
         key: &str,
         sku: &str,
-        item: &wire::ItemBody<'_>,
+        item: &ItemBody<'_>,
     ) -> Result<Item, CallError> {
         let call = Call::put(path::item(sku), key, wire::render(item)?);
         self.call(&call).await?.json()
@@ -125,7 +153,10 @@ impl Gateway {
     pub async fn has_movement(&self, sku: &str, reference: &str) -> Result<bool, CallError> {
         let mut token = String::new();
         loop {
-            let query = format!("{}?page_size=500&page_token={token}", path::movements(sku));
+            let mut query = format!("{}?page_size={PAGE}", path::movements(sku));
+            if !token.is_empty() {
+                query = format!("{query}&page_token={token}");
+            }
             let page: wire::MovementPage = self.call(&Call::get(query)).await?.json()?;
             if page
                 .movements
@@ -144,3 +175,5 @@ impl Gateway {
 
 /// How long a call that does not wait may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// Entries on a page of a list.
+const PAGE: u32 = 500;

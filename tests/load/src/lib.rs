@@ -4,3 +4,5 @@
 
 pub mod gateway;
 pub mod plan;
+pub mod replay;
+pub mod samples;

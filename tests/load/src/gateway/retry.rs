@@ -17,10 +17,10 @@ pub struct RetryPolicy {
 }
 
 impl Default for RetryPolicy {
-    /// Patient enough for a service that restarts: 16 to 32 s in all.
+    /// Patient enough for a service that restarts: 16 to 31 s in all.
     fn default() -> Self {
         Self {
-            attempts_max: 12,
+            attempts_max: 13,
             pause_first: Duration::from_millis(50),
             pause_max: Duration::from_secs(5),
         }

@@ -1,7 +1,5 @@
 //! The JSON of the REST API, as far as these tools speak it.
 
-use std::fmt;
-
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -191,7 +189,7 @@ pub struct OrderLine {
 }
 
 /// Where an order stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum OrderState {
     /// The stock is being reserved.
@@ -229,18 +227,51 @@ impl OrderState {
     /// The states between acceptance and the answer yes or no, as a query names them.
     pub const UNFINISHED: [&'static str; 4] =
         ["RESERVING", "AUTHORIZING", "CONFIRMING", "CANCELLING"];
+
+    /// What the state says about the sale.
+    #[must_use]
+    pub fn verdict(self) -> Verdict {
+        match self {
+            Self::Reserving | Self::Authorizing | Self::Confirming | Self::Cancelling => {
+                Verdict::Open
+            }
+            Self::Confirmed
+            | Self::Capturing
+            | Self::Shipped
+            | Self::Delivered
+            | Self::Returning
+            | Self::Returned => Verdict::Confirmed,
+            Self::Rejected | Self::Cancelled => Verdict::Refused,
+            Self::NeedsAttention | Self::Unknown => Verdict::Unclear,
+        }
+    }
 }
 
-impl fmt::Display for OrderState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
-    }
+/// What became of an order, as far as a replay or a bench asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing yet.
+    Open,
+    /// It was confirmed, whatever happened to the parcel since.
+    Confirmed,
+    /// Rejected or cancelled.
+    Refused,
+    /// An operator has to look, or the state is newer than these tools.
+    Unclear,
 }
 
 /// A page of orders.
 #[derive(Debug, Deserialize)]
 pub(super) struct OrderPage {
-    pub(super) orders: Vec<serde::de::IgnoredAny>,
+    pub(super) orders: Vec<OrderBrief>,
+    #[serde(default)]
+    pub(super) next_page_token: String,
+}
+
+/// An order in a list.
+#[derive(Debug, Deserialize)]
+pub(super) struct OrderBrief {
+    pub(super) state: OrderState,
 }
 
 /// A page of movements.

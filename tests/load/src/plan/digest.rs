@@ -28,6 +28,12 @@ pub(super) fn of(plan: &Plan) -> String {
             field(&line.price_minor.to_string());
         }
     }
+    for item in &plan.items {
+        field(item.sku.as_str());
+        field(&item.name);
+        field(&item.price_minor.to_string());
+        field(&item.stock.to_string());
+    }
     let mut digits = hex::encode(hasher.finalize());
     digits.truncate(HEX_DIGITS);
     digits

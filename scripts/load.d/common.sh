@@ -1,0 +1,25 @@
+# shellcheck shell=bash
+# What replay and bench share: the running stack and the program that loads it.
+
+UP=$PWD/.run/up
+TARGET=${CARGO_TARGET_DIR:-$PWD/target}
+
+# The address of the gateway that scripts/up started, unless one is given by environment.
+find_gateway() {
+    if [[ -n ${TRADEPOST_GATEWAY_URL:-} ]]; then
+        return
+    fi
+    if [[ ! -r $UP/env ]]; then
+        echo "nothing is up; run scripts/up, or set TRADEPOST_GATEWAY_URL" >&2
+        return 1
+    fi
+    # shellcheck disable=SC1091
+    source "$UP/env"
+}
+
+# With optimisation also where the stack runs without: the load shares the machine with it.
+build_load() {
+    cargo build --locked --release --quiet -p tradepost-load --bin load
+    LOAD=$TARGET/release/load
+    export LOAD
+}
