@@ -20,6 +20,6 @@ find_gateway() {
 # With optimisation also where the stack runs without: the load shares the machine with it.
 build_load() {
     cargo build --locked --release --quiet -p tradepost-load --bin load
-    LOAD=$TARGET/release/load
+    LOAD=$(realpath "$TARGET/release/load")
     export LOAD
 }
