@@ -1,5 +1,6 @@
 //! The command line. What a run found goes to standard output, how it goes to standard error.
 
+mod bench;
 mod progress;
 mod replay;
 
@@ -29,6 +30,9 @@ pub(crate) struct Arguments {
 enum Command {
     /// Send a retailer's order history, each invoice as one order.
     Replay(replay::Arguments),
+    /// Measure, and print a table.
+    #[command(subcommand)]
+    Bench(bench::Bench),
 }
 
 /// Where the shop is.
@@ -43,6 +47,7 @@ impl Arguments {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Replay(arguments) => replay::run(arguments).await,
+            Command::Bench(bench) => bench::run(bench).await,
         }
     }
 }

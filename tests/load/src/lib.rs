@@ -2,6 +2,7 @@
 //!
 //! They speak only the gateway's REST API and know nothing of the services behind it.
 
+pub mod bench;
 pub mod gateway;
 pub mod plan;
 pub mod replay;
