@@ -33,6 +33,8 @@ pub(crate) struct Shop {
     /// The keys of all changing requests in the order they came, the refused ones too.
     pub(crate) keys: Vec<String>,
     pub(crate) faults: VecDeque<Fault>,
+    /// One fault after so many changing requests.
+    pub(crate) fail_after: Option<(usize, Fault)>,
     /// The state in which every accepted order ends.
     pub(crate) end: Option<&'static str>,
     answers: HashMap<String, (Value, usize)>,
@@ -76,7 +78,10 @@ async fn faulty(State(fake): State<Fake>, request: Request, next: Next) -> Respo
     let fault = {
         let mut shop = fake.shop();
         shop.keys.push(key);
-        shop.faults.pop_front()
+        let came = shop.keys.len() - 1;
+        let once = shop.fail_after.filter(|(after, _)| *after == came);
+        once.map(|(_, fault)| fault)
+            .or_else(|| shop.faults.pop_front())
     };
     match fault {
         None => next.run(request).await,
@@ -186,9 +191,11 @@ async fn place(State(fake): State<Fake>, headers: HeaderMap, Json(body): Json<Va
     }
     let place = shop.orders.len();
     shop.answers.insert(key, (body.clone(), place));
-    let order = order(place, &body);
-    shop.orders.push(order.clone());
-    (StatusCode::CREATED, Json(order)).into_response()
+    shop.orders.push(order(place, &body));
+    if headers.contains_key("prefer") {
+        finish(&mut shop, place);
+    }
+    (StatusCode::CREATED, Json(shop.orders[place].clone())).into_response()
 }
 
 fn order(place: usize, body: &Value) -> Value {
