@@ -16,9 +16,14 @@ pub enum Observation {
     Held(Money),
     /// The customer has to act.
     ActionRequired,
-    /// The call was refused.
+    /// The card said no: nothing is held. Late news may say so of an attempt before the present one.
     Declined {
         /// Why, as a stable word, e.g. `INSUFFICIENT_FUNDS`.
+        reason: String,
+    },
+    /// The call itself was refused for good.
+    Refused {
+        /// Why, as a stable word.
         reason: String,
     },
     /// The money was taken.
@@ -345,7 +350,9 @@ impl Payment {
             Observation::ActionRequired => {
                 self.go(State::RequiresAction, Some(Reply::ActionRequired))
             }
-            Observation::Declined { reason } => self.decline(reason),
+            Observation::Declined { reason } | Observation::Refused { reason } => {
+                self.decline(reason)
+            }
             Observation::Canceled => self.decline("CANCELED".to_owned()),
             // Created again under the same key, which is safe even if the search was behind.
             Observation::Absent if self.state == State::Unknown => {
@@ -366,6 +373,7 @@ impl Payment {
             Observation::Held(_)
             | Observation::ActionRequired
             | Observation::Declined { .. }
+            | Observation::Refused { .. }
             | Observation::Processing
             | Observation::Absent => Transition::default(),
         }
@@ -390,10 +398,14 @@ impl Payment {
                 };
                 self.release(Some(reply))
             }
-            Observation::Declined { .. } if self.void_requested => self.go(State::Voiding, None),
-            Observation::Declined { reason } => {
+            Observation::Refused { .. } if self.void_requested => self.go(State::Voiding, None),
+            Observation::Refused { reason } => {
                 self.go(State::Authorized, Some(Reply::CaptureFailed { reason }))
             }
+            // Late news of an attempt before the hold, or the truth: the answer to a call tells.
+            Observation::Declined { .. } if self.state == State::Capturing => Transition::default(),
+            Observation::Declined { .. } if self.void_requested => self.go(State::Voiding, None),
+            Observation::Declined { .. } => self.go(State::Capturing, None),
             // Under way: asking tells more than a second call would.
             Observation::Processing => self.go(State::CaptureUnknown, None),
             Observation::ActionRequired | Observation::Absent => Transition::default(),
@@ -402,7 +414,7 @@ impl Payment {
 
     fn observed_while_voiding(&mut self, observation: Observation) -> Transition {
         match observation {
-            Observation::Canceled | Observation::Absent => {
+            Observation::Canceled => {
                 self.state = State::Voided;
                 self.release(Some(Reply::Voided))
             }
@@ -410,19 +422,27 @@ impl Payment {
                 self.taken(amount)
             }
             Observation::Taken(_) => self.conflict(),
-            Observation::Declined { reason } => {
+            Observation::Refused { reason } => {
                 self.go(State::Conflicted, Some(Reply::VoidFailed { reason }))
             }
-            Observation::Held(_) | Observation::ActionRequired | Observation::Processing => {
-                Transition::default()
-            }
+            // An intent is known to exist here: only the answer to the cancellation says that
+            // nothing is held, not a customer who failed to act nor a search that lagged behind.
+            Observation::Held(_)
+            | Observation::ActionRequired
+            | Observation::Declined { .. }
+            | Observation::Processing
+            | Observation::Absent => Transition::default(),
         }
     }
 
     /// A late success: what is held against all expectation is let go, once.
     fn observed_when_over(&mut self, observation: &Observation) -> Transition {
         match observation {
-            Observation::Held(_) => {
+            Observation::Held(amount) => {
+                if !self.amount.is_positive() {
+                    // The void came first and nobody knew the amount.
+                    *self = Self::tombstone(*amount);
+                }
                 self.state = State::Voiding;
                 let hold = Entry {
                     kind: EntryKind::Hold,
@@ -435,6 +455,7 @@ impl Payment {
             }
             Observation::ActionRequired
             | Observation::Declined { .. }
+            | Observation::Refused { .. }
             | Observation::Taken(_)
             | Observation::Canceled
             | Observation::Processing
