@@ -1,5 +1,8 @@
 //! A till under test: its database, its provider, what it was asked and what it said.
 
+mod receiver;
+mod sale;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,18 +17,19 @@ use tradepost_payment::adapters::stripe::{Stripe, StripeOptions};
 use tradepost_payment::application::{CallProvider, Limits, Sweep, TakeWebhook};
 use tradepost_payment::metrics::Metrics;
 use tradepost_postgres::{Database, idempotency};
-use tradepost_proto::common::v1::Money;
-use tradepost_proto::payment::command::v1 as command;
 use tradepost_proto::payment::v1 as pb;
 use tradepost_proto::payment::v1::payment_service_server::PaymentService;
 use tradepost_proto::routing::Command;
 use tradepost_provider_sim::witness::PaymentSums;
-use tradepost_provider_sim::{Config, Running, Simulator};
+use tradepost_provider_sim::{Config, Fault, Op, Rule, Running, Simulator, WebhookTarget};
 use tradepost_service::error::ErrorDetails;
 use tradepost_service::{Clock, TENANT, Tasks};
 use tradepost_telemetry::Registry;
 use tradepost_testkit::{TestDatabase, eventually};
-use tradepost_types::{OrderId, PaymentId, RefundId, TenantId};
+use tradepost_types::TenantId;
+
+use self::receiver::receiver;
+pub(crate) use self::sale::{Sale, gbp};
 
 pub(crate) const WEBHOOK_SECRET: &str = "whsec_new";
 pub(crate) const WEBHOOK_SECRET_PREVIOUS: &str = "whsec_old";
@@ -72,6 +76,15 @@ impl Till {
     pub(crate) async fn with(workers: Workers) -> Self {
         let sim = Arc::new(Simulator::start(Config::default()).await.unwrap());
         Self::on(fresh_database().await, sim, TenantId::new(), workers)
+    }
+
+    /// A till whose provider sends webhooks.
+    pub(crate) async fn listening() -> Self {
+        let till = Self::open().await;
+        let url = receiver(Arc::clone(&till.api), till.stop.clone()).await;
+        let secret = WEBHOOK_SECRET.to_owned();
+        till.sim.set_webhook(Some(WebhookTarget { url, secret }));
+        till
     }
 
     /// Another process on the same database takes over from this one, which is dead.
@@ -184,8 +197,12 @@ impl Till {
 
     /// A payment whose money was taken.
     pub(crate) async fn captured(&self, units: i64) -> Sale {
+        self.captured_on("pm_card_visa", units).await
+    }
+
+    pub(crate) async fn captured_on(&self, card: &str, units: i64) -> Sale {
         let sale = Sale::new();
-        self.authorize(sale, units, "pm_card_visa").await;
+        self.authorize(sale, units, card).await;
         self.heard(sale, "payment.authorized").await;
         self.send(sale, &sale.capture(None)).await;
         self.heard(sale, "payment.captured").await;
@@ -232,6 +249,48 @@ impl Till {
         .await;
     }
 
+    /// Waits until so many of a payment's refunds stand there.
+    pub(crate) async fn refunds_in(&self, sale: Sale, state: pb::RefundState, count: usize) {
+        eventually(state.as_str_name(), PATIENCE, async || {
+            let refunds = self.payment(sale).await?.refunds;
+            let there = refunds.iter().filter(|made| made.state() == state);
+            (there.count() == count).then_some(())
+        })
+        .await;
+    }
+
+    /// The bodies of one kind that were said of a payment, oldest first.
+    pub(crate) async fn told<E: prost::Message + prost::Name + Default>(
+        &self,
+        sale: Sale,
+    ) -> Vec<E> {
+        let mut tx = self.database.system_tx().await.unwrap();
+        let bodies: Vec<Vec<u8>> = sqlx::query_scalar(
+            "select body from messaging.outbox where subject = $1 and kind = $2 order by seq",
+        )
+        .bind(sale.payment.to_string())
+        .bind(E::full_name())
+        .fetch_all(tx.conn())
+        .await
+        .unwrap();
+        tx.commit().await.unwrap();
+        let decode = |body: Vec<u8>| E::decode(body.as_slice()).unwrap();
+        bodies.into_iter().map(decode).collect()
+    }
+
+    /// Waits until a thing was said so often.
+    pub(crate) async fn heard_times(&self, sale: Sale, key: &str, times: usize) {
+        eventually(key, PATIENCE, async || {
+            let said = self.said(sale).await;
+            (said.iter().filter(|said| *said == key).count() == times).then_some(())
+        })
+        .await;
+    }
+
+    pub(crate) fn fault(&self, op: Op, fault: Fault) {
+        self.sim.faults().add(Rule::on(op, fault).times(1)).unwrap();
+    }
+
     /// What the provider really did.
     pub(crate) fn witnessed(&self, sale: Sale) -> PaymentSums {
         let witness = self.sim.witness().unwrap();
@@ -269,62 +328,6 @@ impl Till {
         });
         let answer = self.api.create_refund(request).await?;
         Ok(answer.into_inner().refund.unwrap())
-    }
-}
-
-/// One order's payment.
-#[derive(Clone, Copy)]
-pub(crate) struct Sale {
-    pub(crate) payment: PaymentId,
-    pub(crate) order: OrderId,
-}
-
-impl Sale {
-    pub(crate) fn new() -> Self {
-        Self {
-            payment: PaymentId::new(),
-            order: OrderId::new(),
-        }
-    }
-
-    pub(crate) fn authorize(self, units: i64, card: &str) -> command::AuthorizePayment {
-        command::AuthorizePayment {
-            payment_id: self.payment.to_string(),
-            order_id: self.order.to_string(),
-            amount: Some(gbp(units)),
-            payment_method: card.to_owned(),
-        }
-    }
-
-    pub(crate) fn capture(self, units: Option<i64>) -> command::CapturePayment {
-        command::CapturePayment {
-            payment_id: self.payment.to_string(),
-            order_id: self.order.to_string(),
-            amount: units.map(gbp),
-        }
-    }
-
-    pub(crate) fn void(self) -> command::VoidPayment {
-        command::VoidPayment {
-            payment_id: self.payment.to_string(),
-            order_id: self.order.to_string(),
-        }
-    }
-
-    pub(crate) fn refund(self, id: RefundId, units: Option<i64>) -> command::RefundPayment {
-        command::RefundPayment {
-            refund_id: id.to_string(),
-            payment_id: self.payment.to_string(),
-            order_id: self.order.to_string(),
-            amount: units.map(gbp),
-        }
-    }
-}
-
-pub(crate) fn gbp(minor_units: i64) -> Money {
-    Money {
-        currency_code: "GBP".to_owned(),
-        minor_units,
     }
 }
 
