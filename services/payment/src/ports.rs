@@ -1,5 +1,6 @@
 //! What the use cases need from outside. One method is one transaction, or one call.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ pub enum Action {
 }
 
 /// A command about one payment, and the message that brought it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Asked {
     /// The message.
     pub cause: Message,
@@ -41,6 +42,18 @@ pub struct Asked {
     pub order: OrderId,
     /// What is asked.
     pub action: Action,
+}
+
+/// Without the message's body: it holds the card's token.
+impl fmt::Debug for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Asked")
+            .field("cause", &self.cause.id)
+            .field("payment", &self.payment)
+            .field("order", &self.order)
+            .field("action", &self.action)
+            .finish()
+    }
 }
 
 /// Which payment, of whom.

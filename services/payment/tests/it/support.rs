@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
-use tradepost_messaging::{Delivery, Handler, Message, Messaging, MessagingConfig, Outgoing};
+use tradepost_messaging::{
+    Delivery, HandleError, Handler, Message, Messaging, MessagingConfig, Outgoing,
+};
 use tradepost_payment::adapters::amqp::subscription;
 use tradepost_payment::adapters::grpc::PaymentApi;
 use tradepost_payment::adapters::postgres::{MIGRATOR, Pace, PgPayments};
@@ -27,13 +29,14 @@ use tradepost_provider_sim::{Config, Fault, Op, Rule, Running, Simulator, Webhoo
 use tradepost_service::error::ErrorDetails;
 use tradepost_service::{Clock, TENANT, Tasks};
 use tradepost_telemetry::Registry;
-use tradepost_testkit::{TestDatabase, eventually};
+use tradepost_testkit::{Broker, TestDatabase, eventually};
 use tradepost_types::TenantId;
 
 pub(crate) use self::hook::{Hook, signed};
 use self::receiver::receiver;
 pub(crate) use self::sale::{Sale, gbp};
 
+pub(crate) const SECRET_KEY: &str = "sk_test_sim";
 pub(crate) const WEBHOOK_SECRET: &str = "whsec_new";
 pub(crate) const WEBHOOK_SECRET_PREVIOUS: &str = "whsec_old";
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -62,6 +65,51 @@ pub(crate) async fn fresh_database() -> TestDatabase {
     tradepost_testkit::database(&MIGRATOR, &extra).await
 }
 
+/// What a till stands on.
+struct Site {
+    database: TestDatabase,
+    sim: Arc<Running>,
+    tenant: TenantId,
+    broker: Option<Broker>,
+}
+
+impl Site {
+    async fn new() -> Self {
+        Self {
+            database: fresh_database().await,
+            sim: Arc::new(Simulator::start(Config::default()).await.unwrap()),
+            tenant: TenantId::new(),
+            broker: None,
+        }
+    }
+}
+
+/// The messages of a service; without a broker they stay in its outbox.
+pub(crate) fn messaging(
+    broker: Option<&Broker>,
+    database: &Database,
+    service: &'static str,
+    registry: &Registry,
+) -> Messaging {
+    let mut config = MessagingConfig::default();
+    if let Some(broker) = broker {
+        config.url = broker.url();
+        config.namespace = Some(broker.namespace().to_owned());
+    }
+    registry.with(|registry| Messaging::new(config, database.clone(), service, registry))
+}
+
+/// The provider as the service sees it.
+pub(crate) fn stripe(sim: &Running) -> Stripe {
+    let options = StripeOptions {
+        base_url: sim.url().parse().unwrap(),
+        secret_key: SECRET_KEY.into(),
+        connect_timeout: Duration::from_secs(1),
+        timeout: Duration::from_millis(300),
+    };
+    Stripe::new(options).unwrap()
+}
+
 /// Whether the till's workers run.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Workers {
@@ -77,8 +125,14 @@ impl Till {
     }
 
     pub(crate) async fn with(workers: Workers) -> Self {
-        let sim = Arc::new(Simulator::start(Config::default()).await.unwrap());
-        Self::on(fresh_database().await, sim, TenantId::new(), workers)
+        Self::on(Site::new().await, workers)
+    }
+
+    /// A till that takes its commands from a broker and answers there.
+    pub(crate) async fn connected(broker: &Broker) -> Self {
+        let mut site = Site::new().await;
+        site.broker = Some(broker.clone());
+        Self::on(site, Workers::On)
     }
 
     /// A till whose provider sends webhooks.
@@ -92,33 +146,25 @@ impl Till {
 
     /// Another process on the same database takes over from this one, which is dead.
     pub(crate) fn succeed(self) -> Self {
-        let sim = Arc::clone(&self.sim);
-        let tenant = self.tenant;
+        let (sim, tenant) = (Arc::clone(&self.sim), self.tenant);
         self.stop.cancel();
         // The fields of a type with a destructor cannot be moved out: exchange the database.
         let mut old = self;
         let handle = tokio::runtime::Handle::current();
         let placeholder = tokio::task::block_in_place(|| handle.block_on(fresh_database()));
-        let database = std::mem::replace(&mut old.test_database, placeholder);
-        Self::on(database, sim, tenant, Workers::On)
+        let site = Site {
+            database: std::mem::replace(&mut old.test_database, placeholder),
+            sim,
+            tenant,
+            broker: None,
+        };
+        Self::on(site, Workers::On)
     }
 
-    fn on(
-        test_database: TestDatabase,
-        sim: Arc<Running>,
-        tenant: TenantId,
-        workers: Workers,
-    ) -> Self {
-        let database = Database::connect_lazy(&test_database.config(), "payment-test").unwrap();
+    fn on(site: Site, workers: Workers) -> Self {
+        let database = Database::connect_lazy(&site.database.config(), "payment-test").unwrap();
         let registry = Registry::new("payment");
-        let messaging = registry.with(|registry| {
-            Messaging::new(
-                MessagingConfig::default(),
-                database.clone(),
-                "payment",
-                registry,
-            )
-        });
+        let mut messaging = messaging(site.broker.as_ref(), &database, "payment", &registry);
         let pace = Pace {
             lease: Duration::from_millis(700),
             backoff_min: Duration::from_millis(20),
@@ -126,19 +172,13 @@ impl Till {
         };
         let store = Arc::new(PgPayments::new(database.clone(), messaging.outbox(), pace));
         let metrics = Metrics::register(&registry);
-        let provider = Stripe::new(StripeOptions {
-            base_url: sim.url().parse().unwrap(),
-            secret_key: "sk_test_sim".into(),
-            connect_timeout: Duration::from_secs(1),
-            timeout: Duration::from_millis(300),
-        });
         let limits = Limits {
             in_flight_max: 16,
             waiting_max: 1_024,
             record_batch_max: 16,
             absent_asks_min: 2,
         };
-        let provider = Arc::new(provider.unwrap());
+        let provider = Arc::new(stripe(&site.sim));
         let (caller, feed) = CallProvider::new(store.clone(), provider, metrics.clone(), limits);
         let stop = CancellationToken::new();
         let poll = Duration::from_millis(20);
@@ -152,13 +192,18 @@ impl Till {
         let reader = Arc::new(StripeWebhooks::new(secrets, Clock::system()));
         let webhooks = TakeWebhook::new(store.clone(), reader, feed.clone(), metrics);
         let api = PaymentApi::new(store.clone(), feed.clone(), webhooks);
+        let handler = subscription(store.clone(), feed.clone(), 100).handler;
+        if site.broker.is_some() {
+            messaging.subscribe(subscription(store, feed, 100));
+            tokio::spawn(messaging.run(stop.clone()));
+        }
         Self {
-            test_database,
+            test_database: site.database,
             database,
-            sim,
+            sim: site.sim,
             api: Arc::new(api),
-            tenant,
-            handler: subscription(store, feed, 100).handler,
+            tenant: site.tenant,
+            handler,
             stop,
         }
     }
@@ -167,8 +212,13 @@ impl Till {
         call_as(self.tenant, message)
     }
 
-    /// Delivers messages as one batch.
+    /// Delivers messages as one batch that is taken.
     pub(crate) async fn deliver(&self, messages: &[Message]) {
+        self.try_deliver(messages).await.unwrap();
+    }
+
+    /// Delivers messages as one batch.
+    pub(crate) async fn try_deliver(&self, messages: &[Message]) -> Result<(), HandleError> {
         let batch: Vec<Delivery> = messages
             .iter()
             .map(|message| Delivery {
@@ -178,7 +228,7 @@ impl Till {
                 redelivered: false,
             })
             .collect();
-        self.handler.handle(&batch).await.unwrap();
+        self.handler.handle(&batch).await
     }
 
     pub(crate) async fn send<C: Command + prost::Message>(&self, sale: Sale, body: &C) {
