@@ -229,12 +229,11 @@ impl Payment {
     fn capture(&mut self, amount: Money) -> Transition {
         match self.state {
             State::Authorized => {
-                let other_currency = amount.currency() != self.amount.currency();
-                if other_currency || amount.minor_units() > self.amount.minor_units() {
-                    return Transition::capture_failed("AMOUNT_TOO_LARGE");
-                }
                 if !amount.is_positive() {
                     return Transition::capture_failed("AMOUNT_NOT_POSITIVE");
+                }
+                if !self.can_be_taken(amount) {
+                    return Transition::capture_failed("AMOUNT_TOO_LARGE");
                 }
                 self.state = State::Capturing;
                 self.capture_amount = Some(amount);
@@ -418,9 +417,8 @@ impl Payment {
                 self.state = State::Voided;
                 self.release(Some(Reply::Voided))
             }
-            Observation::Taken(amount) if amount.currency() == self.amount.currency() => {
-                self.taken(amount)
-            }
+            // A capture that was on its way when the void was asked for.
+            Observation::Taken(amount) if self.can_be_taken(amount) => self.taken(amount),
             Observation::Taken(_) => self.conflict(),
             Observation::Refused { reason } => {
                 self.go(State::Conflicted, Some(Reply::VoidFailed { reason }))
@@ -438,7 +436,7 @@ impl Payment {
     /// A late success: what is held against all expectation is let go, once.
     fn observed_when_over(&mut self, observation: &Observation) -> Transition {
         match observation {
-            Observation::Held(amount) => {
+            Observation::Held(amount) if amount.is_positive() => {
                 if !self.amount.is_positive() {
                     // The void came first and nobody knew the amount.
                     *self = Self::tombstone(*amount);
@@ -453,7 +451,8 @@ impl Payment {
                     ..Transition::default()
                 }
             }
-            Observation::ActionRequired
+            Observation::Held(_)
+            | Observation::ActionRequired
             | Observation::Declined { .. }
             | Observation::Refused { .. }
             | Observation::Taken(_)
@@ -461,6 +460,13 @@ impl Payment {
             | Observation::Processing
             | Observation::Absent => Transition::default(),
         }
+    }
+
+    /// Whether it is a part of what was asked for, or all of it.
+    fn can_be_taken(&self, amount: Money) -> bool {
+        amount.currency() == self.amount.currency()
+            && amount.is_positive()
+            && amount.minor_units() <= self.amount.minor_units()
     }
 
     fn taken(&mut self, amount: Money) -> Transition {
