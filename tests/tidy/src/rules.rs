@@ -28,6 +28,7 @@ const NAMES: &[(&str, &[&str])] = &[
             "crates/postgres/",
             "crates/messaging/",
             "crates/testkit/",
+            "tests/audit/",
             "/adapters/postgres",
         ],
     ),
