@@ -10,11 +10,10 @@ pub mod secret;
 mod sources;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use garde::Validate;
 use serde::{Deserialize, Serialize};
-use tradepost_crash::Plan;
+use tradepost_crash::Death;
 use tradepost_telemetry::TelemetryConfig;
 
 pub use load::{ConfigErrors, Problem, load};
@@ -60,9 +59,6 @@ pub struct CrashConfig {
     /// Die when the point is passed for this time, counted from 1.
     #[garde(range(min = 1))]
     pub hit: u32,
-    /// A file that gets the name of every point the process passes.
-    #[garde(skip)]
-    pub record: Option<PathBuf>,
 }
 
 impl Default for CrashConfig {
@@ -70,23 +66,17 @@ impl Default for CrashConfig {
         Self {
             point: None,
             hit: 1,
-            record: None,
         }
     }
 }
 
 impl CrashConfig {
-    /// What the process is to do at its crash points, if anything.
+    /// Where the process is to die, if anywhere.
     #[must_use]
-    pub fn plan(&self) -> Option<Plan> {
-        let record = || self.record.clone().map(Plan::Record);
-        match &self.point {
-            Some(point) => Some(Plan::Die {
-                point: point.clone(),
-                hit: self.hit,
-            }),
-            None => record(),
-        }
+    pub fn death(&self) -> Option<Death> {
+        let point = self.point.clone()?;
+        let hit = self.hit;
+        Some(Death { point, hit })
     }
 }
 

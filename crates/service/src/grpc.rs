@@ -4,6 +4,7 @@
 
 mod accept;
 mod call;
+mod connection;
 mod deadline;
 mod metrics;
 
@@ -147,7 +148,7 @@ impl GrpcServer {
             .layer(calls)
             .add_routes(self.routes.routes())
             .serve_with_incoming_shutdown(
-                accept::connections(listener),
+                accept::connections(listener, self.shutdown.clone()),
                 self.shutdown.cancelled_owned(),
             )
             .await

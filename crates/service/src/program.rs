@@ -194,13 +194,13 @@ async fn serve_until_stopped<P: Program>(config: P::Config) -> anyhow::Result<()
     let (tasks, shutdown) = (runtime.tasks.clone(), runtime.shutdown.clone());
     let health = runtime.health.clone();
     listen_to_signals(&shutdown)?;
-    if let Some(plan) = runtime.common.crash.plan() {
+    if let Some(death) = runtime.common.crash.death() {
         tracing::warn!(
             event = "process.armed",
-            ?plan,
+            ?death,
             "a test may make this process die"
         );
-        tradepost_crash::arm(plan);
+        tradepost_crash::arm(death);
     }
     let admin_stop = CancellationToken::new();
     tracing::info!(

@@ -150,7 +150,14 @@ impl Process {
     /// If it does not end in time.
     pub async fn wait(&mut self, within: Duration) -> ExitStatus {
         let what = format!("the end of {}", self.name);
-        eventually(&what, within, async || self.child.try_wait().ok().flatten()).await
+        eventually(&what, within, async || self.ended()).await
+    }
+
+    /// How the process has ended, if it has.
+    #[must_use]
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        // It fails only for a process that is not our child.
+        self.child.try_wait().ok().flatten()
     }
 
     /// What the process has written to its standard output and error so far.
@@ -172,7 +179,7 @@ impl Process {
     }
 
     fn assert_alive(&mut self) {
-        if let Ok(Some(status)) = self.child.try_wait() {
+        if let Some(status) = self.ended() {
             panic!("{} ended before it was ready: {status}", self.name);
         }
     }

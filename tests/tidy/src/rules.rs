@@ -40,6 +40,7 @@ const NAMES: &[(&str, &[&str])] = &[
             "crates/telemetry/",
             "/adapters/grpc",
             "/adapters/inventory",
+            "services/gateway/src/upstream",
         ],
     ),
     ("reqwest", &["/adapters/stripe", "tests/"]),

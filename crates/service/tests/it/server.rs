@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use hyper_util::rt::TokioExecutor;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use tonic::{Code, Request};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -181,6 +183,27 @@ async fn shutdown_lets_a_running_call_finish() {
         .expect("no panic")
         .expect("a clean end");
     soon(server.tasks.drained()).await;
+}
+
+#[tokio::test]
+async fn shutdown_does_not_wait_for_a_connection_that_never_spoke() {
+    let server = start(local()).await;
+    let addr = server.url.trim_start_matches("http://");
+    let mut half = TcpStream::connect(addr).await.expect("it listens");
+    half.write_all(b"PRI * HTTP/2").await.expect("it listens");
+    let _silent = TcpStream::connect(addr).await.expect("it listens");
+    // Connections are accepted one after the other: with this one, those before it are.
+    let later = channel(&server.url, &ClientOptions::default()).expect("good url");
+    soon(ShippingServiceClient::new(later).get_shipment(shipment("ok")))
+        .await
+        .expect("it serves");
+
+    server.shutdown.cancel();
+
+    soon(server.served)
+        .await
+        .expect("no panic")
+        .expect("a clean end");
 }
 
 #[tokio::test]

@@ -1,0 +1,28 @@
+//! The REST face: parse, ask a service, render.
+//!
+//! One file a resource. What all of them share stands beside: the extractors (`strict_json`,
+//! `query`, `path`, `idempotency`, `prefer`), the errors (`problem`), the layer around every
+//! request (`edge`), and the port (`port`).
+
+mod body;
+mod docs;
+mod edge;
+mod fault;
+mod idempotency;
+mod items;
+mod orders;
+mod path;
+mod payments;
+mod port;
+mod prefer;
+mod problem;
+mod problem_docs;
+mod query;
+mod router;
+mod shipments;
+mod strict_json;
+mod values;
+mod webhooks;
+
+pub use port::{PortLimits, serve};
+pub use router::{Gateway, openapi, router};

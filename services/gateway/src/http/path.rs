@@ -1,0 +1,26 @@
+//! The id or SKU in a path, percent-decoded.
+
+use axum::extract::{FromRequestParts, Path};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+
+use super::problem::Problem;
+use super::router::Shared;
+
+/// The only parameter of a route.
+pub(super) struct Named(pub(super) String);
+
+impl FromRequestParts<Shared> for Named {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Problem> {
+        match Path::<String>::from_request_parts(parts, shared).await {
+            Ok(Path(name)) => Ok(Self(name)),
+            Err(_malformed) => Err(Problem::new(
+                StatusCode::BAD_REQUEST,
+                "INVALID_PATH",
+                "the path is not percent-encoded UTF-8",
+            )),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The routes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::{Router, middleware};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use super::edge::edge;
+use super::{docs, items, orders, payments, problem_docs, shipments, webhooks};
+use crate::metrics::Metrics;
+use crate::upstream::Upstreams;
+
+/// What every request uses.
+pub struct Gateway {
+    /// The services.
+    pub upstreams: Upstreams,
+    /// The instruments.
+    pub metrics: Metrics,
+    /// As many permits as requests may run at once.
+    pub running: Arc<Semaphore>,
+    /// As many permits as requests may wait for their order at once.
+    pub waits: Arc<Semaphore>,
+    /// How long a body may take to arrive.
+    pub body_read_max: Duration,
+    /// Cancelled when the process has to stop.
+    pub shutdown: CancellationToken,
+}
+
+/// The state of the router.
+pub(super) type Shared = Arc<Gateway>;
+
+/// The REST API of Tradepost, an order backend. Every mutating request needs an `Idempotency-Key`:
+/// repeated with the same key and body it has no second effect. Errors are problem details of
+/// RFC 9457; programs go by `reason`. Bodies are taken exactly: unknown fields, fields said twice
+/// and fractions are refused.
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(title = "Tradepost"),
+    tags(
+        (name = "orders", description = "Orders and what happens to them"),
+        (name = "items", description = "The catalogue and its stock"),
+        (name = "payments", description = "Payments and refunds"),
+        (name = "shipments", description = "Parcels"),
+        (name = "webhooks", description = "What others report"),
+    )
+)]
+struct Description;
+
+/// The description of the API.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    api().1
+}
+
+/// The whole face: the API, its description, and the layer around every request.
+///
+/// # Errors
+/// Fails when the description cannot be rendered.
+pub fn router(gateway: Gateway) -> anyhow::Result<Router> {
+    let gateway = Arc::new(gateway);
+    let (routes, description) = api();
+    Ok(routes
+        .merge(docs::routes(&description)?)
+        .layer(middleware::from_fn_with_state(Arc::clone(&gateway), edge))
+        .with_state(gateway))
+}
+
+/// Routes exist only together with their description.
+fn api() -> (Router<Shared>, OpenApi) {
+    let (routes, mut description) = OpenApiRouter::with_openapi(Description::openapi())
+        .merge(orders::routes())
+        .merge(items::routes())
+        .merge(payments::routes())
+        .merge(shipments::routes())
+        .merge(webhooks::routes())
+        .split_for_parts();
+    problem_docs::describe(&mut description);
+    (routes, description)
+}

@@ -1,0 +1,11 @@
+//! The gateway: the REST API that shops and apps talk to, and its description.
+//!
+//! It decides nothing about orders. `http` speaks REST: strict JSON in, problem+json out;
+//! `upstream` asks the services over gRPC; `bootstrap` puts them together. Who calls is not asked
+//! yet: every request is served for one tenant of the configuration.
+
+pub mod bootstrap;
+pub mod config;
+pub mod http;
+pub mod metrics;
+pub mod upstream;

@@ -1,0 +1,140 @@
+//! Every instrument of the gateway.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use tradepost_telemetry::Registry;
+
+/// From a millisecond to the longest wait for an order.
+const BUCKETS: [f64; 14] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0,
+];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answered {
+    route: String,
+    method: &'static str,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Asked {
+    route: String,
+    method: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Failed {
+    service: &'static str,
+    code: &'static str,
+}
+
+/// The instruments. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    requests: Family<Answered, Counter>,
+    duration: Family<Asked, Histogram, fn() -> Histogram>,
+    running: Gauge,
+    waiting: Gauge,
+    shed: Counter,
+    upstream_errors: Family<Failed, Counter>,
+}
+
+fn histogram() -> Histogram {
+    Histogram::new(BUCKETS)
+}
+
+impl Metrics {
+    /// Registers the instruments.
+    #[must_use]
+    pub fn register(registry: &Registry) -> Self {
+        let metrics = Self {
+            requests: Family::default(),
+            duration: Family::new_with_constructor(histogram),
+            running: Gauge::default(),
+            waiting: Gauge::default(),
+            shed: Counter::default(),
+            upstream_errors: Family::default(),
+        };
+        registry.register(
+            "http_requests",
+            "Requests by route, method and status; 499: the client left before the answer",
+            metrics.requests.clone(),
+        );
+        registry.register_seconds(
+            "http_request_duration",
+            "Time until the answer, waits for orders included",
+            metrics.duration.clone(),
+        );
+        let help = "Requests at work or waiting";
+        registry.register("http_requests_running", help, metrics.running.clone());
+        let help = "Requests that wait for their order";
+        registry.register("http_requests_waiting", help, metrics.waiting.clone());
+        let help = "Requests refused because too many were running";
+        registry.register("http_requests_shed", help, metrics.shed.clone());
+        let help = "Calls of services that did not succeed, refusals among them";
+        registry.register("upstream_errors", help, metrics.upstream_errors.clone());
+        metrics
+    }
+
+    /// Counts an answer and measures how long it took. `route` is a template, never a path.
+    pub fn answered(&self, route: &str, method: &'static str, status: u16, duration: Duration) {
+        let answered = Answered {
+            route: route.to_owned(),
+            method,
+            status,
+        };
+        self.requests.get_or_create(&answered).inc();
+        let asked = Asked {
+            route: route.to_owned(),
+            method,
+        };
+        self.duration
+            .get_or_create(&asked)
+            .observe(duration.as_secs_f64());
+    }
+
+    /// Counts one more running request until the count is dropped.
+    #[must_use]
+    pub fn running(&self) -> Counted {
+        Counted::new(&self.running)
+    }
+
+    /// Counts one more waiting request until the count is dropped.
+    #[must_use]
+    pub fn waiting(&self) -> Counted {
+        Counted::new(&self.waiting)
+    }
+
+    /// Counts a request that was refused because too many were running.
+    pub fn shed(&self) {
+        self.shed.inc();
+    }
+
+    /// Counts a call of a service that did not succeed.
+    pub fn upstream_error(&self, service: &'static str, code: &'static str) {
+        let failed = Failed { service, code };
+        self.upstream_errors.get_or_create(&failed).inc();
+    }
+}
+
+/// One in a gauge, as long as it lives.
+#[derive(Debug)]
+pub struct Counted(Gauge);
+
+impl Counted {
+    fn new(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
