@@ -29,6 +29,8 @@ const NAMES: &[(&str, &[&str])] = &[
             "crates/messaging/",
             "crates/testkit/",
             "tests/audit/",
+            // The name of a log target.
+            "crates/telemetry/src/config.rs",
             "/adapters/postgres",
         ],
     ),
