@@ -52,8 +52,7 @@ impl Armed {
 
     #[cold]
     fn strikes(&self, name: &str) -> bool {
-        name == self.death.point
-            && self.passed.fetch_add(1, Ordering::SeqCst) + 1 == self.death.hit
+        name == self.death.point && self.passed.fetch_add(1, Ordering::SeqCst) + 1 == self.death.hit
     }
 }
 
@@ -68,8 +67,8 @@ mod tests {
             hit: 2,
         });
 
-        let strikes = ["relay.one", "relay.two", "relay.one", "relay.one"]
-            .map(|point| armed.strikes(point));
+        let strikes =
+            ["relay.one", "relay.two", "relay.one", "relay.one"].map(|point| armed.strikes(point));
 
         assert_eq!(strikes, [false, false, true, false]);
     }

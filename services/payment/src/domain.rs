@@ -3,6 +3,8 @@
 mod case;
 mod ledger;
 mod payment;
+#[cfg(test)]
+mod pretend;
 mod refund;
 mod state;
 

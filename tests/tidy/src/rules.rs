@@ -28,6 +28,9 @@ const NAMES: &[(&str, &[&str])] = &[
             "crates/postgres/",
             "crates/messaging/",
             "crates/testkit/",
+            "tests/audit/",
+            // The name of a log target.
+            "crates/telemetry/src/config.rs",
             "/adapters/postgres",
         ],
     ),

@@ -237,3 +237,6 @@ fn name(method: &Method) -> &'static str {
         _ => "OTHER",
     }
 }
+
+#[cfg(test)]
+mod tests;

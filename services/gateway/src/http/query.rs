@@ -1,12 +1,14 @@
 //! Query strings, taken exactly: no unknown parameter, none twice that may stand once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri};
-use serde::de::value::{MapDeserializer, SeqDeserializer};
-use serde::de::{DeserializeOwned, Deserializer, IntoDeserializer, Visitor};
+use serde::de::value::SeqDeserializer;
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, Visitor,
+};
 use serde::{Deserialize, forward_to_deserialize_any};
 
 use super::fault::{Fault, Segment};
@@ -84,11 +86,10 @@ impl<'de> Deserializer<'de> for Pairs {
     type Error = Fault;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        let named = self.0.into_iter().map(|(name, values)| {
-            let of = name.clone();
-            (name, Values { of, values })
-        });
-        visitor.visit_map(MapDeserializer::new(named))
+        visitor.visit_map(Parameters {
+            left: self.0.into_iter(),
+            next: None,
+        })
     }
 
     forward_to_deserialize_any! {
@@ -98,33 +99,49 @@ impl<'de> Deserializer<'de> for Pairs {
     }
 }
 
-/// All values of one parameter.
-struct Values {
-    of: String,
-    values: Vec<String>,
+/// One parameter after the other; what is wrong with a value is placed under its name.
+struct Parameters {
+    left: btree_map::IntoIter<String, Vec<String>>,
+    next: Option<(String, Vec<String>)>,
 }
 
-impl Values {
-    /// Reads the value of a parameter that may stand once.
-    fn once<T>(self, read: impl FnOnce(String) -> Result<T, Fault>) -> Result<T, Fault> {
-        let Self { of, values } = self;
-        let mut values = values.into_iter();
-        let fault = match (values.next(), values.next()) {
-            (Some(value), None) => match read(value) {
-                Ok(value) => return Ok(value),
-                Err(fault) => fault,
-            },
-            _ => Fault::new("must not be given twice"),
-        };
-        Err(fault.under(Segment::Key(of)))
+impl<'de> MapAccess<'de> for Parameters {
+    type Error = Fault;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Fault> {
+        self.next = self.left.next();
+        match &self.next {
+            Some((name, _)) => seed
+                .deserialize(name.as_str().into_deserializer())
+                .map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
+        let (name, values) = self
+            .next
+            .take()
+            .ok_or_else(|| Fault::new("is asked for before its name"))?;
+        seed.deserialize(Values(values))
+            .map_err(|fault| fault.under(Segment::Key(name)))
     }
 }
 
-impl<'de> IntoDeserializer<'de, Fault> for Values {
-    type Deserializer = Self;
+/// All values of one parameter.
+struct Values(Vec<String>);
 
-    fn into_deserializer(self) -> Self {
-        self
+impl Values {
+    /// The value of a parameter that may stand once.
+    fn only(self) -> Result<String, Fault> {
+        let mut values = self.0.into_iter();
+        match (values.next(), values.next()) {
+            (Some(only), None) => Ok(only),
+            _ => Err(Fault::new("must not be given twice")),
+        }
     }
 }
 
@@ -132,15 +149,22 @@ impl<'de> Deserializer<'de> for Values {
     type Error = Fault;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        self.once(|value| visitor.visit_string(value))
+        visitor.visit_string(self.only()?)
     }
 
     fn deserialize_i32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        self.once(|value| {
-            let number = value.parse();
-            let number = number.map_err(|_malformed| Fault::new("must be an integer of 32 bits"))?;
-            visitor.visit_i32(number)
-        })
+        let number = self.only()?.parse();
+        let number = number.map_err(|_malformed| Fault::new("must be an integer of 32 bits"))?;
+        visitor.visit_i32(number)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        visitor.visit_enum(self.only()?.into_deserializer())
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
@@ -148,14 +172,14 @@ impl<'de> Deserializer<'de> for Values {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        let Self { of, values } = self;
-        visitor
-            .visit_seq(SeqDeserializer::new(values.into_iter()))
-            .map_err(|fault: Fault| fault.under(Segment::Key(of)))
+        visitor.visit_seq(SeqDeserializer::new(self.0.into_iter()))
     }
 
     forward_to_deserialize_any! {
         bool i8 i16 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct newtype_struct tuple tuple_struct map struct enum identifier ignored_any
+        unit_struct newtype_struct tuple tuple_struct map struct identifier ignored_any
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,13 +34,16 @@ pub struct Gateway {
 /// The state of the router.
 pub(super) type Shared = Arc<Gateway>;
 
-/// The REST API of Tradepost, an order backend. Every mutating request needs an `Idempotency-Key`:
-/// repeated with the same key and body it has no second effect. Errors are problem details of
-/// RFC 9457; programs go by `reason`. Bodies are taken exactly: unknown fields, fields said twice
-/// and fractions are refused.
+/// The description without its routes.
 #[derive(utoipa::OpenApi)]
 #[openapi(
-    info(title = "Tradepost"),
+    info(
+        title = "Tradepost",
+        description = "The REST API of an order backend. Every mutating request needs an \
+            `Idempotency-Key`: repeated with the same key and body it has no second effect. \
+            Errors are problem details (RFC 9457); programs go by `reason`. Bodies and queries \
+            are taken exactly: unknown fields, fields given twice and fractions are refused.",
+    ),
     tags(
         (name = "orders", description = "Orders and what happens to them"),
         (name = "items", description = "The catalogue and its stock"),

@@ -96,3 +96,6 @@ fn is_json(content_type: &str) -> bool {
                 && value.trim_matches('"').eq_ignore_ascii_case("utf-8")
         })
 }
+
+#[cfg(test)]
+mod tests;

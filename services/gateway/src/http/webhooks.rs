@@ -40,10 +40,7 @@ async fn take(State(gateway): State<Shared>, request: Request) -> Result<StatusC
     query::refuse(request.uri())?;
     let signature = signature(request.headers())?;
     let payload = body::read(request, BYTES_MAX, gateway.body_read_max).await?;
-    let request = pb::HandleProviderWebhookRequest {
-        payload,
-        signature,
-    };
+    let request = pb::HandleProviderWebhookRequest { payload, signature };
     gateway.upstreams.payments.webhook(request).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -243,7 +243,7 @@ fn refusal(error: ProviderError) -> News {
                 "the provider refused a call"
             );
             let reason = "PROVIDER_REFUSED".to_owned();
-            Input::Observed(Observation::Declined { reason })
+            Input::Observed(Observation::Refused { reason })
         }
         // Only a capture says so: the hold has run out.
         ProviderError::NotFound => Input::Observed(Observation::Canceled),

@@ -215,7 +215,7 @@ impl Case {
         let (origin, amount) = (made.origin, made.refund.amount);
         let mut effects = Effects::default();
         if let Some(entry) = entry {
-            if entry.kind == EntryKind::RefundGivenBack {
+            if returned(entry.kind) {
                 let rest = self.payment.refunded.checked_sub(amount);
                 self.payment.refunded = rest.unwrap_or(self.payment.refunded);
                 self.payment.fully_refunded = false;
@@ -319,6 +319,18 @@ impl Case {
     }
 }
 
+/// Whether the entry makes a refund's amount refundable again.
+const fn returned(kind: EntryKind) -> bool {
+    match kind {
+        EntryKind::RefundGivenBack | EntryKind::RefundReversed => true,
+        EntryKind::Hold
+        | EntryKind::Release
+        | EntryKind::Capture
+        | EntryKind::RefundSetAside
+        | EntryKind::RefundPaid => false,
+    }
+}
+
 /// Whether the answer leaves everything as open as it was.
 const fn is_fruitless(input: &Input) -> bool {
     match input {
@@ -331,6 +343,7 @@ const fn is_fruitless(input: &Input) -> bool {
             Observation::Held(_)
             | Observation::ActionRequired
             | Observation::Declined { .. }
+            | Observation::Refused { .. }
             | Observation::Taken(_)
             | Observation::Canceled,
         ) => false,

@@ -50,6 +50,8 @@ pub enum EntryKind {
     RefundPaid,
     /// It could not be given back and is revenue again.
     RefundGivenBack,
+    /// It had been given back and came back to us: the refund failed after it had succeeded.
+    RefundReversed,
 }
 
 impl EntryKind {
@@ -63,6 +65,7 @@ impl EntryKind {
             Self::RefundSetAside => "refund_set_aside",
             Self::RefundPaid => "refund_paid",
             Self::RefundGivenBack => "refund_given_back",
+            Self::RefundReversed => "refund_reversed",
         }
     }
 
@@ -75,6 +78,7 @@ impl EntryKind {
             Self::RefundSetAside => (Account::MerchantRevenue, Account::RefundsPending),
             Self::RefundPaid => (Account::RefundsPending, Account::ProviderReceivable),
             Self::RefundGivenBack => (Account::RefundsPending, Account::MerchantRevenue),
+            Self::RefundReversed => (Account::ProviderReceivable, Account::MerchantRevenue),
         }
     }
 }
@@ -133,6 +137,7 @@ mod tests {
             EntryKind::RefundSetAside,
             EntryKind::RefundPaid,
             EntryKind::RefundGivenBack,
+            EntryKind::RefundReversed,
         ];
         for kind in kinds {
             let entry = Entry {

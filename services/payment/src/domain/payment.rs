@@ -4,6 +4,8 @@
 //! outcome that is not known is never guessed, a void is remembered until it can be carried out,
 //! and a late success after a void is undone. Late and repeated news change nothing.
 
+mod observed;
+
 use tradepost_types::{Money, MoneyError};
 
 use super::ledger::{Entry, EntryKind};
@@ -16,9 +18,14 @@ pub enum Observation {
     Held(Money),
     /// The customer has to act.
     ActionRequired,
-    /// The call was refused.
+    /// The card said no: nothing is held. Late news may say so of an attempt before the present one.
     Declined {
         /// Why, as a stable word, e.g. `INSUFFICIENT_FUNDS`.
+        reason: String,
+    },
+    /// The call itself was refused for good.
+    Refused {
+        /// Why, as a stable word.
         reason: String,
     },
     /// The money was taken.
@@ -179,22 +186,7 @@ impl Payment {
             Input::Void => self.void(),
             Input::NoAnswer => self.no_answer(),
             Input::FullyRefunded => self.note_full_refund(),
-            Input::Observed(observation) => match self.state {
-                State::Authorizing | State::RequiresAction | State::Unknown => {
-                    self.observed_while_authorizing(observation)
-                }
-                State::Authorized => self.observed_while_held(&observation),
-                State::Capturing | State::CaptureUnknown => {
-                    self.observed_while_capturing(observation)
-                }
-                State::Voiding => self.observed_while_voiding(observation),
-                State::Voided | State::Declined | State::AuthorizationExpired => {
-                    self.observed_when_over(&observation)
-                }
-                State::Captured | State::PartiallyCaptured | State::Conflicted => {
-                    Transition::default()
-                }
-            },
+            Input::Observed(observation) => self.observe(observation),
         }
     }
 
@@ -224,12 +216,11 @@ impl Payment {
     fn capture(&mut self, amount: Money) -> Transition {
         match self.state {
             State::Authorized => {
-                let other_currency = amount.currency() != self.amount.currency();
-                if other_currency || amount.minor_units() > self.amount.minor_units() {
-                    return Transition::capture_failed("AMOUNT_TOO_LARGE");
-                }
                 if !amount.is_positive() {
                     return Transition::capture_failed("AMOUNT_NOT_POSITIVE");
+                }
+                if !self.can_be_taken(amount) {
+                    return Transition::capture_failed("AMOUNT_TOO_LARGE");
                 }
                 self.state = State::Capturing;
                 self.capture_amount = Some(amount);
@@ -332,155 +323,11 @@ impl Payment {
         }
     }
 
-    fn observed_while_authorizing(&mut self, observation: Observation) -> Transition {
-        match observation {
-            Observation::Held(amount) if amount != self.amount => self.conflict(),
-            Observation::Taken(_) => self.conflict(),
-            Observation::Held(_) if self.void_requested => self.go(State::Voiding, None),
-            Observation::Held(_) => self.go(State::Authorized, Some(Reply::Authorized)),
-            Observation::ActionRequired if self.void_requested => self.go(State::Voiding, None),
-            Observation::ActionRequired if self.state == State::RequiresAction => {
-                Transition::default()
-            }
-            Observation::ActionRequired => {
-                self.go(State::RequiresAction, Some(Reply::ActionRequired))
-            }
-            Observation::Declined { reason } => self.decline(reason),
-            Observation::Canceled => self.decline("CANCELED".to_owned()),
-            // Created again under the same key, which is safe even if the search was behind.
-            Observation::Absent if self.state == State::Unknown => {
-                self.go(State::Authorizing, None)
-            }
-            Observation::Absent | Observation::Processing => Transition::default(),
-        }
-    }
-
-    fn observed_while_held(&mut self, observation: &Observation) -> Transition {
-        match observation {
-            Observation::Canceled => {
-                self.state = State::AuthorizationExpired;
-                self.release(None)
-            }
-            Observation::Taken(_) => self.conflict(),
-            Observation::Held(amount) if *amount != self.amount => self.conflict(),
-            Observation::Held(_)
-            | Observation::ActionRequired
-            | Observation::Declined { .. }
-            | Observation::Processing
-            | Observation::Absent => Transition::default(),
-        }
-    }
-
-    fn observed_while_capturing(&mut self, observation: Observation) -> Transition {
-        match observation {
-            Observation::Taken(amount) if Some(amount) == self.capture_amount => self.taken(amount),
-            Observation::Taken(_) => self.conflict(),
-            Observation::Held(_) if self.void_requested && self.state == State::CaptureUnknown => {
-                self.go(State::Voiding, None)
-            }
-            Observation::Held(_) => self.go(State::Capturing, None),
-            Observation::Canceled => {
-                self.state = State::AuthorizationExpired;
-                let reason = "AUTHORIZATION_EXPIRED".to_owned();
-                let reply = if self.void_requested {
-                    self.state = State::Voided;
-                    Reply::Voided
-                } else {
-                    Reply::CaptureFailed { reason }
-                };
-                self.release(Some(reply))
-            }
-            Observation::Declined { .. } if self.void_requested => self.go(State::Voiding, None),
-            Observation::Declined { reason } => {
-                self.go(State::Authorized, Some(Reply::CaptureFailed { reason }))
-            }
-            // Under way: asking tells more than a second call would.
-            Observation::Processing => self.go(State::CaptureUnknown, None),
-            Observation::ActionRequired | Observation::Absent => Transition::default(),
-        }
-    }
-
-    fn observed_while_voiding(&mut self, observation: Observation) -> Transition {
-        match observation {
-            Observation::Canceled | Observation::Absent => {
-                self.state = State::Voided;
-                self.release(Some(Reply::Voided))
-            }
-            Observation::Taken(amount) if amount.currency() == self.amount.currency() => {
-                self.taken(amount)
-            }
-            Observation::Taken(_) => self.conflict(),
-            Observation::Declined { reason } => {
-                self.go(State::Conflicted, Some(Reply::VoidFailed { reason }))
-            }
-            Observation::Held(_) | Observation::ActionRequired | Observation::Processing => {
-                Transition::default()
-            }
-        }
-    }
-
-    /// A late success: what is held against all expectation is let go, once.
-    fn observed_when_over(&mut self, observation: &Observation) -> Transition {
-        match observation {
-            Observation::Held(_) => {
-                self.state = State::Voiding;
-                let hold = Entry {
-                    kind: EntryKind::Hold,
-                    amount: self.amount,
-                };
-                Transition {
-                    entries: vec![hold],
-                    ..Transition::default()
-                }
-            }
-            Observation::ActionRequired
-            | Observation::Declined { .. }
-            | Observation::Taken(_)
-            | Observation::Canceled
-            | Observation::Processing
-            | Observation::Absent => Transition::default(),
-        }
-    }
-
-    fn taken(&mut self, amount: Money) -> Transition {
-        self.captured = amount;
-        self.state = if amount == self.amount {
-            State::Captured
-        } else {
-            State::PartiallyCaptured
-        };
-        let capture = Entry {
-            kind: EntryKind::Capture,
-            amount,
-        };
-        // Whoever wants it undone is told when the refund went through.
-        let reply = if self.void_requested {
-            None
-        } else {
-            Some(Reply::Captured(amount))
-        };
-        let mut transition = self.release(reply);
-        transition.entries.push(capture);
-        transition.refund_all = self.void_requested;
-        transition
-    }
-
-    fn decline(&mut self, reason: String) -> Transition {
-        let reply = if self.void_requested {
-            self.state = State::Voided;
-            Reply::Voided
-        } else {
-            self.state = State::Declined;
-            Reply::Declined {
-                reason: reason.clone(),
-            }
-        };
-        self.decline_reason = Some(reason);
-        self.release(Some(reply))
-    }
-
-    fn conflict(&mut self) -> Transition {
-        self.go(State::Conflicted, Some(Reply::Conflicted))
+    /// Whether it is a part of what was asked for, or all of it.
+    fn can_be_taken(&self, amount: Money) -> bool {
+        amount.currency() == self.amount.currency()
+            && amount.is_positive()
+            && amount.minor_units() <= self.amount.minor_units()
     }
 
     fn go(&mut self, state: State, reply: Option<Reply>) -> Transition {

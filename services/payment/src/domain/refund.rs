@@ -11,9 +11,9 @@ pub enum RefundState {
     Requested,
     /// The provider accepted it and has not finished.
     Submitted,
-    /// The money went back.
+    /// The money went back, unless the bank returns it later.
     Succeeded,
-    /// The provider refused; the amount can be refunded again.
+    /// The provider refused, or the money came back; the amount can be refunded again.
     Failed,
     /// The provider may or may not have refunded; asked again under the same key.
     Unknown,
@@ -117,7 +117,8 @@ impl Refund {
         )
     }
 
-    /// Takes what the provider says. Late and repeated news about a finished refund change nothing.
+    /// Takes what the provider says. A refund that succeeded can still fail, when the customer's bank
+    /// sends the money back; a failed one stays failed, whatever older news arrives late.
     pub fn apply(&mut self, input: RefundInput) -> (Option<RefundReply>, Option<Entry>) {
         use RefundState as S;
         match (self.state, input) {
@@ -146,14 +147,18 @@ impl Refund {
                 };
                 (Some(RefundReply::Failed { reason }), Some(back))
             }
-            (S::Submitted, RefundInput::NoAnswer)
-            | (
-                S::Succeeded | S::Failed,
-                RefundInput::Pending
-                | RefundInput::Succeeded
-                | RefundInput::Failed { .. }
-                | RefundInput::NoAnswer,
-            ) => (None, None),
+            (S::Succeeded, RefundInput::Failed { reason }) => {
+                self.state = S::Failed;
+                self.failure_reason = Some(reason.clone());
+                let reversed = Entry {
+                    kind: EntryKind::RefundReversed,
+                    amount: self.amount,
+                };
+                (Some(RefundReply::Failed { reason }), Some(reversed))
+            }
+            (S::Submitted | S::Succeeded | S::Failed, RefundInput::NoAnswer)
+            | (S::Succeeded | S::Failed, RefundInput::Pending | RefundInput::Succeeded)
+            | (S::Failed, RefundInput::Failed { .. }) => (None, None),
         }
     }
 }
@@ -185,8 +190,9 @@ mod tests {
     }
 
     #[test]
-    fn an_unfinished_refund_goes_where_the_provider_says() {
+    fn a_refund_goes_where_the_table_says() {
         use RefundState as S;
+        // From, then where Pending, Succeeded, Failed and NoAnswer lead.
         let table = [
             (
                 S::Requested,
@@ -200,28 +206,40 @@ mod tests {
                 S::Unknown,
                 [S::Submitted, S::Succeeded, S::Failed, S::Unknown],
             ),
+            (
+                S::Succeeded,
+                [S::Succeeded, S::Succeeded, S::Failed, S::Succeeded],
+            ),
+            (S::Failed, [S::Failed; 4]),
         ];
+        assert_eq!(table.len(), RefundState::ALL.len());
         for (from, targets) in table {
             for (input, target) in inputs().into_iter().zip(targets) {
                 let mut refund = refund(from);
 
-                refund.apply(input.clone());
+                let (reply, entry) = refund.apply(input.clone());
 
                 assert_eq!(refund.state, target, "{from:?} on {input:?}");
+                let ended = from != target && !target.is_due();
+                assert_eq!((reply.is_some(), entry.is_some()), (ended, ended));
             }
         }
     }
 
     #[test]
-    fn a_finished_refund_stays_as_it_is_and_moves_no_money() {
-        for state in [RefundState::Succeeded, RefundState::Failed] {
-            for input in inputs() {
-                let mut refund = refund(state);
+    fn a_refund_that_fails_after_it_succeeded_is_reversed_once() {
+        let mut refund = refund(RefundState::Succeeded);
+        let reason = "lost_or_stolen_card".to_owned();
+        let failed = RefundInput::Failed { reason };
 
-                assert_eq!(refund.apply(input), (None, None));
-                assert_eq!(refund.state, state);
-            }
-        }
+        let (reply, entry) = refund.apply(failed.clone());
+
+        let reversed = entry.map(|entry| entry.kind);
+        assert_eq!(reversed, Some(EntryKind::RefundReversed));
+        assert!(matches!(reply, Some(RefundReply::Failed { .. })));
+        assert_eq!(refund.apply(failed), (None, None));
+        assert_eq!(refund.apply(RefundInput::Succeeded), (None, None));
+        assert_eq!(refund.state, RefundState::Failed);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! A provider that hangs, errs and resets, and a process that dies.
 
+use tradepost_payment::ports::{About, CardProvider, Key};
 use tradepost_proto::payment::v1::PaymentState;
 use tradepost_provider_sim::{Fault, Op, Rule};
+use tradepost_types::{Currency, Money};
 
-use crate::support::{Sale, Till, Workers};
+use crate::support::{Sale, Till, Workers, stripe};
 
 const HANG: u64 = 600;
 
@@ -129,16 +131,6 @@ async fn e05_a_process_that_dies_before_saving_is_succeeded_without_a_second_cha
 }
 
 async fn charge_unnoticed(till: &Till, sale: Sale) {
-    use tradepost_payment::adapters::stripe::{Stripe, StripeOptions};
-    use tradepost_payment::ports::{About, CardProvider, Key};
-    use tradepost_types::{Currency, Money};
-    let second = std::time::Duration::from_secs(1);
-    let stripe = Stripe::new(StripeOptions {
-        base_url: till.sim.url().parse().unwrap(),
-        secret_key: "sk_test_sim".into(),
-        connect_timeout: second,
-        timeout: second,
-    });
     let about = About {
         key: Key {
             tenant: till.tenant,
@@ -148,5 +140,5 @@ async fn charge_unnoticed(till: &Till, sale: Sale) {
         amount: Money::new(1_000, Currency::GBP),
         payment_method: Some("pm_card_visa"),
     };
-    stripe.unwrap().authorize(about).await.unwrap();
+    stripe(&till.sim).authorize(about).await.unwrap();
 }

@@ -8,9 +8,12 @@
     reason = "a test fails by panicking"
 )]
 
+mod broker;
 mod faults;
 mod flows;
 mod ledger;
 mod refunds;
+mod secrets;
 mod support;
+mod tenancy;
 mod webhooks;

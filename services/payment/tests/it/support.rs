@@ -1,11 +1,18 @@
 //! A till under test: its database, its provider, what it was asked and what it said.
 
+mod books;
+mod hook;
+mod receiver;
+mod sale;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
-use tradepost_messaging::{Delivery, Handler, Message, Messaging, MessagingConfig, Outgoing};
+use tradepost_messaging::{
+    Delivery, HandleError, Handler, Message, Messaging, MessagingConfig, Outgoing,
+};
 use tradepost_payment::adapters::amqp::subscription;
 use tradepost_payment::adapters::grpc::PaymentApi;
 use tradepost_payment::adapters::postgres::{MIGRATOR, Pace, PgPayments};
@@ -14,22 +21,25 @@ use tradepost_payment::adapters::stripe::{Stripe, StripeOptions};
 use tradepost_payment::application::{CallProvider, Limits, Sweep, TakeWebhook};
 use tradepost_payment::metrics::Metrics;
 use tradepost_postgres::{Database, idempotency};
-use tradepost_proto::common::v1::Money;
-use tradepost_proto::payment::command::v1 as command;
 use tradepost_proto::payment::v1 as pb;
 use tradepost_proto::payment::v1::payment_service_server::PaymentService;
 use tradepost_proto::routing::Command;
 use tradepost_provider_sim::witness::PaymentSums;
-use tradepost_provider_sim::{Config, Running, Simulator};
+use tradepost_provider_sim::{Config, Fault, Op, Rule, Running, Simulator, WebhookTarget};
 use tradepost_service::error::ErrorDetails;
 use tradepost_service::{Clock, TENANT, Tasks};
 use tradepost_telemetry::Registry;
-use tradepost_testkit::{TestDatabase, eventually};
-use tradepost_types::{OrderId, PaymentId, RefundId, TenantId};
+use tradepost_testkit::{Broker, TestDatabase, eventually};
+use tradepost_types::TenantId;
 
+pub(crate) use self::hook::{Hook, signed};
+use self::receiver::receiver;
+pub(crate) use self::sale::{Sale, gbp};
+
+pub(crate) const SECRET_KEY: &str = "sk_test_sim";
 pub(crate) const WEBHOOK_SECRET: &str = "whsec_new";
 pub(crate) const WEBHOOK_SECRET_PREVIOUS: &str = "whsec_old";
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) struct Till {
     pub(crate) test_database: TestDatabase,
@@ -55,6 +65,51 @@ pub(crate) async fn fresh_database() -> TestDatabase {
     tradepost_testkit::database(&MIGRATOR, &extra).await
 }
 
+/// What a till stands on.
+struct Site {
+    database: TestDatabase,
+    sim: Arc<Running>,
+    tenant: TenantId,
+    broker: Option<Broker>,
+}
+
+impl Site {
+    async fn new() -> Self {
+        Self {
+            database: fresh_database().await,
+            sim: Arc::new(Simulator::start(Config::default()).await.unwrap()),
+            tenant: TenantId::new(),
+            broker: None,
+        }
+    }
+}
+
+/// The messages of a service; without a broker they stay in its outbox.
+pub(crate) fn messaging(
+    broker: Option<&Broker>,
+    database: &Database,
+    service: &'static str,
+    registry: &Registry,
+) -> Messaging {
+    let mut config = MessagingConfig::default();
+    if let Some(broker) = broker {
+        config.url = broker.url();
+        config.namespace = Some(broker.namespace().to_owned());
+    }
+    registry.with(|registry| Messaging::new(config, database.clone(), service, registry))
+}
+
+/// The provider as the service sees it.
+pub(crate) fn stripe(sim: &Running) -> Stripe {
+    let options = StripeOptions {
+        base_url: sim.url().parse().unwrap(),
+        secret_key: SECRET_KEY.into(),
+        connect_timeout: Duration::from_secs(1),
+        timeout: Duration::from_millis(300),
+    };
+    Stripe::new(options).unwrap()
+}
+
 /// Whether the till's workers run.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Workers {
@@ -70,39 +125,46 @@ impl Till {
     }
 
     pub(crate) async fn with(workers: Workers) -> Self {
-        let sim = Arc::new(Simulator::start(Config::default()).await.unwrap());
-        Self::on(fresh_database().await, sim, TenantId::new(), workers)
+        Self::on(Site::new().await, workers)
+    }
+
+    /// A till that takes its commands from a broker and answers there.
+    pub(crate) async fn connected(broker: &Broker) -> Self {
+        let mut site = Site::new().await;
+        site.broker = Some(broker.clone());
+        Self::on(site, Workers::On)
+    }
+
+    /// A till whose provider sends webhooks.
+    pub(crate) async fn listening() -> Self {
+        let till = Self::open().await;
+        let url = receiver(Arc::clone(&till.api), till.stop.clone()).await;
+        let secret = WEBHOOK_SECRET.to_owned();
+        till.sim.set_webhook(Some(WebhookTarget { url, secret }));
+        till
     }
 
     /// Another process on the same database takes over from this one, which is dead.
     pub(crate) fn succeed(self) -> Self {
-        let sim = Arc::clone(&self.sim);
-        let tenant = self.tenant;
+        let (sim, tenant) = (Arc::clone(&self.sim), self.tenant);
         self.stop.cancel();
         // The fields of a type with a destructor cannot be moved out: exchange the database.
         let mut old = self;
         let handle = tokio::runtime::Handle::current();
         let placeholder = tokio::task::block_in_place(|| handle.block_on(fresh_database()));
-        let database = std::mem::replace(&mut old.test_database, placeholder);
-        Self::on(database, sim, tenant, Workers::On)
+        let site = Site {
+            database: std::mem::replace(&mut old.test_database, placeholder),
+            sim,
+            tenant,
+            broker: None,
+        };
+        Self::on(site, Workers::On)
     }
 
-    fn on(
-        test_database: TestDatabase,
-        sim: Arc<Running>,
-        tenant: TenantId,
-        workers: Workers,
-    ) -> Self {
-        let database = Database::connect_lazy(&test_database.config(), "payment-test").unwrap();
+    fn on(site: Site, workers: Workers) -> Self {
+        let database = Database::connect_lazy(&site.database.config(), "payment-test").unwrap();
         let registry = Registry::new("payment");
-        let messaging = registry.with(|registry| {
-            Messaging::new(
-                MessagingConfig::default(),
-                database.clone(),
-                "payment",
-                registry,
-            )
-        });
+        let mut messaging = messaging(site.broker.as_ref(), &database, "payment", &registry);
         let pace = Pace {
             lease: Duration::from_millis(700),
             backoff_min: Duration::from_millis(20),
@@ -110,19 +172,13 @@ impl Till {
         };
         let store = Arc::new(PgPayments::new(database.clone(), messaging.outbox(), pace));
         let metrics = Metrics::register(&registry);
-        let provider = Stripe::new(StripeOptions {
-            base_url: sim.url().parse().unwrap(),
-            secret_key: "sk_test_sim".into(),
-            connect_timeout: Duration::from_secs(1),
-            timeout: Duration::from_millis(300),
-        });
         let limits = Limits {
             in_flight_max: 16,
             waiting_max: 1_024,
             record_batch_max: 16,
             absent_asks_min: 2,
         };
-        let provider = Arc::new(provider.unwrap());
+        let provider = Arc::new(stripe(&site.sim));
         let (caller, feed) = CallProvider::new(store.clone(), provider, metrics.clone(), limits);
         let stop = CancellationToken::new();
         let poll = Duration::from_millis(20);
@@ -136,13 +192,18 @@ impl Till {
         let reader = Arc::new(StripeWebhooks::new(secrets, Clock::system()));
         let webhooks = TakeWebhook::new(store.clone(), reader, feed.clone(), metrics);
         let api = PaymentApi::new(store.clone(), feed.clone(), webhooks);
+        let handler = subscription(store.clone(), feed.clone(), 100).handler;
+        if site.broker.is_some() {
+            messaging.subscribe(subscription(store, feed, 100));
+            tokio::spawn(messaging.run(stop.clone()));
+        }
         Self {
-            test_database,
+            test_database: site.database,
             database,
-            sim,
+            sim: site.sim,
             api: Arc::new(api),
-            tenant,
-            handler: subscription(store, feed, 100).handler,
+            tenant: site.tenant,
+            handler,
             stop,
         }
     }
@@ -151,8 +212,13 @@ impl Till {
         call_as(self.tenant, message)
     }
 
-    /// Delivers messages as one batch.
+    /// Delivers messages as one batch that is taken.
     pub(crate) async fn deliver(&self, messages: &[Message]) {
+        self.try_deliver(messages).await.unwrap();
+    }
+
+    /// Delivers messages as one batch.
+    pub(crate) async fn try_deliver(&self, messages: &[Message]) -> Result<(), HandleError> {
         let batch: Vec<Delivery> = messages
             .iter()
             .map(|message| Delivery {
@@ -162,7 +228,7 @@ impl Till {
                 redelivered: false,
             })
             .collect();
-        self.handler.handle(&batch).await.unwrap();
+        self.handler.handle(&batch).await
     }
 
     pub(crate) async fn send<C: Command + prost::Message>(&self, sale: Sale, body: &C) {
@@ -184,11 +250,29 @@ impl Till {
 
     /// A payment whose money was taken.
     pub(crate) async fn captured(&self, units: i64) -> Sale {
+        self.captured_on("pm_card_visa", units).await
+    }
+
+    pub(crate) async fn captured_on(&self, card: &str, units: i64) -> Sale {
         let sale = Sale::new();
-        self.authorize(sale, units, "pm_card_visa").await;
+        self.authorize(sale, units, card).await;
         self.heard(sale, "payment.authorized").await;
         self.send(sale, &sale.capture(None)).await;
         self.heard(sale, "payment.captured").await;
+        sale
+    }
+
+    /// A payment that only webhooks tell of: held, or taken as well. For a till whose workers are dead.
+    pub(crate) async fn hinted(&self, units: i64, taken: bool) -> Sale {
+        let sale = Sale::new();
+        self.authorize(sale, units, "pm_card_visa").await;
+        let held = Hook::intent(self, sale, "requires_capture", units);
+        self.hear(&held).await.unwrap();
+        if taken {
+            self.send(sale, &sale.capture(None)).await;
+            let taken = Hook::intent(self, sale, "succeeded", units);
+            self.hear(&taken).await.unwrap();
+        }
         sale
     }
 
@@ -232,27 +316,53 @@ impl Till {
         .await;
     }
 
+    /// Waits until so many of a payment's refunds stand there.
+    pub(crate) async fn refunds_in(&self, sale: Sale, state: pb::RefundState, count: usize) {
+        eventually(state.as_str_name(), PATIENCE, async || {
+            let refunds = self.payment(sale).await?.refunds;
+            let there = refunds.iter().filter(|made| made.state() == state);
+            (there.count() == count).then_some(())
+        })
+        .await;
+    }
+
+    /// The bodies of one kind that were said of a payment, oldest first.
+    pub(crate) async fn told<E: prost::Message + prost::Name + Default>(
+        &self,
+        sale: Sale,
+    ) -> Vec<E> {
+        let mut tx = self.database.system_tx().await.unwrap();
+        let bodies: Vec<Vec<u8>> = sqlx::query_scalar(
+            "select body from messaging.outbox where subject = $1 and kind = $2 order by seq",
+        )
+        .bind(sale.payment.to_string())
+        .bind(E::full_name())
+        .fetch_all(tx.conn())
+        .await
+        .unwrap();
+        tx.commit().await.unwrap();
+        let decode = |body: Vec<u8>| E::decode(body.as_slice()).unwrap();
+        bodies.into_iter().map(decode).collect()
+    }
+
+    /// Waits until a thing was said so often.
+    pub(crate) async fn heard_times(&self, sale: Sale, key: &str, times: usize) {
+        eventually(key, PATIENCE, async || {
+            let said = self.said(sale).await;
+            (said.iter().filter(|said| *said == key).count() == times).then_some(())
+        })
+        .await;
+    }
+
+    pub(crate) fn fault(&self, op: Op, fault: Fault) {
+        self.sim.faults().add(Rule::on(op, fault).times(1)).unwrap();
+    }
+
     /// What the provider really did.
     pub(crate) fn witnessed(&self, sale: Sale) -> PaymentSums {
         let witness = self.sim.witness().unwrap();
         let sums = witness.payment(&sale.payment.to_string());
         sums.cloned().unwrap_or_default()
-    }
-
-    pub(crate) async fn balances(&self) -> Vec<(String, i64)> {
-        let request = self.call(pb::GetBalancesRequest {});
-        let answer = self.api.get_balances(request).await.unwrap().into_inner();
-        answer
-            .balances
-            .into_iter()
-            .map(|balance| (balance.account, balance.amount.unwrap().minor_units))
-            .collect()
-    }
-
-    pub(crate) async fn balance(&self, account: &str) -> i64 {
-        let balances = self.balances().await;
-        let found = balances.into_iter().find(|(name, _)| name == account);
-        found.map_or(0, |(_, units)| units)
     }
 
     pub(crate) async fn refund(
@@ -269,62 +379,6 @@ impl Till {
         });
         let answer = self.api.create_refund(request).await?;
         Ok(answer.into_inner().refund.unwrap())
-    }
-}
-
-/// One order's payment.
-#[derive(Clone, Copy)]
-pub(crate) struct Sale {
-    pub(crate) payment: PaymentId,
-    pub(crate) order: OrderId,
-}
-
-impl Sale {
-    pub(crate) fn new() -> Self {
-        Self {
-            payment: PaymentId::new(),
-            order: OrderId::new(),
-        }
-    }
-
-    pub(crate) fn authorize(self, units: i64, card: &str) -> command::AuthorizePayment {
-        command::AuthorizePayment {
-            payment_id: self.payment.to_string(),
-            order_id: self.order.to_string(),
-            amount: Some(gbp(units)),
-            payment_method: card.to_owned(),
-        }
-    }
-
-    pub(crate) fn capture(self, units: Option<i64>) -> command::CapturePayment {
-        command::CapturePayment {
-            payment_id: self.payment.to_string(),
-            order_id: self.order.to_string(),
-            amount: units.map(gbp),
-        }
-    }
-
-    pub(crate) fn void(self) -> command::VoidPayment {
-        command::VoidPayment {
-            payment_id: self.payment.to_string(),
-            order_id: self.order.to_string(),
-        }
-    }
-
-    pub(crate) fn refund(self, id: RefundId, units: Option<i64>) -> command::RefundPayment {
-        command::RefundPayment {
-            refund_id: id.to_string(),
-            payment_id: self.payment.to_string(),
-            order_id: self.order.to_string(),
-            amount: units.map(gbp),
-        }
-    }
-}
-
-pub(crate) fn gbp(minor_units: i64) -> Money {
-    Money {
-        currency_code: "GBP".to_owned(),
-        minor_units,
     }
 }
 

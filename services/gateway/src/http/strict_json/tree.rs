@@ -164,8 +164,17 @@ impl<'de> Visitor<'de> for Node<'_> {
     }
 }
 
+/// Up to how many keys it is faster to compare all with all than to sort them.
+const KEYS_FEW: usize = 16;
+
 /// A key that occurs more than once.
 fn twice(object: &[(String, Json)]) -> Option<String> {
+    if object.len() <= KEYS_FEW {
+        let mut keys = object.iter().map(|(key, _)| key).enumerate();
+        let earlier = |at: usize| object.iter().take(at).map(|(key, _)| key);
+        let twice = keys.find(|&(at, key)| earlier(at).any(|other| other == key));
+        return twice.map(|(_at, key)| key.clone());
+    }
     let mut keys: Vec<&String> = object.iter().map(|(key, _)| key).collect();
     keys.sort_unstable();
     let pair = keys.windows(2).find(|pair| pair.first() == pair.last())?;

@@ -15,6 +15,9 @@ from jsonb_to_recordset($1) as r(
     capture_cause uuid, void_cause uuid, traceparent text, attempts integer, next_ms bigint)
 on conflict on constraint payments_pk do update
 set state = excluded.state,
+    -- Only what was not known before ever changes.
+    currency = excluded.currency,
+    amount = excluded.amount,
     capture_amount = excluded.capture_amount,
     captured = excluded.captured,
     refunded = excluded.refunded,

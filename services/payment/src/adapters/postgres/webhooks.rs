@@ -7,7 +7,6 @@ use uuid::Uuid;
 
 use super::PgPayments;
 use super::fold::Fold;
-use super::rows::broken;
 use crate::adapters::stripe::hint;
 use crate::ports::{Done, Outcome, StoreError, Taken, WebhookEvent};
 
@@ -66,8 +65,13 @@ impl PgPayments {
         }
         let mut due: Vec<(TenantId, String, Outcome)> = Vec::with_capacity(rows.len());
         for (tenant, id, kept) in rows {
-            let outcome = hint::restore(&kept.0).ok_or_else(|| broken("webhook"))?;
-            due.push((TenantId::from_uuid(tenant), id, outcome));
+            let tenant = TenantId::from_uuid(tenant);
+            if let Some(outcome) = hint::restore(&kept.0) {
+                due.push((tenant, id, outcome));
+            } else {
+                // Kept by a version that read more than this one: it must not hold up the others.
+                park(tx.conn(), tenant, &id).await?;
+            }
         }
         let keys = due.iter().map(|(_, _, outcome)| outcome.key);
         let mut fold = Fold::lock(tx.conn(), keys).await?;

@@ -76,6 +76,10 @@ fn event(payload: &[u8]) -> Result<Option<WebhookEvent>, WebhookFault> {
             },
         },
     });
+    // PostgreSQL holds no NUL, in no text.
+    if id.contains('\0') || hint.to_string().contains("\\u0000") {
+        return Err(WebhookFault::Malformed);
+    }
     Ok(restore(&hint).map(|outcome| WebhookEvent {
         id: id.to_owned(),
         outcome,

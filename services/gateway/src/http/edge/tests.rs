@@ -1,0 +1,89 @@
+//! The layer around a handler that panics, and around one that is overtaken by others.
+
+use axum::body::to_bytes;
+use axum::routing::get;
+use axum::{Router, middleware};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+use tradepost_telemetry::Registry;
+
+use super::*;
+use crate::config::UpstreamsConfig;
+use crate::upstream::Upstreams;
+
+fn gateway(running: usize) -> Shared {
+    let metrics = Metrics::register(&Registry::new("gateway"));
+    let url = || "http://127.0.0.1:1".parse().unwrap();
+    let config = UpstreamsConfig {
+        order_url: url(),
+        inventory_url: url(),
+        payment_url: url(),
+        shipping_url: url(),
+        deadline_ms: 100,
+        connections: 1,
+    };
+    let tenant = "tenant_01jd0000000000000000000000".parse().unwrap();
+    Arc::new(Gateway {
+        upstreams: Upstreams::connect(&config, tenant, &metrics).unwrap(),
+        metrics,
+        running: Arc::new(Semaphore::new(running)),
+        waits: Arc::new(Semaphore::new(1)),
+        body_read_max: Duration::from_secs(1),
+        shutdown: CancellationToken::new(),
+    })
+}
+
+async fn ask(gateway: &Shared, path: &str) -> (Response, serde_json::Value) {
+    let layer = middleware::from_fn_with_state(Arc::clone(gateway), edge);
+    let router = Router::new()
+        .route("/panic", get(|| async { panic!("on purpose") as () }))
+        .route("/fine/{name}", get(|| async { "fine" }))
+        .layer(layer);
+    let request = Request::get(path).body(axum::body::Body::empty()).unwrap();
+    let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    let body = serde_json::from_slice(&body).unwrap_or_default();
+    (Response::from_parts(parts, axum::body::Body::empty()), body)
+}
+
+#[tokio::test]
+async fn a_panic_is_a_problem_that_says_nothing_of_its_cause() {
+    let gateway = gateway(1);
+
+    let (answer, problem) = ask(&gateway, "/panic").await;
+
+    assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    assert_eq!(problem["reason"], "INTERNAL");
+    assert_eq!(problem["detail"], "internal error");
+    assert_eq!(
+        problem["trace_id"],
+        answer.headers()["x-request-id"].to_str().unwrap()
+    );
+    assert_eq!(gateway.running.available_permits(), 1);
+}
+
+#[tokio::test]
+async fn one_request_too_many_is_asked_back() {
+    let gateway = gateway(0);
+
+    let (answer, problem) = ask(&gateway, "/fine/a").await;
+
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.headers()["retry-after"], "1");
+    assert_eq!(problem["reason"], "OVERLOADED");
+    assert_eq!(problem["retry_after_seconds"], 1);
+}
+
+#[tokio::test]
+async fn an_answer_at_the_end_of_the_process_ends_its_connection() {
+    let gateway = gateway(1);
+    let (before, _) = ask(&gateway, "/fine/a").await;
+    gateway.shutdown.cancel();
+
+    let (after, _) = ask(&gateway, "/fine/a").await;
+
+    assert!(!before.headers().contains_key("connection"));
+    assert_eq!(after.headers()["connection"], "close");
+}

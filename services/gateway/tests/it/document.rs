@@ -1,0 +1,198 @@
+//! The description of the API: it is whole, sound, and true.
+
+use std::collections::BTreeSet;
+
+use axum::http::Method;
+use serde_json::Value;
+
+use crate::stage::{Stage, keyed};
+
+/// Every route of the contract: operation, method, path.
+const ROUTES: [(&str, &str, &str); 14] = [
+    ("place_order", "post", "/v1/orders"),
+    ("list_orders", "get", "/v1/orders"),
+    ("get_order", "get", "/v1/orders/{order_id}"),
+    ("cancel_order", "post", "/v1/orders/{order_id}/cancel"),
+    (
+        "get_order_timeline",
+        "get",
+        "/v1/orders/{order_id}/timeline",
+    ),
+    ("put_item", "put", "/v1/items/{sku}"),
+    ("get_item", "get", "/v1/items/{sku}"),
+    ("list_items", "get", "/v1/items"),
+    (
+        "record_stock_movement",
+        "post",
+        "/v1/items/{sku}/stock-movements",
+    ),
+    (
+        "list_stock_movements",
+        "get",
+        "/v1/items/{sku}/stock-movements",
+    ),
+    ("get_payment", "get", "/v1/payments/{payment_id}"),
+    ("create_refund", "post", "/v1/payments/{payment_id}/refunds"),
+    ("get_shipment", "get", "/v1/shipments/{shipment_id}"),
+    ("take_payment_webhook", "post", "/v1/webhooks/payments"),
+];
+
+fn document() -> Value {
+    serde_json::to_value(tradepost_gateway::http::openapi()).unwrap()
+}
+
+/// Every operation of the document: method, path, and what it says.
+fn operations(document: &Value) -> Vec<(String, String, &Value)> {
+    let paths = document["paths"].as_object().unwrap();
+    let operations = paths.iter().flat_map(|(path, item)| {
+        let methods = item.as_object().unwrap().iter();
+        methods.map(|(method, operation)| (method.clone(), path.clone(), operation))
+    });
+    operations.collect()
+}
+
+#[test]
+fn it_has_every_route_of_the_contract_and_no_other() {
+    let document = document();
+
+    let described: BTreeSet<_> = operations(&document)
+        .into_iter()
+        .map(|(method, path, operation)| {
+            let id = operation["operationId"].as_str().unwrap().to_owned();
+            (id, method, path)
+        })
+        .collect();
+
+    let expected = ROUTES.map(|(id, method, path)| (id.into(), method.into(), path.into()));
+    assert_eq!(described, BTreeSet::from(expected));
+}
+
+#[tokio::test]
+async fn every_route_it_has_is_served() {
+    let stage = Stage::new().await;
+    for (_, method, path) in ROUTES {
+        let method: Method = method.to_uppercase().parse().unwrap();
+        let answer = stage
+            .send(keyed(method, &path.replace(['{', '}'], ""), "{}"))
+            .await;
+        let missing = [404, 405].contains(&answer.status.as_u16());
+        assert!(!missing, "{path}: {}", answer.status);
+    }
+}
+
+#[tokio::test]
+async fn it_is_served_with_a_page_that_needs_no_other_host() {
+    let stage = Stage::new().await;
+
+    let served = stage.get("/openapi.json").await;
+    let entry = stage.get("/docs").await;
+    let page = stage.get("/docs/").await;
+    let script = stage.get("/docs/swagger-initializer.js").await;
+    let bundle = stage.get("/docs/swagger-ui-bundle.js").await;
+
+    assert_eq!(served.header("content-type"), Some("application/json"));
+    assert_eq!(served.json(), document());
+    assert_eq!(
+        (entry.status.as_u16(), entry.header("location")),
+        (303, Some("/docs/"))
+    );
+    let page_text = String::from_utf8_lossy(&page.bytes);
+    assert!(page_text.contains("./swagger-ui-bundle.js"), "{page_text}");
+    assert!(
+        !page_text.contains("//unpkg") && !page_text.contains("//cdn"),
+        "{page_text}"
+    );
+    assert!(String::from_utf8_lossy(&script.bytes).contains("/openapi.json"));
+    assert!(bundle.bytes.len() > 100_000);
+}
+
+#[test]
+fn it_says_version_31_and_refers_to_nothing_that_is_not_there() {
+    let document = document();
+
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1."));
+    let mut references = Vec::new();
+    collect(&document, &mut references);
+    assert!(references.len() > 100);
+    for reference in references {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(document.pointer(pointer).is_some(), "{reference}");
+    }
+}
+
+fn collect<'a>(value: &'a Value, references: &mut Vec<&'a str>) {
+    match value {
+        Value::Object(fields) => {
+            references.extend(fields.get("$ref").and_then(Value::as_str));
+            fields.values().for_each(|field| collect(field, references));
+        }
+        Value::Array(values) => values.iter().for_each(|value| collect(value, references)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[test]
+fn every_operation_tells_its_parameters_and_its_answers() {
+    let document = document();
+    for (method, path, operation) in operations(&document) {
+        let place = format!("{method} {path}");
+        let none = Vec::new();
+        let parameters = operation["parameters"].as_array().unwrap_or(&none);
+        let of = |kind: &str| -> BTreeSet<&str> {
+            let kind = parameters
+                .iter()
+                .filter(|parameter| parameter["in"] == kind);
+            kind.map(|parameter| parameter["name"].as_str().unwrap())
+                .collect()
+        };
+        let in_path: BTreeSet<_> = path
+            .split('/')
+            .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+            .collect();
+        assert_eq!(of("path"), in_path, "{place}");
+        assert!(
+            !operation["summary"].as_str().unwrap().is_empty(),
+            "{place}"
+        );
+        let is_webhook = path.contains("webhooks");
+        let is_keyed = of("header").contains("Idempotency-Key");
+        assert_eq!(is_keyed, method != "get" && !is_webhook, "{place}");
+        assert_eq!(
+            operation.get("requestBody").is_some(),
+            method != "get",
+            "{place}"
+        );
+
+        let answers = operation["responses"].as_object().unwrap();
+        assert!(
+            answers.keys().any(|status| status.starts_with('2')),
+            "{place}"
+        );
+        for (status, answer) in answers
+            .iter()
+            .filter(|(status, _)| !status.starts_with('2'))
+        {
+            let problem = &answer["content"]["application/problem+json"]["schema"]["$ref"];
+            assert_eq!(problem, "#/components/schemas/Problem", "{place} {status}");
+        }
+        assert_eq!(answers.contains_key("422"), is_keyed, "{place}");
+    }
+}
+
+#[test]
+fn what_may_be_left_out_is_told_apart_from_what_is_always_there() {
+    let document = document();
+    let required = |schema: &str| -> BTreeSet<String> {
+        let required = &document["components"]["schemas"][schema]["required"];
+        serde_json::from_value(required.clone()).unwrap_or_default()
+    };
+
+    assert!(required("Order").contains("order_id"));
+    assert!(!required("Order").contains("reject_reason"));
+    assert!(!required("Order").contains("lines"));
+    assert!(required("NewOrder").contains("lines"));
+    assert!(!required("NewOrderLine").contains("agreed_unit_price"));
+    assert_eq!(required("Cancellation"), BTreeSet::new());
+    let new_order = &document["components"]["schemas"]["NewOrder"];
+    assert_eq!(new_order["additionalProperties"], false);
+}

@@ -1,0 +1,130 @@
+//! The services behind the gateway, as a script: each call is noted and answered with a sample, or
+//! with the failure that the test has set.
+
+mod samples;
+mod services;
+
+use std::any::Any;
+use std::sync::{Arc, Mutex};
+
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::metadata::MetadataMap;
+use tonic::transport::Server;
+use tonic::{Request, Response, Status};
+use tradepost_proto::inventory::v1::inventory_service_server::InventoryServiceServer;
+use tradepost_proto::order::v1::OrderState;
+use tradepost_proto::order::v1::order_service_server::OrderServiceServer;
+use tradepost_proto::payment::v1::payment_service_server::PaymentServiceServer;
+use tradepost_proto::shipping::v1::shipping_service_server::ShippingServiceServer;
+
+pub(crate) use samples::ORDER_ID;
+
+/// A call as it came.
+pub(crate) struct Call {
+    pub(crate) metadata: MetadataMap,
+    message: Box<dyn Any + Send>,
+}
+
+pub(crate) struct Script {
+    calls: Mutex<Vec<Call>>,
+    failure: Mutex<Option<Status>>,
+    /// Whether the next answers to `PlaceOrder` and `PutItem` are about something old.
+    pub(crate) old: Mutex<bool>,
+    /// Where the order stands; watchers are told.
+    pub(crate) state: watch::Sender<OrderState>,
+    /// What each call takes one of before it is answered.
+    pub(crate) gate: Semaphore,
+    /// How many watches break at once.
+    pub(crate) broken_watches: Mutex<u32>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Fake(Arc<Script>);
+
+impl std::ops::Deref for Fake {
+    type Target = Script;
+
+    fn deref(&self) -> &Script {
+        &self.0
+    }
+}
+
+impl Fake {
+    /// Serves all four services at one address.
+    pub(crate) async fn serve() -> (Self, String) {
+        let fake = Self(Arc::new(Script {
+            calls: Mutex::default(),
+            failure: Mutex::default(),
+            old: Mutex::default(),
+            state: watch::Sender::new(OrderState::Reserving),
+            gate: Semaphore::new(Semaphore::MAX_PERMITS),
+            broken_watches: Mutex::default(),
+        }));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = Server::builder()
+            .add_service(OrderServiceServer::new(fake.clone()))
+            .add_service(InventoryServiceServer::new(fake.clone()))
+            .add_service(PaymentServiceServer::new(fake.clone()))
+            .add_service(ShippingServiceServer::new(fake.clone()))
+            .serve_with_incoming(TcpListenerStream::new(listener));
+        tokio::spawn(server);
+        (fake, url)
+    }
+
+    /// Every call fails with this from now on.
+    pub(crate) fn fail(&self, status: impl Into<Status>) {
+        *self.failure.lock().unwrap() = Some(status.into());
+    }
+
+    /// Calls are answered only as far as the test adds permits to the gate.
+    pub(crate) fn close_gate(&self) {
+        self.gate.forget_permits(Semaphore::MAX_PERMITS);
+    }
+
+    /// How many calls came.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.lock().unwrap().len()
+    }
+
+    /// The messages of all calls of a kind.
+    pub(crate) fn all<T: Clone + 'static>(&self) -> Vec<T> {
+        let calls = self.calls.lock().unwrap();
+        let messages = calls.iter().filter_map(|call| call.message.downcast_ref());
+        messages.cloned().collect()
+    }
+
+    /// The message of the only call.
+    pub(crate) fn only<T: Clone + 'static>(&self) -> T {
+        let all: Vec<T> = self.all();
+        assert_eq!((all.len(), self.calls()), (1, 1));
+        all[0].clone()
+    }
+
+    /// The metadata of the last call.
+    pub(crate) fn metadata(&self) -> MetadataMap {
+        self.calls.lock().unwrap().last().unwrap().metadata.clone()
+    }
+
+    /// Notes a call and answers it.
+    async fn answer<Q: Send + 'static, A>(
+        &self,
+        request: Request<Q>,
+        sample: impl FnOnce() -> A,
+    ) -> Result<Response<A>, Status> {
+        self.note(request);
+        self.gate.acquire().await.unwrap().forget();
+        let failure = self.failure.lock().unwrap().clone();
+        failure.map_or_else(|| Ok(Response::new(sample())), Err)
+    }
+
+    fn note<Q: Send + 'static>(&self, request: Request<Q>) {
+        let (metadata, _, message) = request.into_parts();
+        self.calls.lock().unwrap().push(Call {
+            metadata,
+            message: Box::new(message),
+        });
+    }
+}

@@ -1,0 +1,72 @@
+//! The gateway as a process, with its telemetry.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tradepost_testkit::{Process, free_port};
+
+use crate::fake::Fake;
+use crate::stage::SOON;
+
+/// A gateway that serves; its REST port.
+async fn started(url: &str) -> (Process, String) {
+    let local = |port: u16| format!("127.0.0.1:{port}");
+    let (listen, admin) = (local(free_port()), local(free_port()));
+    let mut process = ["ORDER", "INVENTORY", "PAYMENT", "SHIPPING"]
+        .into_iter()
+        .fold(
+            Process::builder(env!("CARGO_BIN_EXE_gateway")),
+            |builder, name| builder.env(format!("TRADEPOST_GATEWAY__UPSTREAMS__{name}_URL"), url),
+        )
+        .env("TRADEPOST_GATEWAY__SERVER__LISTEN_ADDR", &listen)
+        .env("TRADEPOST_GATEWAY__SERVER__ADMIN_ADDR", &admin)
+        .env("TRADEPOST_GATEWAY__LIMITS__LINGER_MS", "0")
+        .spawn();
+    process.ready(admin.parse().unwrap(), SOON).await;
+    (process, listen)
+}
+
+#[tokio::test]
+async fn it_says_whom_it_serves_and_ends_at_the_signal() {
+    let (_fake, url) = Fake::serve().await;
+    let (mut process, _) = started(&url).await;
+
+    process.terminate();
+    let status = process.wait(SOON).await;
+
+    assert!(status.success(), "{status}");
+    let log = process.log();
+    assert!(log.contains("gateway.demo_tenant"), "{log}");
+    assert!(log.contains("tenant_01jd0000000000000000000000"), "{log}");
+}
+
+#[tokio::test]
+async fn a_trace_goes_through_to_the_services_and_back() {
+    let (fake, url) = Fake::serve().await;
+    let (_process, listen) = started(&url).await;
+    let trace_id = "0af7651916cd43dd8448eb211c80319c";
+    let request = format!(
+        "GET /v1/orders/o HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+         traceparent: 00-{trace_id}-b7ad6b7169203331-01\r\n\r\n"
+    );
+
+    let mut stream = TcpStream::connect(listen).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+
+    assert!(
+        answer.contains(&format!("x-request-id: {trace_id}\r\n")),
+        "{answer}"
+    );
+    assert!(
+        answer.contains(&format!("traceresponse: 00-{trace_id}-")),
+        "{answer}"
+    );
+    let metadata = fake.metadata();
+    let traceparent = metadata.get("traceparent").unwrap().to_str().unwrap();
+    assert!(
+        traceparent.starts_with(&format!("00-{trace_id}-")),
+        "{traceparent}"
+    );
+    assert!(!traceparent.contains("b7ad6b7169203331"), "{traceparent}");
+}

@@ -1,0 +1,193 @@
+//! A gateway before scripted services, and a client.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::HeaderMap;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use tradepost_gateway::bootstrap::GatewayProgram;
+use tradepost_gateway::config::{GatewayConfig, LimitsConfig, UpstreamsConfig};
+use tradepost_service::{CommonConfig, Program, Runtime, Tasks};
+use tradepost_telemetry::Registry;
+
+use crate::fake::Fake;
+
+/// How long anything may take that has to happen.
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+pub(crate) struct Stage {
+    pub(crate) fake: Fake,
+    pub(crate) addr: SocketAddr,
+    pub(crate) registry: Registry,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) tasks: Tasks,
+    pub(crate) served: tokio::task::JoinHandle<anyhow::Result<()>>,
+    client: Client<HttpConnector, Full<Bytes>>,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) bytes: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.get_all(name).iter();
+        let value = values.next()?.to_str().unwrap();
+        assert_eq!(values.next(), None, "{name} stands once");
+        Some(value)
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes).unwrap()
+    }
+
+    /// The problem, after the checks that hold for every problem.
+    pub(crate) fn problem(&self) -> Value {
+        let problem = self.json();
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json"),
+            "{problem}"
+        );
+        assert_eq!(problem["status"], self.status.as_u16());
+        let reason = problem["reason"].as_str().unwrap();
+        assert_eq!(problem["type"], format!("urn:tradepost:reason:{reason}"));
+        assert_eq!(problem["title"], self.status.canonical_reason().unwrap());
+        assert_eq!(problem["trace_id"].as_str().unwrap().len(), 32);
+        assert!(problem["instance"].as_str().unwrap().starts_with('/'));
+        assert!(!problem["detail"].as_str().unwrap().is_empty());
+        problem
+    }
+
+    /// Status, reason, and the places at fault with what they are.
+    pub(crate) fn faults(&self) -> (u16, String, Vec<(String, String)>) {
+        let problem = self.problem();
+        let errors = problem["errors"].as_array().cloned().unwrap_or_default();
+        let place = |error: &Value| {
+            ["pointer", "parameter", "header"]
+                .into_iter()
+                .find_map(|kind| {
+                    let name = error[kind].as_str()?;
+                    Some((kind.to_owned(), name.to_owned()))
+                })
+        };
+        let places = errors.iter().filter_map(place).collect();
+        (
+            self.status.as_u16(),
+            problem["reason"].as_str().unwrap().to_owned(),
+            places,
+        )
+    }
+}
+
+impl Stage {
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub(crate) async fn with(adjust: impl FnOnce(&mut GatewayConfig)) -> Self {
+        let (fake, url) = Fake::serve().await;
+        let url = || url.parse().unwrap();
+        let mut config = GatewayConfig {
+            server: CommonConfig {
+                listen_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
+                ..CommonConfig::default()
+            },
+            upstreams: UpstreamsConfig {
+                order_url: url(),
+                inventory_url: url(),
+                payment_url: url(),
+                shipping_url: url(),
+                deadline_ms: 20_000,
+                connections: 2,
+            },
+            limits: LimitsConfig::default(),
+            demo: Default::default(),
+        };
+        adjust(&mut config);
+        let runtime = Runtime::bind("gateway", config.server.clone())
+            .await
+            .unwrap();
+        Self {
+            fake,
+            addr: runtime.listener.local_addr().unwrap(),
+            registry: runtime.registry.clone(),
+            shutdown: runtime.shutdown.clone(),
+            tasks: runtime.tasks.clone(),
+            served: tokio::spawn(GatewayProgram::serve(config, runtime)),
+            client: Client::builder(TokioExecutor::new()).build_http(),
+        }
+    }
+
+    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
+        let (mut parts, body) = request.into_parts();
+        parts.uri = format!("http://{}{}", self.addr, parts.uri)
+            .parse()
+            .unwrap();
+        let request = Request::from_parts(parts, body);
+        let (parts, body) = self.client.request(request).await.unwrap().into_parts();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            bytes: body.collect().await.unwrap().to_bytes(),
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(bare(Method::GET, path)).await
+    }
+
+    /// A mutating request as it should be.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(keyed(Method::POST, path, body.to_string())).await
+    }
+
+    /// A mutating request with the body as it is given.
+    pub(crate) async fn post_raw(&self, path: &str, body: impl Into<Bytes>) -> Answer {
+        self.send(keyed(Method::POST, path, body)).await
+    }
+}
+
+pub(crate) fn bare(method: Method, path: &str) -> Request<Full<Bytes>> {
+    let request = Request::builder().method(method).uri(path);
+    request.body(Full::default()).unwrap()
+}
+
+pub(crate) fn keyed(method: Method, path: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header("idempotency-key", "key-1")
+        .header("content-type", "application/json")
+        .body(Full::new(body.into()))
+        .unwrap()
+}
+
+/// The body of a small order.
+pub(crate) fn an_order() -> Value {
+    json!({
+        "customer_ref": "c-1",
+        "currency_code": "GBP",
+        "lines": [
+            {"sku": "A 1/2", "quantity": 2},
+            {"sku": "B", "quantity": 1,
+                "agreed_unit_price": {"currency_code": "GBP", "minor_units": 5}},
+        ],
+        "shipping_address": {
+            "recipient": "Ada", "lines": ["1 Main St"], "city": "London",
+            "postal_code": "N1", "country_code": "GB",
+        },
+        "payment_method": "pm_card_visa",
+    })
+}

@@ -1,0 +1,94 @@
+//! What the provider does with a refund: hangs, takes its time, refuses, changes its mind.
+
+use tradepost_proto::payment::event::v1 as event;
+use tradepost_proto::payment::v1::RefundState;
+use tradepost_provider_sim::{Fault, Op};
+
+use super::refusal;
+use crate::support::{Till, gbp};
+
+const HANG: u64 = 600;
+
+#[tokio::test]
+async fn e05_a_refund_that_hung_is_asked_for_and_made_once() {
+    for fault in [
+        Fault::TimeoutBefore { hang_ms: HANG },
+        Fault::TimeoutAfter { hang_ms: HANG },
+        Fault::ResetBefore,
+        Fault::ResetAfter,
+    ] {
+        let till = Till::open().await;
+        let sale = till.captured(1_000).await;
+        till.fault(Op::Refund, fault.clone());
+
+        till.refund(sale, "1", Some(400)).await.unwrap();
+
+        till.refunds_in(sale, RefundState::Succeeded, 1).await;
+        let seen = till.witnessed(sale);
+        assert_eq!(
+            (seen.refunded.count, seen.refunded.amount),
+            (1, 400),
+            "{fault:?}"
+        );
+        assert_eq!(till.said(sale).await.len(), 3, "{fault:?}");
+        assert_eq!(till.balance("provider_receivable").await, 600, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_slow_refund_is_asked_for_until_it_is_done() {
+    let till = Till::open().await;
+    let sale = till.captured_on("pm_card_pendingRefund", 1_000).await;
+
+    till.refund(sale, "1", Some(400)).await.unwrap();
+
+    till.refunds_in(sale, RefundState::Submitted, 1).await;
+    assert_eq!(till.balance("refunds_pending").await, -400);
+    till.heard(sale, "payment.refund_succeeded").await;
+    assert_eq!(till.witnessed(sale).refunded.count, 1);
+    assert_eq!(till.balance("refunds_pending").await, 0);
+}
+
+#[tokio::test]
+async fn a_refused_refund_is_told_and_its_amount_can_be_refunded_again() {
+    let till = Till::open().await;
+    let sale = till.captured(1_000).await;
+    till.fault(Op::Refund, refusal());
+
+    till.refund(sale, "1", None).await.unwrap();
+    till.heard(sale, "payment.refund_failed").await;
+    let (revenue, pending) = (
+        till.balance("merchant_revenue").await,
+        till.balance("refunds_pending").await,
+    );
+    till.refund(sale, "2", None).await.unwrap();
+
+    assert_eq!((revenue, pending), (-1_000, 0));
+    till.heard(sale, "payment.refund_succeeded").await;
+    let told: Vec<event::RefundFailed> = till.told(sale).await;
+    assert_eq!(told[0].reason, "PROVIDER_REFUSED");
+    assert_eq!(till.witnessed(sale).net(), 0);
+}
+
+#[tokio::test]
+async fn a_refund_that_fails_after_it_succeeded_is_reversed_in_the_books() {
+    let till = Till::listening().await;
+    let sale = till.captured_on("pm_card_refundFail", 1_000).await;
+
+    till.refund(sale, "1", None).await.unwrap();
+    till.heard(sale, "payment.refund_succeeded").await;
+    till.heard(sale, "payment.refund_failed").await;
+
+    let seen = till.witnessed(sale);
+    assert_eq!((seen.reversed.count, seen.net()), (1, 1_000));
+    assert_eq!(till.balance("provider_receivable").await, seen.net());
+    assert_eq!(till.balance("merchant_revenue").await, -seen.net());
+    assert_eq!(till.balance("refunds_pending").await, 0);
+    let payment = till.payment(sale).await.unwrap();
+    assert_eq!(payment.refunded, Some(gbp(0)));
+    assert_eq!(payment.refunds[0].state(), RefundState::Failed);
+    assert_ne!(payment.refunds[0].failure_reason, "");
+    // What came back can be given back another time.
+    till.refund(sale, "2", Some(10)).await.unwrap();
+    till.heard_times(sale, "payment.refund_succeeded", 2).await;
+}

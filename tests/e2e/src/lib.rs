@@ -1,0 +1,32 @@
+//! A whole shop for one test: every service as a process of its own, with real databases, a real
+//! broker, and the card provider's simulator; and a buyer who never gives up.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking"
+)]
+
+mod buyer;
+mod databases;
+mod points;
+mod service;
+mod settings;
+mod shop;
+mod unit;
+
+pub use buyer::{Buyer, Client, basket};
+pub use databases::Cluster;
+pub use points::{Point, points};
+pub use service::Service;
+pub use shop::{Setup, Shop};
+pub use unit::{Death, Unit};
+
+use std::time::Duration;
+
+/// How long a test waits for what must come: far above what it takes, because all tests share the
+/// machine.
+pub const SOON: Duration = Duration::from_secs(60);

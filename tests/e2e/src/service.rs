@@ -1,0 +1,63 @@
+//! The programs of a shop.
+
+use std::path::PathBuf;
+
+/// A service of the shop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Service {
+    /// The catalogue and the stock.
+    Inventory,
+    /// The money.
+    Payment,
+    /// The parcels.
+    Shipping,
+    /// The sagas.
+    Order,
+    /// The REST edge.
+    Gateway,
+}
+
+impl Service {
+    /// All, each after those it calls.
+    pub const ALL: [Self; 5] = [
+        Self::Inventory,
+        Self::Payment,
+        Self::Shipping,
+        Self::Order,
+        Self::Gateway,
+    ];
+
+    /// Those with a database, which take part in sagas.
+    pub const WITH_DATA: [Self; 4] = [Self::Inventory, Self::Payment, Self::Shipping, Self::Order];
+
+    /// The name: of its program, its folder, and in its variables.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Inventory => "inventory",
+            Self::Payment => "payment",
+            Self::Shipping => "shipping",
+            Self::Order => "order",
+            Self::Gateway => "gateway",
+        }
+    }
+
+    /// Its program, as built beside this test.
+    ///
+    /// # Panics
+    /// If it has not been built: a test of one package does not build the programs of others.
+    #[must_use]
+    pub fn program(self) -> PathBuf {
+        let test = std::env::current_exe().unwrap();
+        let profile = test
+            .ancestors()
+            .find(|dir| !dir.ends_with("deps") && dir.is_dir());
+        let program = profile.unwrap().join(self.name());
+        assert!(
+            program.is_file(),
+            "{} is not there: run `cargo build --workspace --bins` first",
+            program.display()
+        );
+        program
+    }
+}

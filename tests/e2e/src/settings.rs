@@ -1,0 +1,77 @@
+//! What a test's shop is told: everything a hundred times faster than a real one, and nothing that
+//! would hide a fault.
+
+use secrecy::{ExposeSecret, SecretString};
+use tradepost_postgres::DatabaseConfig;
+
+use crate::{Service, Unit};
+
+/// Settings by service: key and value.
+const FAST: [(Service, &[(&str, &str)]); 5] = [
+    (Service::Inventory, &[("LIMITS__EXPIRY_POLL_MS", "200")]),
+    (
+        Service::Payment,
+        &[
+            ("PROVIDER__TIMEOUT_MS", "500"),
+            ("LIMITS__LEASE_MS", "2000"),
+            ("LIMITS__BACKOFF_MIN_MS", "50"),
+            ("LIMITS__BACKOFF_MAX_MS", "500"),
+            ("LIMITS__SWEEP_POLL_MS", "100"),
+        ],
+    ),
+    (
+        Service::Shipping,
+        &[
+            ("CARRIER__HAND_OVER_AFTER_MS", "50"),
+            ("CARRIER__IN_TRANSIT_AFTER_MS", "10"),
+            ("CARRIER__OUT_FOR_DELIVERY_AFTER_MS", "10"),
+            ("CARRIER__DELIVER_AFTER_MS", "10"),
+            ("LIMITS__CLOCK_POLL_MS", "50"),
+        ],
+    ),
+    (
+        Service::Order,
+        &[
+            ("SAGA__STEP_TIMEOUT_MS", "5000"),
+            ("SAGA__DEADLINE_POLL_MS", "100"),
+            ("INVENTORY__PRICE_CACHE_TTL_MS", "0"),
+        ],
+    ),
+    (Service::Gateway, &[]),
+];
+
+/// For whatever has a database: the machine is shared by all tests, and a dead process must be
+/// missed soon.
+const WITH_DATA: &[(&str, &str)] = &[
+    ("DATABASE__ACQUIRE_TIMEOUT_MS", "10000"),
+    ("MESSAGING__RELAY_POLL_MS", "100"),
+    ("MESSAGING__RETRY_POLL_MS", "100"),
+    ("MESSAGING__RETRY_BACKOFF_MIN_MS", "50"),
+];
+
+/// Where the messages go.
+#[derive(Debug, Clone)]
+pub(crate) struct Exchange {
+    pub(crate) url: SecretString,
+    pub(crate) namespace: String,
+}
+
+pub(crate) fn hurry(unit: &mut Unit, service: Service) {
+    let own = FAST.iter().find(|(of, _)| *of == service);
+    for (key, value) in own.iter().flat_map(|(_, settings)| settings.iter()) {
+        unit.set(key, value);
+    }
+}
+
+pub(crate) fn give_data(unit: &mut Unit, database: &DatabaseConfig, exchange: &Exchange) {
+    for (key, value) in WITH_DATA {
+        unit.set(key, value);
+    }
+    unit.set("DATABASE__URL", database.url.expose_secret());
+    unit.set("DATABASE__SYSTEM_URL", database.system_url.expose_secret());
+    if let Some(owner) = &database.owner_url {
+        unit.set("DATABASE__OWNER_URL", owner.expose_secret());
+    }
+    unit.set("MESSAGING__URL", exchange.url.expose_secret());
+    unit.set("MESSAGING__NAMESPACE", &exchange.namespace);
+}
