@@ -1,1 +1,129 @@
-//! To come.
+//! What is around the services fails under load, and comes back.
+
+use std::cell::Cell;
+
+use futures::future::join_all;
+use futures::join;
+use tradepost_e2e::{Buyer, Cluster, Service, Setup, Shop, basket};
+use tradepost_proto::order::v1::{Order, OrderState};
+use tradepost_testkit::{private_broker, private_postgres};
+
+/// Buyers at once, each with one order after the other.
+const BUYERS: usize = 6;
+
+#[tokio::test]
+async fn e16_a_broker_that_is_killed_under_load_loses_and_doubles_nothing() {
+    let broker = private_broker().await;
+    let setup = Setup {
+        broker: Some(broker.url()),
+        ..Setup::default()
+    };
+    let shop = Shop::with(setup).await;
+    shop.buyer.stock("TEA", 100_000).await;
+    // A queue that was just declared may not be on the disk yet, and a lost queue is no fault of
+    // ours.
+    let flush = "[dets:sync(T) || T <- dets:all()].";
+    broker.ctl(&["eval", flush]).await;
+    let over = Cell::new(false);
+
+    let outage = async {
+        broker.kill().await;
+        // Orders are taken while nothing can be sent.
+        let meanwhile = shop
+            .buyer
+            .place(basket(&[("TEA", 1)], "pm_card_visa"))
+            .await;
+        broker.start().await;
+        let meanwhile = shop.buyer.ended(&meanwhile.order_id).await;
+        over.set(true);
+        meanwhile
+    };
+    let (orders, meanwhile) = join!(buy_until(&shop.buyer, &over), outage);
+
+    assert_eq!(meanwhile.state(), OrderState::Delivered);
+    assert_delivered(&orders);
+    shop.assert_sound().await;
+}
+
+#[tokio::test]
+async fn e17_a_database_that_crashes_under_load_loses_and_doubles_nothing() {
+    let postgres = private_postgres().await;
+    let setup = Setup {
+        cluster: Cluster::Private(&postgres),
+        ..Setup::default()
+    };
+    let shop = Shop::with(setup).await;
+    shop.buyer.stock("TEA", 100_000).await;
+    let over = Cell::new(false);
+
+    let outage = async {
+        for _ in 0..2 {
+            shop.buyer.buy(basket(&[("TEA", 1)], "pm_card_visa")).await;
+            postgres.restart_immediate().await;
+        }
+        over.set(true);
+    };
+    let (orders, ()) = join!(buy_until(&shop.buyer, &over), outage);
+
+    assert_delivered(&orders);
+    shop.assert_sound().await;
+}
+
+#[tokio::test]
+async fn every_service_is_told_to_stop_under_load_and_loses_nothing() {
+    rolling_restart(|unit| Box::pin(unit.stop())).await;
+}
+
+#[tokio::test]
+async fn every_service_is_killed_under_load_and_loses_nothing() {
+    rolling_restart(|unit| {
+        unit.kill();
+        Box::pin(std::future::ready(()))
+    })
+    .await;
+}
+
+async fn rolling_restart(
+    end: impl Fn(&mut tradepost_e2e::Unit) -> futures::future::LocalBoxFuture<'_, ()>,
+) {
+    let mut shop = Shop::open().await;
+    shop.buyer.stock("TEA", 100_000).await;
+    let (buyer, over) = (shop.buyer.clone(), Cell::new(false));
+
+    let restarts = async {
+        for service in Service::ALL {
+            buyer.buy(basket(&[("TEA", 1)], "pm_card_visa")).await;
+            let unit = shop.unit_mut(service);
+            end(unit).await;
+            unit.start().await;
+        }
+        over.set(true);
+    };
+    let (orders, ()) = join!(buy_until(&buyer, &over), restarts);
+
+    assert_delivered(&orders);
+    shop.assert_sound().await;
+}
+
+/// Buys until the trouble is over, and returns how every order ended.
+async fn buy_until(buyer: &Buyer, over: &Cell<bool>) -> Vec<Order> {
+    let one_by_one = || async {
+        let mut orders = Vec::new();
+        while !over.get() {
+            orders.push(buyer.buy(basket(&[("TEA", 1)], "pm_card_visa")).await);
+        }
+        orders
+    };
+    join_all((0..BUYERS).map(|_| one_by_one())).await.concat()
+}
+
+fn assert_delivered(orders: &[Order]) {
+    assert!(
+        orders.len() >= BUYERS,
+        "{} orders are no load",
+        orders.len()
+    );
+    for order in orders {
+        assert_eq!(order.state(), OrderState::Delivered, "{order:?}");
+    }
+}
