@@ -7,7 +7,8 @@ use tradepost_types::{Currency, Money};
 
 use crate::support::{Sale, Till, Workers, stripe};
 
-const HANG: u64 = 600;
+/// Longer than a call may take.
+const HANG: u64 = 2_500;
 
 async fn authorised_once_despite(faults: Vec<(Op, Fault)>) -> (Till, Sale) {
     let till = Till::open().await;

@@ -62,9 +62,9 @@ async fn nothing_secret_is_logged_whatever_happens() {
     let _logging = tracing::subscriber::set_default(subscriber);
     let till = Till::listening().await;
 
-    till.fault(Op::Create, Fault::TimeoutAfter { hang_ms: 600 });
+    till.fault(Op::Create, Fault::TimeoutAfter { hang_ms: 2_500 });
     let sale = till.captured_on(CARD, 1_000).await;
-    till.fault(Op::Refund, Fault::TimeoutBefore { hang_ms: 600 });
+    till.fault(Op::Refund, Fault::TimeoutBefore { hang_ms: 2_500 });
     till.refund(sale, "1", None).await.unwrap();
     till.heard(sale, "payment.refund_succeeded").await;
     let declined = Sale::new();

@@ -4,28 +4,26 @@ mod books;
 mod hook;
 mod receiver;
 mod sale;
+mod site;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
-use tradepost_messaging::{
-    Delivery, HandleError, Handler, Message, Messaging, MessagingConfig, Outgoing,
-};
+use tradepost_messaging::{Delivery, HandleError, Handler, Message, Outgoing};
 use tradepost_payment::adapters::amqp::subscription;
 use tradepost_payment::adapters::grpc::PaymentApi;
-use tradepost_payment::adapters::postgres::{MIGRATOR, Pace, PgPayments};
+use tradepost_payment::adapters::postgres::{Pace, PgPayments};
 use tradepost_payment::adapters::stripe::hint::StripeWebhooks;
-use tradepost_payment::adapters::stripe::{Stripe, StripeOptions};
 use tradepost_payment::application::{CallProvider, Limits, Sweep, TakeWebhook};
 use tradepost_payment::metrics::Metrics;
-use tradepost_postgres::{Database, idempotency};
+use tradepost_postgres::Database;
 use tradepost_proto::payment::v1 as pb;
 use tradepost_proto::payment::v1::payment_service_server::PaymentService;
 use tradepost_proto::routing::Command;
 use tradepost_provider_sim::witness::PaymentSums;
-use tradepost_provider_sim::{Config, Fault, Op, Rule, Running, Simulator, WebhookTarget};
+use tradepost_provider_sim::{Fault, Op, Rule, Running, WebhookTarget};
 use tradepost_service::error::ErrorDetails;
 use tradepost_service::{Clock, TENANT, Tasks};
 use tradepost_telemetry::Registry;
@@ -35,6 +33,8 @@ use tradepost_types::TenantId;
 pub(crate) use self::hook::{Hook, signed};
 use self::receiver::receiver;
 pub(crate) use self::sale::{Sale, gbp};
+use self::site::Site;
+pub(crate) use self::site::{fresh_database, messaging, patient, stripe};
 
 pub(crate) const SECRET_KEY: &str = "sk_test_sim";
 pub(crate) const WEBHOOK_SECRET: &str = "whsec_new";
@@ -55,59 +55,6 @@ impl Drop for Till {
     fn drop(&mut self) {
         self.stop.cancel();
     }
-}
-
-pub(crate) async fn fresh_database() -> TestDatabase {
-    let extra = [
-        (idempotency::SCHEMA, &idempotency::MIGRATOR),
-        ("messaging", &tradepost_messaging::MIGRATOR),
-    ];
-    tradepost_testkit::database(&MIGRATOR, &extra).await
-}
-
-/// What a till stands on.
-struct Site {
-    database: TestDatabase,
-    sim: Arc<Running>,
-    tenant: TenantId,
-    broker: Option<Broker>,
-}
-
-impl Site {
-    async fn new() -> Self {
-        Self {
-            database: fresh_database().await,
-            sim: Arc::new(Simulator::start(Config::default()).await.unwrap()),
-            tenant: TenantId::new(),
-            broker: None,
-        }
-    }
-}
-
-/// The messages of a service; without a broker they stay in its outbox.
-pub(crate) fn messaging(
-    broker: Option<&Broker>,
-    database: &Database,
-    service: &'static str,
-    registry: &Registry,
-) -> Messaging {
-    let mut config = MessagingConfig::default();
-    if let Some(broker) = broker {
-        config.url = broker.url();
-        config.namespace = Some(broker.namespace().to_owned());
-    }
-    registry.with(|registry| Messaging::new(config, database.clone(), service, registry))
-}
-
-/// The provider as the service sees it.
-pub(crate) fn stripe(sim: &Running) -> Stripe {
-    let options = StripeOptions {
-        base_url: sim.url().parse().unwrap(),
-        secret_key: SECRET_KEY.into(),
-        connect_timeout: Duration::from_secs(1),
-        timeout: Duration::from_millis(300),
-    };
-    Stripe::new(options).unwrap()
 }
 
 /// Whether the till's workers run.
@@ -162,11 +109,11 @@ impl Till {
     }
 
     fn on(site: Site, workers: Workers) -> Self {
-        let database = Database::connect_lazy(&site.database.config(), "payment-test").unwrap();
+        let database = patient(&site.database);
         let registry = Registry::new("payment");
         let mut messaging = messaging(site.broker.as_ref(), &database, "payment", &registry);
         let pace = Pace {
-            lease: Duration::from_millis(700),
+            lease: Duration::from_secs(3),
             backoff_min: Duration::from_millis(20),
             backoff_max: Duration::from_millis(200),
         };

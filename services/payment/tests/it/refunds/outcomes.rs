@@ -1,13 +1,16 @@
 //! What the provider does with a refund: hangs, takes its time, refuses, changes its mind.
 
+use tradepost_payment::ports::{About, CardProvider, Key};
 use tradepost_proto::payment::event::v1 as event;
 use tradepost_proto::payment::v1::RefundState;
 use tradepost_provider_sim::{Fault, Op};
+use tradepost_types::{Currency, Money, RefundId};
 
 use super::refusal;
-use crate::support::{Till, gbp};
+use crate::support::{Till, gbp, stripe};
 
-const HANG: u64 = 600;
+/// Longer than a call may take.
+const HANG: u64 = 2_500;
 
 #[tokio::test]
 async fn e05_a_refund_that_hung_is_asked_for_and_made_once() {
@@ -36,16 +39,42 @@ async fn e05_a_refund_that_hung_is_asked_for_and_made_once() {
 }
 
 #[tokio::test]
+async fn e05_a_refund_whose_process_died_before_saving_is_not_made_twice() {
+    let till = Till::open().await;
+    let sale = till.captured(1_000).await;
+    let id = RefundId::new();
+    let about = About {
+        key: Key {
+            tenant: till.tenant,
+            payment: sale.payment,
+        },
+        order: sale.order,
+        amount: Money::new(400, Currency::GBP),
+        payment_method: None,
+    };
+    let intent = till.witnessed(sale).intents[0].clone();
+    // The call that nobody lived to note.
+    let unnoticed = stripe(&till.sim).refund(about, &intent, id).await;
+    assert!(unnoticed.is_ok());
+
+    till.send(sale, &sale.refund(id, Some(400))).await;
+
+    till.heard(sale, "payment.refund_succeeded").await;
+    let seen = till.witnessed(sale);
+    assert_eq!((seen.refunded.count, seen.refunded.amount), (1, 400));
+    assert_eq!(till.balance("provider_receivable").await, 600);
+}
+
+#[tokio::test]
 async fn a_slow_refund_is_asked_for_until_it_is_done() {
     let till = Till::open().await;
     let sale = till.captured_on("pm_card_pendingRefund", 1_000).await;
 
     till.refund(sale, "1", Some(400)).await.unwrap();
 
-    till.refunds_in(sale, RefundState::Submitted, 1).await;
-    assert_eq!(till.balance("refunds_pending").await, -400);
     till.heard(sale, "payment.refund_succeeded").await;
     assert_eq!(till.witnessed(sale).refunded.count, 1);
+    assert_eq!(till.said(sale).await.len(), 3, "told once");
     assert_eq!(till.balance("refunds_pending").await, 0);
 }
 
