@@ -5,9 +5,9 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 use tradepost_proto::shipping::v1::ShipmentState;
-use tradepost_shipping::adapters::table_rate::RETURN_REGION;
+use tradepost_shipping::adapters::mishaps::RETURN_REGION;
 use tradepost_testkit::{assert_tenancy, eventually};
-use tradepost_types::{OrderId, ShipmentId};
+use tradepost_types::OrderId;
 
 use crate::support::{AT_ONCE, Depot, NEVER, fresh_database};
 
@@ -172,20 +172,6 @@ async fn of_void_and_hand_over_at_one_instant_one_wins() {
         );
     }
     stop.cancel();
-}
-
-#[tokio::test]
-async fn a_second_parcel_for_one_order_is_refused_by_the_database() {
-    let depot = Depot::open(NEVER).await;
-    let order = OrderId::new();
-    let mut second = depot.book(order, "");
-    second.shipment = ShipmentId::derive(order.as_uuid(), "shipment/2");
-
-    depot.carry_out.run(&[depot.book(order, "")]).await.unwrap();
-    let refused = depot.carry_out.run(&[second]).await;
-
-    let error = format!("{:?}", refused.unwrap_err());
-    assert!(error.contains("shipments_one_per_order"), "{error}");
 }
 
 #[tokio::test]
