@@ -103,3 +103,6 @@ impl Carrier for Mishaps {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -50,7 +50,7 @@ const PATIENCE: Patience = Patience {
 
 /// The service without its process: nothing consumes, nothing leaves the outbox.
 pub(crate) struct Depot {
-    _test_database: TestDatabase,
+    pub(crate) test_database: TestDatabase,
     pub(crate) database: Database,
     pub(crate) store: Shipments,
     pub(crate) carry_out: CarryOut,
@@ -82,7 +82,7 @@ impl Depot {
         let store: Shipments = Arc::new(PgShipments::new(database.clone(), messaging.outbox()));
         let courier = Courier::new(carrier, PATIENCE, Metrics::default());
         Self {
-            _test_database: test_database,
+            test_database,
             database,
             carry_out: CarryOut::new(store.clone(), courier.clone(), Metrics::default()),
             api: ShippingApi::new(store.clone(), courier.clone()),
@@ -95,6 +95,11 @@ impl Depot {
     /// Lets the carrier's clock tick until the token is cancelled.
     pub(crate) fn start_clock(&self, stop: CancellationToken) {
         tokio::spawn(self.clock().run(stop));
+    }
+
+    /// The use case once more, for a consumer to own.
+    pub(crate) fn another_carry_out(&self) -> CarryOut {
+        CarryOut::new(self.store.clone(), self.courier.clone(), Metrics::default())
     }
 
     pub(crate) fn clock(&self) -> MoveParcels {

@@ -6,10 +6,10 @@ use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 use tradepost_proto::shipping::v1::ShipmentState;
 use tradepost_shipping::adapters::mishaps::RETURN_REGION;
-use tradepost_testkit::{assert_tenancy, eventually};
+use tradepost_testkit::eventually;
 use tradepost_types::OrderId;
 
-use crate::support::{AT_ONCE, Depot, NEVER, fresh_database};
+use crate::support::{AT_ONCE, Depot, NEVER};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -172,16 +172,4 @@ async fn of_void_and_hand_over_at_one_instant_one_wins() {
         );
     }
     stop.cancel();
-}
-
-#[tokio::test]
-async fn every_table_is_closed_to_other_tenants() {
-    let across_tenants = [
-        "messaging.outbox",
-        "messaging.inbox",
-        "messaging.retries",
-        "messaging.parked",
-        "public.shipments_due",
-    ];
-    assert_tenancy(&fresh_database().await, &across_tenants).await;
 }

@@ -97,3 +97,6 @@ fn poison(field: &str, fault: &str) -> HandleError {
         detail: format!("{field}: {fault}"),
     }
 }
+
+#[cfg(test)]
+mod tests;
