@@ -73,7 +73,9 @@ impl Courier {
     ) -> Vec<Result<Option<Details>, CarrierError>> {
         let until = Instant::now() + self.attempt_time();
         let attempts = asks.into_iter().map(|(id, ask)| async move {
+            tradepost_crash::point("shipping.before_carrier");
             let done = timeout_at(until, self.attempt(id, &ask)).await;
+            tradepost_crash::point("shipping.after_carrier");
             let done = done.unwrap_or_else(|late| Err(CarrierError::Unknown(late.into())));
             self.metrics.carrier_asked(done.as_ref().err());
             done
