@@ -98,11 +98,14 @@ fn target(tenant: TenantId, order: OrderId) -> Target {
     }
 }
 
-/// A change that is tried again for as long as others are in the way, as the port allows.
+/// A change that is tried again for as long as others are in the way, as the port allows. One that
+/// no message brought is no repetition to the store, and so may not follow an unknown outcome.
 async fn change(store: &dyn ShipmentStore, targets: &[Target], decide: Decide<'_>) {
+    let repeatable = targets.iter().all(|target| target.cause.is_some());
     loop {
         match store.change(targets, decide).await {
             Err(StoreError::Contended(_)) => tokio::task::yield_now().await,
+            Err(StoreError::Unavailable(_)) if repeatable => tokio::task::yield_now().await,
             done => return done.unwrap(),
         }
     }
