@@ -10,10 +10,11 @@ use tradepost_service::{CommonConfig, GrpcServer, Program, Runtime};
 
 use crate::adapters::amqp;
 use crate::adapters::grpc::ShippingApi;
+use crate::adapters::mishaps::Mishaps;
 use crate::adapters::postgres::{MIGRATOR, PgShipments};
 use crate::adapters::table_rate::TableRate;
-use crate::application::{CarryOut, MoveParcels};
-use crate::config::ShippingConfig;
+use crate::application::{CarryOut, Courier, MoveParcels, Patience};
+use crate::config::{PatienceConfig, ShippingConfig};
 use crate::metrics::Metrics;
 use crate::ports::{AnyCarrier, Shipments};
 
@@ -44,13 +45,15 @@ impl Program for ShippingProgram {
         let metrics = Metrics::register(&runtime.registry);
         let store: Shipments = Arc::new(PgShipments::new(backend.database(), backend.outbox()));
         let carrier: AnyCarrier = Arc::new(TableRate::new(config.carrier.clone()));
-        let carry_out = CarryOut::new(store.clone(), carrier.clone(), metrics.clone());
+        let carrier: AnyCarrier = Arc::new(Mishaps::new(carrier, config.mishaps.clone()));
+        let courier = Courier::new(carrier, patience(&config.patience), metrics.clone());
+        let carry_out = CarryOut::new(store.clone(), courier.clone(), metrics.clone());
         backend.subscribe(amqp::subscription(
             carry_out,
             config.limits.command_batch_max,
         ));
-        move_parcels(&config, &runtime, (store.clone(), carrier.clone()), metrics);
-        let api = ShippingApi::new(store, carrier);
+        move_parcels(&config, &runtime, (store.clone(), courier.clone()), metrics);
+        let api = ShippingApi::new(store, courier);
         let server = GrpcServer::new(&runtime)
             .descriptor(FILE_DESCRIPTOR_SET)
             .service(ShippingServiceServer::new(api));
@@ -62,15 +65,24 @@ impl Program for ShippingProgram {
     }
 }
 
+const fn patience(config: &PatienceConfig) -> Patience {
+    Patience {
+        call: Duration::from_millis(config.call_timeout_ms),
+        tries_max: config.tries_max,
+        pause_min: Duration::from_millis(config.pause_min_ms),
+        pause_max: Duration::from_millis(config.pause_max_ms),
+    }
+}
+
 fn move_parcels(
     config: &ShippingConfig,
     runtime: &Runtime,
-    (store, carrier): (Shipments, AnyCarrier),
+    (store, courier): (Shipments, Courier),
     metrics: Metrics,
 ) {
     let limits = &config.limits;
     let poll = Duration::from_millis(limits.clock_poll_ms);
-    let clock = MoveParcels::new(store, carrier, metrics, poll, limits.clock_batch_max);
+    let clock = MoveParcels::new(store, courier, metrics, poll, limits.clock_batch_max);
     let run = clock.run(runtime.shutdown.clone());
     runtime.tasks.spawn("carrier-clock", run);
 }

@@ -25,6 +25,14 @@ pub struct ShippingConfig {
     #[garde(dive)]
     #[serde(default)]
     pub carrier: CarrierConfig,
+    /// How long the carrier is waited for.
+    #[garde(dive)]
+    #[serde(default)]
+    pub patience: PatienceConfig,
+    /// What goes wrong on the way, for rehearsals.
+    #[garde(dive)]
+    #[serde(default)]
+    pub mishaps: MishapsConfig,
     /// Limits of this process.
     #[garde(dive)]
     #[serde(default)]
@@ -58,6 +66,50 @@ impl Default for CarrierConfig {
             deliver_after_ms: 5_000,
         }
     }
+}
+
+/// How long the carrier is waited for.
+#[derive(Debug, Clone, Deserialize, Serialize, Validate)]
+#[serde(default, deny_unknown_fields)]
+pub struct PatienceConfig {
+    /// For one call.
+    #[garde(range(min = 1, max = 30_000))]
+    pub call_timeout_ms: u64,
+    /// How many tries follow each other at once; what is left is asked again later.
+    #[garde(range(min = 1, max = 5))]
+    pub tries_max: u32,
+    /// The pause before it is asked again; it doubles with every attempt, for ever.
+    #[garde(range(min = 10, max = 60_000))]
+    pub pause_min_ms: u64,
+    /// The longest pause.
+    #[garde(range(min = 10, max = 3_600_000))]
+    pub pause_max_ms: u64,
+}
+
+impl Default for PatienceConfig {
+    fn default() -> Self {
+        Self {
+            call_timeout_ms: 1_000,
+            tries_max: 2,
+            pause_min_ms: 1_000,
+            pause_max_ms: 60_000,
+        }
+    }
+}
+
+/// How many of a thousand parcels meet which mishap. Which ones follows from their ids.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, Validate)]
+#[serde(default, deny_unknown_fields)]
+pub struct MishapsConfig {
+    /// An exception before the door, and then another attempt.
+    #[garde(range(max = 1_000))]
+    pub exceptions_per_mille: u32,
+    /// Back to the sender.
+    #[garde(range(max = 1_000))]
+    pub returns_per_mille: u32,
+    /// Lost, out of those that are not returned.
+    #[garde(range(max = 1_000))]
+    pub losses_per_mille: u32,
 }
 
 /// Limits of this process.

@@ -128,15 +128,19 @@ impl Shop {
     /// # Panics
     /// If the auditor finds anything, or cannot look.
     pub async fn assert_sound(&self) {
-        let findings = self.audit().await;
+        self.assert_sound_but_for(0).await;
+    }
+
+    /// The same in a shop where exactly so many messages are poison, and parked.
+    ///
+    /// # Panics
+    /// If the auditor finds anything else, or cannot look.
+    pub async fn assert_sound_but_for(&self, poison: u64) {
+        let findings = self.audit(poison).await;
         assert_eq!(findings.verdict(), Verdict::Clean, "{findings}");
     }
 
-    /// What the auditor finds when nothing moves any more.
-    ///
-    /// # Panics
-    /// If it cannot look.
-    pub async fn audit(&self) -> Findings {
+    async fn audit(&self, parked_expected: u64) -> Findings {
         let server = self.databases[&Service::Order].admin_url();
         let named = |(service, database): (&Service, &TestDatabase)| {
             let name = format!("{}={}", service.name(), database.name());
@@ -145,6 +149,7 @@ impl Shop {
         let targets = Targets {
             databases: self.databases.iter().map(named).collect(),
             wait: SOON,
+            parked_expected,
             ..Targets::new(server.expose_secret(), &self.provider_log)
         };
         audit(&targets).await.unwrap()

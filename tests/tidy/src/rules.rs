@@ -40,6 +40,7 @@ const NAMES: &[(&str, &[&str])] = &[
             "proto/",
             "crates/service/",
             "crates/telemetry/",
+            "tests/e2e/",
             "/adapters/grpc",
             "/adapters/inventory",
             "services/gateway/src/upstream",

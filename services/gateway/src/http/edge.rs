@@ -22,7 +22,7 @@ use super::router::{Gateway, Shared};
 use crate::metrics::{Counted, Metrics};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The name by which a caller's own id is no longer than this.
+/// A caller's own id is no longer than this.
 const REQUEST_ID_LEN_MAX: usize = 128;
 /// W3C Trace Context, level 2: which trace a request became a part of.
 const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");

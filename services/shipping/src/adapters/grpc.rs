@@ -9,7 +9,8 @@ use tradepost_proto::shipping::v1 as pb;
 use tradepost_proto::shipping::v1::shipping_service_server::ShippingService;
 use tradepost_service::{Clock, RequestContext};
 
-use crate::ports::{AnyCarrier, Shipments};
+use crate::application::{Courier, record_report};
+use crate::ports::Shipments;
 
 /// The domain of this service's errors.
 pub(crate) const DOMAIN: &str = "shipping.tradepost";
@@ -17,17 +18,17 @@ pub(crate) const DOMAIN: &str = "shipping.tradepost";
 /// The service's calls.
 pub struct ShippingApi {
     store: Shipments,
-    carrier: AnyCarrier,
+    courier: Courier,
     clock: Clock,
 }
 
 impl ShippingApi {
     /// Calls that read and write this store and ask this carrier.
     #[must_use]
-    pub const fn new(store: Shipments, carrier: AnyCarrier) -> Self {
+    pub const fn new(store: Shipments, courier: Courier) -> Self {
         Self {
             store,
-            carrier,
+            courier,
             clock: Clock::system(),
         }
     }
@@ -54,12 +55,10 @@ impl ShippingService for ShippingApi {
     ) -> Result<Response<pb::ListRatesResponse>, Status> {
         RequestContext::from_metadata(request.metadata())?;
         let (country, grams, currency) = parse::rates(request.get_ref())?;
-        let quote = self
-            .carrier
-            .quote(country, grams, currency)
-            .map_err(status::rate)?;
+        let offer = self.courier.quote(country, grams, currency).await;
+        let offer = offer.map_err(status::carrier)?;
         Ok(Response::new(pb::ListRatesResponse {
-            rates: vec![render::rate(quote)],
+            rates: vec![render::rate(offer)],
         }))
     }
 
@@ -69,11 +68,8 @@ impl ShippingService for ShippingApi {
     ) -> Result<Response<pb::RecordTrackingEventResponse>, Status> {
         let tenant = RequestContext::from_metadata(request.metadata())?.tenant;
         let (key, id, update) = parse::update(request.get_ref(), self.clock.now())?;
-        let stored = self
-            .store
-            .report(tenant, id, &key, update)
-            .await
-            .map_err(status::render)?;
+        let stored = record_report(&*self.store, (tenant, id), &key, update).await;
+        let stored = stored.map_err(status::render)?;
         let shipment = Some(render::shipment(stored));
         Ok(Response::new(pb::RecordTrackingEventResponse { shipment }))
     }

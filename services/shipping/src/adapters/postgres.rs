@@ -1,6 +1,7 @@
 //! The store on PostgreSQL: one row a shipment, one transaction a method.
 
-mod document;
+mod desk;
+mod row;
 mod store;
 
 use sqlx::migrate::Migrator;

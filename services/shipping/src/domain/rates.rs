@@ -2,53 +2,8 @@
 
 use tradepost_types::{Currency, Money};
 
-/// How far away a country is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Zone {
-    /// Great Britain.
-    Domestic,
-    /// The rest of Europe.
-    Europe,
-    /// Everywhere else.
-    World,
-}
-
-/// The countries of the zone Europe.
-const EUROPE: &[&str] = &[
-    "AD", "AL", "AT", "BA", "BE", "BG", "CH", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FO", "FR",
-    "GG", "GI", "GR", "HR", "HU", "IE", "IM", "IS", "IT", "JE", "LI", "LT", "LU", "LV", "MC", "MD",
-    "ME", "MK", "MT", "NL", "NO", "PL", "PT", "RO", "RS", "SE", "SI", "SK", "SM", "UA", "VA",
-];
-
-impl Zone {
-    /// The zone of an ISO 3166-1 alpha-2 code.
-    #[must_use]
-    pub fn of(country_code: &str) -> Self {
-        match country_code {
-            "GB" => Self::Domestic,
-            code if EUROPE.contains(&code) => Self::Europe,
-            _ => Self::World,
-        }
-    }
-
-    /// The word that callers see.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Domestic => "domestic",
-            Self::Europe => "europe",
-            Self::World => "world",
-        }
-    }
-}
-
-/// Why there is no rate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum RateError {
-    /// Heavier than [`Rates::WEIGHT_GRAMS_MAX`].
-    #[error("no carrier takes more than 1,000,000 kg in one booking")]
-    WeightTooLarge,
-}
+use super::parcel::Refusal;
+use super::zone::Zone;
 
 /// What one way of shipping costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,17 +33,17 @@ impl Rates {
     /// unit; a currency without decimals drops them, one with three gains a zero.
     ///
     /// # Errors
-    /// [`RateError::WeightTooLarge`].
+    /// [`Refusal::WeightTooLarge`], [`Refusal::DestinationNotServed`].
     pub fn quote(
         self,
         country_code: &str,
         weight_grams: i64,
         currency: Currency,
-    ) -> Result<Quote, RateError> {
+    ) -> Result<Quote, Refusal> {
         if weight_grams > Self::WEIGHT_GRAMS_MAX {
-            return Err(RateError::WeightTooLarge);
+            return Err(Refusal::WeightTooLarge);
         }
-        let zone = Zone::of(country_code);
+        let zone = Zone::of(country_code).ok_or(Refusal::DestinationNotServed)?;
         let (bands, per_further_30_kg, days_min, days_max) = match zone {
             Zone::Domestic => ([350, 550, 850, 1_500], 1_200, 1, 3),
             Zone::Europe => ([950, 1_450, 2_200, 4_500], 3_800, 3, 7),
@@ -133,17 +88,25 @@ mod tests {
     }
 
     #[test]
-    fn bands_include_their_upper_bound() {
-        for (grams, pence) in [
-            (0, 350),
-            (1_000, 350),
-            (1_001, 550),
-            (30_000, 1_500),
-            (30_001, 2_700),
-            (60_000, 2_700),
-            (60_001, 3_900),
-        ] {
-            assert_eq!(cost("GB", grams), pence, "{grams} g");
+    fn every_band_of_every_zone_includes_its_upper_bound() {
+        let edges = [
+            (0, [350, 950, 1_450]),
+            (1_000, [350, 950, 1_450]),
+            (1_001, [550, 1_450, 3_200]),
+            (5_000, [550, 1_450, 3_200]),
+            (5_001, [850, 2_200, 5_400]),
+            (10_000, [850, 2_200, 5_400]),
+            (10_001, [1_500, 4_500, 12_000]),
+            (30_000, [1_500, 4_500, 12_000]),
+            (30_001, [2_700, 8_300, 21_900]),
+            (60_000, [2_700, 8_300, 21_900]),
+            (60_001, [3_900, 12_100, 31_800]),
+        ];
+        for (grams, prices) in edges {
+            assert_eq!(
+                ["GB", "FR", "AU"].map(|country| cost(country, grams)),
+                prices
+            );
         }
     }
 
@@ -159,7 +122,15 @@ mod tests {
         assert!(Rates.quote("AU", max, Currency::GBP).is_ok());
         assert_eq!(
             Rates.quote("GB", max + 1, Currency::GBP),
-            Err(RateError::WeightTooLarge)
+            Err(Refusal::WeightTooLarge)
+        );
+    }
+
+    #[test]
+    fn a_code_that_names_no_country_is_not_served() {
+        assert_eq!(
+            Rates.quote("ZZ", 1, Currency::GBP),
+            Err(Refusal::DestinationNotServed)
         );
     }
 

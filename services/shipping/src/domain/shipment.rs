@@ -1,63 +1,14 @@
 //! A parcel from booking to its end.
 
-use std::fmt;
-
 use time::OffsetDateTime;
-use tradepost_types::{Money, OrderId, ShipmentId, TenantId};
+use tradepost_types::{OrderId, ShipmentId, TenantId};
 
+use super::news::{News, Verdict};
+use super::parcel::{Ask, Details, Errand, Parcel, Refusal};
 use super::state::State;
 
-/// The most tracking events that are kept of one parcel; later ones still move it.
+/// The most tracking events that are kept of one parcel: the first one and the newest.
 pub const TRACKING_MAX: usize = 200;
-
-/// Where a parcel goes. Personal data: its `Debug` shows nothing.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Address {
-    /// Who receives it.
-    pub recipient: String,
-    /// Street, house number, flat.
-    pub lines: Vec<String>,
-    /// Town.
-    pub city: String,
-    /// State, county or province.
-    pub region: String,
-    /// Postal code.
-    pub postal_code: String,
-    /// ISO 3166-1 alpha-2.
-    pub country_code: String,
-}
-
-impl fmt::Debug for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Address([redacted])")
-    }
-}
-
-/// What is booked: fixed when the label is made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Details {
-    /// Where it goes.
-    pub destination: Address,
-    /// The weight.
-    pub weight_grams: i64,
-    /// What the carrier charges.
-    pub cost: Money,
-    /// The carrier's label.
-    pub booking: Booking,
-}
-
-/// What a carrier gives for a booking.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Booking {
-    /// Which carrier.
-    pub carrier: String,
-    /// Which of its services.
-    pub service_level: String,
-    /// Its number for the parcel.
-    pub tracking_number: String,
-    /// Where the label is.
-    pub label_reference: String,
-}
 
 /// One thing that happened to a parcel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +20,9 @@ pub struct Tracking {
     /// When, by its clock.
     pub at: OffsetDateTime,
 }
+
+/// A carrier's report, before it is judged.
+pub type Update = Tracking;
 
 /// A parcel, or what is remembered in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,87 +39,29 @@ pub struct Shipment {
     pub details: Option<Details>,
     /// Why nothing was booked.
     pub failure: Option<String>,
+    /// What the carrier must still be asked.
+    pub errand: Option<Errand>,
     /// What happened, in the order in which it became known.
     pub tracking: Vec<Tracking>,
+    /// How often it was written; only the store counts.
+    pub version: i64,
 }
-
-/// What the order is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum News {
-    /// The carrier will fetch it.
-    Booked {
-        /// Which carrier.
-        carrier: String,
-        /// Its number for the parcel.
-        tracking_number: String,
-    },
-    /// Nobody takes it, and under this id nobody ever will.
-    BookingFailed {
-        /// Why.
-        reason: String,
-    },
-    /// The carrier has it.
-    HandedOver {
-        /// When.
-        at: OffsetDateTime,
-    },
-    /// It arrived.
-    Delivered {
-        /// When.
-        at: OffsetDateTime,
-    },
-    /// Something went wrong.
-    Exception {
-        /// What.
-        description: String,
-    },
-    /// It came back.
-    Returned,
-    /// It is lost.
-    Lost,
-    /// No parcel goes out, and none ever will.
-    Voided,
-    /// The carrier has it.
-    VoidRefused,
-}
-
-/// What a carrier's report does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// It moves the parcel, and the order is told this.
-    Moved(Vec<News>),
-    /// It is older than what is known: noted, and nothing moves.
-    Noted,
-    /// It was known already.
-    Known,
-    /// It cannot be.
-    Illegal,
-}
-
-/// A carrier's report, before it is judged.
-pub type Update = Tracking;
 
 /// The reason of a booking that comes after its void.
 const VOIDED_BEFORE: &str = "VOIDED_BEFORE";
 
 impl Shipment {
-    /// A parcel with a label.
+    /// A parcel that the carrier was asked to take and has not answered for; attempts go on.
     #[must_use]
-    pub fn book(tenant: TenantId, id: ShipmentId, order: OrderId, details: Details) -> Self {
-        let details = Some(details);
+    pub fn planned(tenant: TenantId, parcel: Parcel) -> Self {
+        let (id, order) = (parcel.id, parcel.order);
+        let errand = Some(Errand {
+            ask: Ask::Book(parcel),
+            attempts: 1,
+        });
         Self {
-            details,
-            ..Self::nothing(tenant, id, order, State::LabelReady)
-        }
-    }
-
-    /// What is remembered of a parcel that nobody takes.
-    #[must_use]
-    pub fn refused(tenant: TenantId, id: ShipmentId, order: OrderId, reason: &str) -> Self {
-        let failure = Some(reason.to_owned());
-        Self {
-            failure,
-            ..Self::nothing(tenant, id, order, State::Voided)
+            errand,
+            ..Self::nothing(tenant, id, order, State::Planned)
         }
     }
 
@@ -176,7 +72,6 @@ impl Shipment {
     }
 
     fn nothing(tenant: TenantId, id: ShipmentId, order: OrderId, state: State) -> Self {
-        let tracking = Vec::new();
         Self {
             tenant,
             id,
@@ -184,34 +79,147 @@ impl Shipment {
             state,
             details: None,
             failure: None,
-            tracking,
+            errand: None,
+            tracking: Vec::new(),
+            version: 0,
         }
     }
 
-    /// The answer to a booking of this id, the first time and every time.
+    /// The answer to a booking of this id, the first time and every time; none while the carrier
+    /// has not answered.
     #[must_use]
-    pub fn booking_answer(&self) -> News {
-        match (&self.details, &self.failure) {
+    pub fn booking_answer(&self) -> Option<News> {
+        if self.state == State::Planned {
+            return None;
+        }
+        let failed = |reason: &str| News::BookingFailed {
+            reason: reason.to_owned(),
+        };
+        Some(match (&self.details, &self.failure) {
             (Some(details), _) if self.state != State::Voided => News::Booked {
                 carrier: details.booking.carrier.clone(),
                 tracking_number: details.booking.tracking_number.clone(),
             },
-            (_, Some(reason)) => News::BookingFailed {
-                reason: reason.clone(),
-            },
-            (_, None) => News::BookingFailed {
-                reason: VOIDED_BEFORE.to_owned(),
-            },
+            (_, Some(reason)) => failed(reason),
+            (_, None) => failed(VOIDED_BEFORE),
+        })
+    }
+
+    /// The carrier gave a label. One for a parcel that was called off meanwhile is given back.
+    pub fn label(&mut self, details: Details) -> Option<News> {
+        match self.state {
+            State::Planned => {
+                self.state = State::LabelReady;
+                self.details = Some(details);
+                if !self.is_being_called_off() {
+                    self.errand = None;
+                }
+                self.booking_answer()
+            }
+            State::Voided => {
+                self.call_off();
+                None
+            }
+            State::LabelReady
+            | State::HandedOver
+            | State::InTransit
+            | State::OutForDelivery
+            | State::Delivered
+            | State::Exception
+            | State::ReturnedToSender
+            | State::Lost => None,
         }
     }
 
-    /// Calls the parcel off, if the carrier does not have it yet.
-    pub fn void(&mut self) -> News {
-        if self.state.is_handed_over() {
-            return News::VoidRefused;
+    /// Nobody takes the parcel. What is settled, or being called off, stays so.
+    pub fn refuse(&mut self, refusal: Refusal) -> Option<News> {
+        if self.state != State::Planned || self.is_being_called_off() {
+            return None;
         }
         self.state = State::Voided;
-        News::Voided
+        self.failure = Some(refusal.reason().to_owned());
+        self.errand = None;
+        // That the order has another parcel is seen after the carrier gave this one a label.
+        if refusal == Refusal::OrderHasShipment {
+            self.call_off();
+        }
+        self.booking_answer()
+    }
+
+    /// Calls the parcel off, if the carrier does not have it yet. There is no answer before the
+    /// carrier has agreed, because until then it may still fetch the parcel.
+    pub fn void(&mut self) -> Option<News> {
+        match self.state {
+            State::Planned | State::LabelReady => {
+                self.call_off();
+                None
+            }
+            State::Voided => Some(News::Voided),
+            State::HandedOver
+            | State::InTransit
+            | State::OutForDelivery
+            | State::Delivered
+            | State::Exception
+            | State::ReturnedToSender
+            | State::Lost => Some(News::VoidRefused),
+        }
+    }
+
+    fn call_off(&mut self) {
+        if !self.is_being_called_off() {
+            self.errand = Some(Errand {
+                ask: Ask::Cancel,
+                attempts: 0,
+            });
+        }
+    }
+
+    /// Whether the carrier is being asked to forget its booking.
+    #[must_use]
+    pub fn is_being_called_off(&self) -> bool {
+        matches!(&self.errand, Some(errand) if errand.ask == Ask::Cancel)
+    }
+
+    /// The carrier has forgotten its booking, or never had one.
+    pub fn cancelled(&mut self) -> Option<News> {
+        if !self.is_being_called_off() {
+            return None;
+        }
+        self.errand = None;
+        let waited = self.state != State::Voided;
+        self.state = State::Voided;
+        waited.then_some(News::Voided)
+    }
+
+    /// The carrier keeps its booking: it has the parcel, or will fetch it.
+    pub fn cancel_refused(&mut self) -> Option<News> {
+        match self.state {
+            State::LabelReady if self.is_being_called_off() => {
+                self.errand = None;
+                Some(News::VoidRefused)
+            }
+            State::Voided => {
+                self.errand = None;
+                None
+            }
+            // Without a label nobody can have handed it over: the carrier is asked again.
+            State::Planned
+            | State::LabelReady
+            | State::HandedOver
+            | State::InTransit
+            | State::OutForDelivery
+            | State::Delivered
+            | State::Exception
+            | State::ReturnedToSender
+            | State::Lost => None,
+        }
+    }
+
+    /// One more attempt at the errand begins.
+    pub const fn attempt(&mut self) {
+        if let Some(errand) = &mut self.errand {
+            errand.attempts = errand.attempts.saturating_add(1);
+        }
     }
 
     /// Takes a carrier's report. Reports may come late, twice and out of order.
@@ -220,9 +228,10 @@ impl Shipment {
             return Verdict::Known;
         }
         let newest = self.tracking.iter().map(|known| known.at).max();
-        let late = newest.is_some_and(|newest| update.at < newest);
-        if late && self.state.is_handed_over() {
-            self.note(update);
+        if newest.is_some_and(|newest| update.at < newest) {
+            if self.tracking.len() < TRACKING_MAX {
+                self.tracking.push(update);
+            }
             return Verdict::Noted;
         }
         if !self.state.may_become(update.state) {
@@ -230,13 +239,19 @@ impl Shipment {
         }
         let news = self.news_of(&update);
         self.state = update.state;
-        self.note(update);
+        self.errand = None;
+        if self.tracking.len() >= TRACKING_MAX {
+            self.tracking.remove(1);
+        }
+        self.tracking.push(update);
         Verdict::Moved(news)
     }
 
-    /// The order is told of the hand-over even when that scan was missed.
+    /// The order is told of the hand-over even when that scan was missed, and then that it is too
+    /// late to call the parcel off.
     fn news_of(&self, update: &Update) -> Vec<News> {
         let at = update.at;
+        let refused = self.is_being_called_off().then_some(News::VoidRefused);
         let missed = self.state == State::LabelReady && update.state != State::HandedOver;
         let hand_over = missed.then_some(News::HandedOver { at });
         let own = match update.state {
@@ -247,15 +262,13 @@ impl Shipment {
             }),
             State::ReturnedToSender => Some(News::Returned),
             State::Lost => Some(News::Lost),
-            State::LabelReady | State::InTransit | State::OutForDelivery | State::Voided => None,
+            State::Planned
+            | State::LabelReady
+            | State::InTransit
+            | State::OutForDelivery
+            | State::Voided => None,
         };
-        hand_over.into_iter().chain(own).collect()
-    }
-
-    fn note(&mut self, update: Update) {
-        if self.tracking.len() < TRACKING_MAX {
-            self.tracking.push(update);
-        }
+        refused.into_iter().chain(hand_over).chain(own).collect()
     }
 }
 

@@ -3,6 +3,8 @@
 /// Where a parcel stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
+    /// It was asked for; the carrier has not answered yet.
+    Planned,
     /// The carrier gave a label and a tracking number.
     LabelReady,
     /// The carrier has the parcel.
@@ -25,7 +27,8 @@ pub enum State {
 
 impl State {
     /// Every state, for tables.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
+        Self::Planned,
         Self::LabelReady,
         Self::HandedOver,
         Self::InTransit,
@@ -50,7 +53,10 @@ impl State {
             | (Self::HandedOver | Self::Exception, Self::InTransit | Self::OutForDelivery)
             | (Self::InTransit, Self::OutForDelivery | Self::Exception)
             | (Self::HandedOver | Self::OutForDelivery, Self::Exception) => true,
-            (
+            // Without a label there is nothing to report; the label itself is no report.
+            (Self::Planned, _)
+            | (_, Self::Planned)
+            | (
                 Self::LabelReady,
                 Self::LabelReady
                 | Self::OutForDelivery
@@ -74,13 +80,14 @@ impl State {
     /// Whether the carrier has, or had, the parcel.
     #[must_use]
     pub const fn is_handed_over(self) -> bool {
-        !matches!(self, Self::LabelReady | Self::Voided)
+        !matches!(self, Self::Planned | Self::LabelReady | Self::Voided)
     }
 
     /// The name that tables hold.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Planned => "planned",
             Self::LabelReady => "label_ready",
             Self::HandedOver => "handed_over",
             Self::InTransit => "in_transit",
@@ -107,7 +114,8 @@ mod tests {
     #[test]
     fn every_pair_of_states_is_as_the_table_says() {
         use State as S;
-        let legal: [(S, &[S]); 9] = [
+        let legal: [(S, &[S]); 10] = [
+            (S::Planned, &[]),
             (S::LabelReady, &[S::HandedOver, S::InTransit]),
             (
                 S::HandedOver,

@@ -1,4 +1,4 @@
-//! The service against a real PostgreSQL.
+//! The service against a real PostgreSQL and a real RabbitMQ.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,6 +8,12 @@
     reason = "a test fails by panicking"
 )]
 
+mod bounds;
+mod broker;
 mod calls;
+mod carrier;
+mod moody;
+mod store_contract;
+mod store_on_postgres;
 mod support;
 mod voyages;

@@ -14,13 +14,14 @@ use tradepost_proto::shipping::v1::shipping_service_server::ShippingService;
 use tradepost_service::TENANT;
 use tradepost_service::error::ErrorDetails;
 use tradepost_shipping::adapters::grpc::ShippingApi;
+use tradepost_shipping::adapters::mishaps::Mishaps;
 use tradepost_shipping::adapters::postgres::{MIGRATOR, PgShipments};
 use tradepost_shipping::adapters::table_rate::TableRate;
-use tradepost_shipping::application::{Action, CarryOut, Command, MoveParcels};
-use tradepost_shipping::config::CarrierConfig;
-use tradepost_shipping::domain::Address;
+use tradepost_shipping::application::{Action, CarryOut, Command, Courier, MoveParcels, Patience};
+use tradepost_shipping::config::{CarrierConfig, MishapsConfig};
+use tradepost_shipping::domain::{Address, Parcel};
 use tradepost_shipping::metrics::Metrics;
-use tradepost_shipping::ports::{AnyCarrier, Parcel, Shipments};
+use tradepost_shipping::ports::{AnyCarrier, Shipments};
 use tradepost_testkit::TestDatabase;
 use tradepost_types::{Currency, OrderId, ShipmentId, TenantId};
 
@@ -39,15 +40,23 @@ pub(crate) const NEVER: CarrierConfig = CarrierConfig {
     deliver_after_ms: 86_400_000,
 };
 
+/// One short try an attempt, so that the durable attempts are what is tested.
+const PATIENCE: Patience = Patience {
+    call: Duration::from_millis(200),
+    tries_max: 1,
+    pause_min: Duration::from_millis(10),
+    pause_max: Duration::from_millis(10),
+};
+
 /// The service without its process: nothing consumes, nothing leaves the outbox.
 pub(crate) struct Depot {
-    _test_database: TestDatabase,
+    pub(crate) test_database: TestDatabase,
     pub(crate) database: Database,
     pub(crate) store: Shipments,
     pub(crate) carry_out: CarryOut,
     pub(crate) api: ShippingApi,
     pub(crate) tenant: TenantId,
-    carrier: AnyCarrier,
+    courier: Courier,
 }
 
 pub(crate) async fn fresh_database() -> TestDatabase {
@@ -60,30 +69,43 @@ pub(crate) async fn fresh_database() -> TestDatabase {
 
 impl Depot {
     pub(crate) async fn open(clock: CarrierConfig) -> Self {
+        let carrier = Arc::new(TableRate::new(clock));
+        Self::with(Arc::new(Mishaps::new(carrier, MishapsConfig::default()))).await
+    }
+
+    pub(crate) async fn with(carrier: AnyCarrier) -> Self {
         let test_database = fresh_database().await;
         let database = Database::connect_lazy(&test_database.config(), "shipping-test").unwrap();
         let config = MessagingConfig::default();
         let mut registry = Registry::default();
         let messaging = Messaging::new(config, database.clone(), "shipping", &mut registry);
         let store: Shipments = Arc::new(PgShipments::new(database.clone(), messaging.outbox()));
-        let carrier: AnyCarrier = Arc::new(TableRate::new(clock));
+        let courier = Courier::new(carrier, PATIENCE, Metrics::default());
         Self {
-            _test_database: test_database,
+            test_database,
             database,
-            carry_out: CarryOut::new(store.clone(), carrier.clone(), Metrics::default()),
-            api: ShippingApi::new(store.clone(), carrier.clone()),
+            carry_out: CarryOut::new(store.clone(), courier.clone(), Metrics::default()),
+            api: ShippingApi::new(store.clone(), courier.clone()),
             tenant: TenantId::new(),
             store,
-            carrier,
+            courier,
         }
     }
 
     /// Lets the carrier's clock tick until the token is cancelled.
     pub(crate) fn start_clock(&self, stop: CancellationToken) {
-        let (store, carrier) = (self.store.clone(), self.carrier.clone());
+        tokio::spawn(self.clock().run(stop));
+    }
+
+    /// The use case once more, for a consumer to own.
+    pub(crate) fn another_carry_out(&self) -> CarryOut {
+        CarryOut::new(self.store.clone(), self.courier.clone(), Metrics::default())
+    }
+
+    pub(crate) fn clock(&self) -> MoveParcels {
+        let (store, courier) = (self.store.clone(), self.courier.clone());
         let tick = Duration::from_millis(10);
-        let clock = MoveParcels::new(store, carrier, Metrics::default(), tick, 100);
-        tokio::spawn(clock.run(stop));
+        MoveParcels::new(store, courier, Metrics::default(), tick, 100)
     }
 
     pub(crate) fn call<T>(&self, message: T) -> Request<T> {

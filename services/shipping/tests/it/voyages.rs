@@ -5,11 +5,11 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 use tradepost_proto::shipping::v1::ShipmentState;
-use tradepost_shipping::adapters::table_rate::RETURN_REGION;
-use tradepost_testkit::{assert_tenancy, eventually};
-use tradepost_types::{OrderId, ShipmentId};
+use tradepost_shipping::adapters::mishaps::RETURN_REGION;
+use tradepost_testkit::eventually;
+use tradepost_types::OrderId;
 
-use crate::support::{AT_ONCE, Depot, NEVER, fresh_database};
+use crate::support::{AT_ONCE, Depot, NEVER};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -172,30 +172,4 @@ async fn of_void_and_hand_over_at_one_instant_one_wins() {
         );
     }
     stop.cancel();
-}
-
-#[tokio::test]
-async fn a_second_parcel_for_one_order_is_refused_by_the_database() {
-    let depot = Depot::open(NEVER).await;
-    let order = OrderId::new();
-    let mut second = depot.book(order, "");
-    second.shipment = ShipmentId::derive(order.as_uuid(), "shipment/2");
-
-    depot.carry_out.run(&[depot.book(order, "")]).await.unwrap();
-    let refused = depot.carry_out.run(&[second]).await;
-
-    let error = format!("{:?}", refused.unwrap_err());
-    assert!(error.contains("shipments_one_per_order"), "{error}");
-}
-
-#[tokio::test]
-async fn every_table_is_closed_to_other_tenants() {
-    let across_tenants = [
-        "messaging.outbox",
-        "messaging.inbox",
-        "messaging.retries",
-        "messaging.parked",
-        "public.shipments_due",
-    ];
-    assert_tenancy(&fresh_database().await, &across_tenants).await;
 }

@@ -13,3 +13,4 @@ mod edge_cases;
 mod orders;
 mod outages;
 mod races;
+mod rest;

@@ -33,7 +33,7 @@ async fn a_declined_card_gives_the_stock_back() {
     let order = shop.buyer.buy(declined).await;
 
     assert_eq!(order.state(), OrderState::Rejected);
-    assert_eq!(order.reject_reason, "PAYMENT_DECLINED", "{order:?}");
+    assert_eq!(order.reject_reason, "INSUFFICIENT_FUNDS", "{order:?}");
     let stock = shop.buyer.stock_of("TEA").await;
     assert_eq!((stock.on_hand, stock.reserved), (10, 0));
     shop.assert_sound().await;
@@ -128,6 +128,7 @@ async fn an_order_is_cancelled_in_every_state_it_can_be_seen_in() {
         OrderState::Capturing,
         OrderState::Shipped,
     ];
+    let mut cancelled = 0;
     for seen in states {
         let placed = shop
             .buyer
@@ -141,11 +142,22 @@ async fn an_order_is_cancelled_in_every_state_it_can_be_seen_in() {
         let answer = shop.buyer.cancel(id).await;
         let order = shop.buyer.ended(id).await;
 
-        match answer {
-            Ok(_) => assert_eq!(order.state(), OrderState::Cancelled, "{seen:?}"),
-            Err(_too_late) => assert_eq!(order.state(), OrderState::Delivered, "{seen:?}"),
+        // What was asked for before the parcel left is tried, and the carrier may be faster.
+        let undone = order.state() == OrderState::Cancelled;
+        assert!(undone || order.state() == OrderState::Delivered, "{seen:?}");
+        assert!(!undone || answer.is_ok(), "{seen:?}: {answer:?}");
+        if undone {
+            let sums = shop.provider.witness().unwrap();
+            let paid = sums
+                .payments
+                .get(&order.payment_id)
+                .cloned()
+                .unwrap_or_default();
+            assert_eq!((paid.net(), paid.held()), (0, 0), "{seen:?}");
+            cancelled += 1;
         }
     }
+    assert!(cancelled > 0, "no cancellation was ever in time");
     shop.assert_sound().await;
 }
 

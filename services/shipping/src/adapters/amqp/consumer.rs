@@ -47,12 +47,20 @@ impl Handler for CommandHandler {
 
 fn transient(error: StoreError) -> HandleError {
     match error {
-        StoreError::Database(error) => error.into(),
-        StoreError::RequestIdReused | StoreError::NotFound | StoreError::Illegal { .. } => {
-            HandleError::Transient {
-                reason: "store",
-                source: error.into(),
-            }
-        }
+        StoreError::Contended(_) | StoreError::Unavailable(_) => HandleError::Transient {
+            reason: "store_unavailable",
+            source: error.into(),
+        },
+        StoreError::OrderHasShipment => HandleError::Transient {
+            reason: "order_has_shipment",
+            source: error.into(),
+        },
+        StoreError::Broken(_)
+        | StoreError::RequestIdReused
+        | StoreError::NotFound
+        | StoreError::Illegal { .. } => HandleError::Transient {
+            reason: "store",
+            source: error.into(),
+        },
     }
 }

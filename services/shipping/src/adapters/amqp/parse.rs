@@ -6,8 +6,7 @@ use tradepost_proto::shipping::command::v1 as pb;
 use tradepost_types::{Currency, OrderId, ShipmentId};
 
 use crate::application::{Action, Command};
-use crate::domain::Address;
-use crate::ports::Parcel;
+use crate::domain::{Address, Parcel};
 
 /// The command in a message.
 pub(super) fn command(message: &Message) -> Result<Command, HandleError> {
@@ -98,3 +97,6 @@ fn poison(field: &str, fault: &str) -> HandleError {
         detail: format!("{field}: {fault}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

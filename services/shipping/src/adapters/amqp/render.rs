@@ -8,9 +8,11 @@ use tradepost_types::TenantId;
 
 use crate::domain::{News, Shipment};
 
-/// The event that tells news; without a cause the order's id is the correlation.
+/// The event that tells news of what the shipment's next write makes of it; without a cause the
+/// order's id is the correlation.
 pub(crate) fn news(shipment: &Shipment, news: &News, cause: Option<&Message>) -> Outgoing {
-    let outgoing = told(shipment, news).about(shipment.id.to_string(), 0);
+    let version = shipment.version + 1;
+    let outgoing = told(shipment, news).about(shipment.id.to_string(), version);
     match cause {
         Some(cause) => outgoing.caused_by(cause),
         None => outgoing.correlated(shipment.order.as_uuid()),

@@ -1,7 +1,7 @@
 //! From requests to values: every fault of a request is told at once.
 
 use prost::Message;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use tonic::Status;
 use tradepost_proto::convert::timestamp_from_proto;
 use tradepost_proto::shipping::v1 as pb;
@@ -13,6 +13,9 @@ use super::DOMAIN;
 use crate::domain::{Rates, State, Update};
 use crate::ports::RequestKey;
 
+/// How far a carrier's clock may be ahead of ours. A report from later than that would make every
+/// true one after it look late.
+const AHEAD_MAX: Duration = Duration::hours(24);
 const DESCRIPTION_CHARS_MAX: usize = 200;
 
 pub(super) fn shipment_id(text: &str) -> Result<ShipmentId, Status> {
@@ -60,6 +63,9 @@ pub(super) fn update(
         Some(at) => faults.take("occur_time", timestamp_from_proto(at)),
         None => Some(now),
     };
+    if at.is_some_and(|at| at - now > AHEAD_MAX) {
+        faults.add("occur_time", "must not be more than 24 hours from now");
+    }
     let ((id, state), at) = finish(faults, id.zip(state).zip(at))?;
     let fingerprint = request_id::fingerprint(&request.encode_to_vec());
     let key = RequestKey {

@@ -4,9 +4,8 @@ use tradepost_proto::common::v1::PostalAddress;
 use tradepost_proto::convert::{money_to_proto, timestamp_to_proto};
 use tradepost_proto::shipping::v1 as pb;
 
-use crate::adapters::table_rate;
-use crate::domain::{Quote, State};
-use crate::ports::Stored;
+use crate::domain::State;
+use crate::ports::{Offer, Stored};
 
 pub(super) fn shipment(stored: Stored) -> pb::Shipment {
     let shipment = stored.shipment;
@@ -47,10 +46,11 @@ pub(super) fn shipment(stored: Stored) -> pb::Shipment {
     rendered
 }
 
-pub(super) fn rate(quote: Quote) -> pb::Rate {
+pub(super) fn rate(offer: Offer) -> pb::Rate {
+    let quote = offer.quote;
     pb::Rate {
-        carrier: table_rate::NAME.to_owned(),
-        service_level: table_rate::SERVICE_LEVEL.to_owned(),
+        carrier: offer.carrier,
+        service_level: offer.service_level,
         zone: quote.zone.name().to_owned(),
         cost: Some(money_to_proto(quote.cost)),
         days_min: quote.days_min,
@@ -60,6 +60,7 @@ pub(super) fn rate(quote: Quote) -> pb::Rate {
 
 const fn state(state: State) -> pb::ShipmentState {
     match state {
+        State::Planned => pb::ShipmentState::Planned,
         State::LabelReady => pb::ShipmentState::LabelReady,
         State::HandedOver => pb::ShipmentState::HandedOver,
         State::InTransit => pb::ShipmentState::InTransit,

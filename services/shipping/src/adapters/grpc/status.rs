@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use tonic::{Code, Status};
-use tradepost_postgres::DbError;
 use tradepost_service::error::Failure;
 
 use super::DOMAIN;
-use crate::domain::RateError;
-use crate::ports::StoreError;
+use crate::domain::Refusal;
+use crate::ports::{CarrierError, StoreError};
 
 /// When a caller may try again after a passing fault.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
@@ -27,40 +26,57 @@ pub(super) fn render(error: StoreError) -> Status {
             "the report cannot follow what is known of the parcel",
         )
         .metadata("state", from.name()),
-        StoreError::Database(error) => database(&error),
-    }
-    .into()
-}
-
-pub(super) fn rate(error: RateError) -> Status {
-    match error {
-        RateError::WeightTooLarge => failure(
+        StoreError::OrderHasShipment => failure(
             Code::FailedPrecondition,
-            "WEIGHT_TOO_LARGE",
-            "no carrier takes that weight",
+            "ORDER_HAS_SHIPMENT",
+            "another parcel goes out for the order",
         ),
-    }
-    .into()
-}
-
-fn database(error: &DbError) -> Failure {
-    match error {
-        DbError::SerializationFailure(_) => failure(
+        StoreError::Contended(_) => failure(
             Code::Aborted,
             "REQUEST_IN_PROGRESS",
             "another request is in the way; repeat it",
         )
         .retry_after(RETRY_AFTER),
-        DbError::Unavailable(_) | DbError::CommitUnknown(_) => failure(
+        StoreError::Unavailable(_) => failure(
             Code::Unavailable,
             "DATABASE_UNAVAILABLE",
             "repeat with the same request_id",
         )
         .retry_after(RETRY_AFTER),
-        DbError::Constraint { .. } | DbError::Query(_) | DbError::Schema(_) => {
-            Failure::internal(error)
+        StoreError::Broken(_) => Failure::internal(&error),
+    }
+    .into()
+}
+
+pub(super) fn carrier(error: CarrierError) -> Status {
+    match error {
+        CarrierError::Refused(refusal) => refused(refusal),
+        CarrierError::Unavailable(_) | CarrierError::Unknown(_) => {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(
+                event = "shipping.no_rates",
+                error,
+                "the carrier gave no rates"
+            );
+            failure(
+                Code::Unavailable,
+                "CARRIER_UNAVAILABLE",
+                "the carrier does not answer",
+            )
+            .retry_after(RETRY_AFTER)
         }
     }
+    .into()
+}
+
+fn refused(refusal: Refusal) -> Failure {
+    let message = match refusal {
+        Refusal::DestinationNotServed => "no carrier goes there",
+        Refusal::WeightTooLarge => "no carrier takes that weight",
+        Refusal::ParcelRefused => "the carrier does not take this parcel",
+        Refusal::OrderHasShipment => "another parcel goes out for the order",
+    };
+    failure(Code::FailedPrecondition, refusal.reason(), message)
 }
 
 pub(super) fn not_found() -> Status {

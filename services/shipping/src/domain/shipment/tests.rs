@@ -1,13 +1,16 @@
-use proptest::prelude::*;
+mod random;
+mod table;
+
 use time::Duration;
 use time::macros::datetime;
-use tradepost_types::Currency;
+use tradepost_types::{Currency, Money};
 
 use super::*;
+use crate::domain::{Address, Booking};
 
 const NOON: OffsetDateTime = datetime!(2026-01-01 12:00 UTC);
 
-fn booked() -> Shipment {
+fn parcel() -> Parcel {
     let destination = Address {
         recipient: "A. Canary".into(),
         lines: vec!["1 High Street".into()],
@@ -16,20 +19,42 @@ fn booked() -> Shipment {
         postal_code: "LS1".into(),
         country_code: "GB".into(),
     };
+    Parcel {
+        id: ShipmentId::new(),
+        order: OrderId::new(),
+        destination,
+        weight_grams: 1,
+        currency: Currency::GBP,
+    }
+}
+
+fn details() -> Details {
     let booking = Booking {
         carrier: "table-rate".into(),
         service_level: "standard".into(),
         tracking_number: "TR1".into(),
         label_reference: "label/TR1".into(),
     };
-    let cost = Money::new(350, Currency::GBP);
-    let details = Details {
-        destination,
+    Details {
+        destination: parcel().destination,
         weight_grams: 1,
-        cost,
+        cost: Money::new(350, Currency::GBP),
         booking,
-    };
-    Shipment::book(TenantId::new(), ShipmentId::new(), OrderId::new(), details)
+    }
+}
+
+fn planned() -> Shipment {
+    Shipment::planned(TenantId::new(), parcel())
+}
+
+fn booked() -> Shipment {
+    let mut shipment = planned();
+    shipment.label(details());
+    shipment
+}
+
+fn tombstone() -> Shipment {
+    Shipment::tombstone(TenantId::new(), ShipmentId::new(), OrderId::new())
 }
 
 fn scan(state: State, minutes: i64) -> Update {
@@ -42,36 +67,46 @@ fn scan(state: State, minutes: i64) -> Update {
 
 #[test]
 fn an_address_is_never_printed() {
-    assert!(!format!("{:?}", booked()).contains("Canary"));
+    assert!(!format!("{:?}{:?}", planned(), booked()).contains("Canary"));
 }
 
 #[test]
 fn e04_a_booking_after_its_void_fails_for_ever() {
-    let mut shipment = Shipment::tombstone(TenantId::new(), ShipmentId::new(), OrderId::new());
-    let failed = News::BookingFailed {
+    let mut shipment = tombstone();
+    let failed = Some(News::BookingFailed {
         reason: "VOIDED_BEFORE".into(),
-    };
+    });
 
     assert_eq!(shipment.booking_answer(), failed);
-    assert_eq!(shipment.void(), News::Voided);
+    assert_eq!(shipment.void(), Some(News::Voided));
     assert_eq!(shipment.booking_answer(), failed);
 }
 
 #[test]
-fn a_parcel_can_be_called_off_until_the_carrier_has_it() {
-    for state in State::ALL {
-        let mut shipment = booked();
-        shipment.state = state;
+fn a_refusal_keeps_its_reason() {
+    for refusal in [
+        Refusal::DestinationNotServed,
+        Refusal::WeightTooLarge,
+        Refusal::ParcelRefused,
+        Refusal::OrderHasShipment,
+    ] {
+        let mut shipment = planned();
 
-        let news = shipment.void();
+        let told = shipment.refuse(refusal);
 
-        let expected = if state.is_handed_over() {
-            News::VoidRefused
-        } else {
-            News::Voided
-        };
-        assert_eq!(news, expected, "{state:?}");
+        let reason = refusal.reason().to_owned();
+        assert_eq!(told, Some(News::BookingFailed { reason }));
+        assert_eq!(told, shipment.booking_answer());
     }
+}
+
+#[test]
+fn a_label_that_came_before_its_refusal_is_given_back() {
+    let mut shipment = planned();
+
+    shipment.refuse(Refusal::OrderHasShipment);
+
+    assert!(shipment.is_being_called_off());
 }
 
 #[test]
@@ -106,31 +141,27 @@ fn an_exception_may_be_followed_by_a_new_attempt() {
     let wrong = shipment.report(scan(State::Exception, 2));
     let again = shipment.report(scan(State::OutForDelivery, 3));
 
-    assert_eq!(
-        wrong,
-        Verdict::Moved(vec![News::Exception {
-            description: "scan".into()
-        }])
-    );
+    let description = "scan".to_owned();
+    assert_eq!(wrong, Verdict::Moved(vec![News::Exception { description }]));
     assert_eq!(again, Verdict::Moved(vec![]));
 }
 
-proptest! {
-    #[test]
-    fn whatever_is_reported_a_parcel_is_handed_over_and_ends_at_most_once(
-        steps in prop::collection::vec((0_usize..9, 0_i64..40), 0..40),
-    ) {
-        let mut shipment = booked();
-        let (mut hand_overs, mut ends) = (0, 0);
-        for (state, minutes) in steps {
-            let verdict = shipment.report(scan(State::ALL[state], minutes));
-            let Verdict::Moved(news) = verdict else { continue };
-            for each in news {
-                hand_overs += i32::from(matches!(each, News::HandedOver { .. }));
-                let end = matches!(each, News::Delivered { .. } | News::Returned | News::Lost);
-                ends += i32::from(end);
-            }
-            prop_assert!(hand_overs == 1 && ends <= 1);
-        }
+#[test]
+fn a_parcel_with_more_reports_than_are_kept_still_moves_and_keeps_its_hand_over() {
+    let mut shipment = booked();
+    shipment.report(scan(State::HandedOver, 0));
+    let turns = [State::InTransit, State::Exception];
+    for (minute, state) in (1..).zip(turns.into_iter().cycle().take(TRACKING_MAX + 10)) {
+        assert_eq!(
+            shipment.tracking.len().min(TRACKING_MAX),
+            shipment.tracking.len()
+        );
+        assert_ne!(shipment.report(scan(state, minute)), Verdict::Illegal);
     }
+
+    let late = shipment.report(scan(State::HandedOver, 1));
+
+    assert_eq!(late, Verdict::Noted);
+    assert_eq!(shipment.tracking.len(), TRACKING_MAX);
+    assert_eq!(shipment.tracking[0].state, State::HandedOver);
 }
