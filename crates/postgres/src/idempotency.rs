@@ -1,7 +1,7 @@
 //! Idempotency keys: the same request, sent again, gets the same answer.
 //!
 //! [`claim`] is the first statement of a mutating request's transaction, [`complete`] the last, so
-//! key, effect and answer are committed together or not at all.
+//! key, effect and answer are committed together or not at all. [`claim_with_answer`] is both.
 
 use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
@@ -41,15 +41,45 @@ pub async fn claim(
     request_id: &str,
     fingerprint: &[u8; 32],
 ) -> Result<Claim, DbError> {
+    take(conn, tenant, operation, request_id, fingerprint, None).await
+}
+
+/// [`claim`] and [`complete`] in one statement, for work whose answer is known before it is done,
+/// such as the id that a new row will have.
+///
+/// # Errors
+/// As [`claim`].
+pub async fn claim_with_answer(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    operation: &str,
+    request_id: &str,
+    fingerprint: &[u8; 32],
+    answer: &[u8],
+) -> Result<Claim, DbError> {
+    let answer = Some(answer);
+    take(conn, tenant, operation, request_id, fingerprint, answer).await
+}
+
+async fn take(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    operation: &str,
+    request_id: &str,
+    fingerprint: &[u8; 32],
+    answer: Option<&[u8]>,
+) -> Result<Claim, DbError> {
     let inserted = sqlx::query(
-        "insert into platform.idempotency_keys (tenant_id, operation, request_id, fingerprint)
-         values ($1, $2, $3, $4)
+        "insert into platform.idempotency_keys
+             (tenant_id, operation, request_id, fingerprint, response)
+         values ($1, $2, $3, $4, $5)
          on conflict (tenant_id, operation, request_id) do nothing",
     )
     .bind(tenant.as_uuid())
     .bind(operation)
     .bind(request_id)
     .bind(fingerprint.as_slice())
+    .bind(answer)
     .execute(&mut *conn)
     .await?;
     if inserted.rows_affected() == 1 {

@@ -1,7 +1,7 @@
 //! The same request, sent again, gets the same answer.
 
 use time::{Duration, OffsetDateTime};
-use tradepost_postgres::idempotency::{Claim, claim, complete, prune};
+use tradepost_postgres::idempotency::{Claim, claim, claim_with_answer, complete, prune};
 use tradepost_postgres::{Database, DbError};
 use tradepost_types::TenantId;
 
@@ -32,6 +32,29 @@ async fn a_repeated_request_gets_the_recorded_answer() {
 
     assert_eq!(first, Claim::Fresh);
     assert_eq!(second, Claim::Replay(b"order 1".to_vec()));
+}
+
+#[tokio::test]
+async fn an_answer_known_beforehand_is_recorded_with_the_claim_or_not_at_all() {
+    let test = notes::fresh().await;
+    let db = notes::connect(&test, 1);
+    let tenant = TenantId::new();
+    let mut found = Vec::new();
+
+    // The first is rolled back, so its answer is not one.
+    for (answer, commits) in [(b"order 1", false), (b"order 2", true), (b"order 3", true)] {
+        let mut tx = db.tenant_tx(tenant).await.unwrap();
+        let claim = claim_with_answer(tx.conn(), tenant, PLACE, "r-1", &BODY, answer);
+        found.push(claim.await.unwrap());
+        if commits {
+            tx.commit().await.unwrap();
+        } else {
+            tx.rollback().await;
+        }
+    }
+
+    let replay = Claim::Replay(b"order 2".to_vec());
+    assert_eq!(found, [Claim::Fresh, Claim::Fresh, replay]);
 }
 
 #[tokio::test]

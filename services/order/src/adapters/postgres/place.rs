@@ -27,8 +27,15 @@ impl PgOrders {
     ) -> Result<Placed, StoreError> {
         let mut tx = self.database.tenant_tx(new.tenant).await?;
         let (request_id, fingerprint) = (key.request_id.as_str(), &key.fingerprint);
-        let claim =
-            idempotency::claim(tx.conn(), new.tenant, OPERATION, request_id, fingerprint).await?;
+        let claim = idempotency::claim_with_answer(
+            tx.conn(),
+            new.tenant,
+            OPERATION,
+            request_id,
+            fingerprint,
+            new.id.as_uuid().as_bytes(),
+        )
+        .await?;
         match claim {
             Claim::Fresh => {}
             Claim::Mismatch => {
@@ -56,15 +63,6 @@ impl PgOrders {
             },
         );
         self.outbox.append(tx.conn(), &messages).await?;
-        let answer = order.id.as_uuid();
-        idempotency::complete(
-            tx.conn(),
-            new.tenant,
-            OPERATION,
-            request_id,
-            answer.as_bytes(),
-        )
-        .await?;
         tx.commit().await?;
         Ok(Placed::Order {
             order: Box::new(order),
