@@ -6,6 +6,8 @@ use lapin::uri::AMQPUri;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::pace::Pace;
+
 /// How a service reaches the broker, and the limits of relay, consumers and retries.
 #[derive(Debug, Clone, Deserialize, Serialize, garde::Validate)]
 #[serde(default, deny_unknown_fields)]
@@ -24,6 +26,10 @@ pub struct MessagingConfig {
     /// Messages a lane publishes before it waits for their confirms.
     #[garde(range(min = 1, max = 2_000))]
     pub relay_batch_max: u32,
+    /// How far apart a worker's batches begin under load, in which they fill; 0 takes each as it
+    /// comes. What comes alone never waits.
+    #[garde(range(max = 1_000))]
+    pub batch_gap_ms: u64,
     /// How often the relay looks for rows that nobody woke it for.
     #[garde(range(min = 10, max = 60_000))]
     pub relay_poll_ms: u64,
@@ -65,8 +71,9 @@ impl Default for MessagingConfig {
         Self {
             url: SecretString::from("amqp://guest:guest@127.0.0.1:5672/%2f"),
             namespace: None,
-            relay_lanes: 2,
+            relay_lanes: 1,
             relay_batch_max: 500,
+            batch_gap_ms: 5,
             relay_poll_ms: 250,
             confirm_timeout_ms: 5_000,
             connect_timeout_ms: 5_000,
@@ -85,6 +92,10 @@ impl Default for MessagingConfig {
 impl MessagingConfig {
     pub(crate) fn relay_poll(&self) -> Duration {
         Duration::from_millis(self.relay_poll_ms)
+    }
+
+    pub(crate) fn pace(&self) -> Pace {
+        Pace::new(Duration::from_millis(self.batch_gap_ms))
     }
 
     pub(crate) fn confirm_timeout(&self) -> Duration {

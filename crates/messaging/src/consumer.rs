@@ -17,6 +17,7 @@ use crate::handler::{Delivery, Subscription};
 use crate::health::Health;
 use crate::link::{Link, LinkError, all_or_none, supervise};
 use crate::metrics::Metrics;
+use crate::pace::Pace;
 use crate::settle::Settler;
 use crate::{topology, wire};
 
@@ -85,6 +86,7 @@ struct Worker {
     channel: Channel,
     consumer: Consumer,
     settler: Settler,
+    pace: Pace,
 }
 
 impl Worker {
@@ -142,6 +144,7 @@ impl Worker {
                 &consumers.metrics,
                 subscription,
             ),
+            pace: consumers.config.pace(),
         })
     }
 
@@ -205,6 +208,7 @@ impl Worker {
             return Ok(None);
         };
         let first = first.ok_or(LinkError::Lost)??;
+        self.pace.keep().await;
         // Lets the connection's reader hand over what arrived in the same packet.
         tokio::task::yield_now().await;
         let mut tag = first.delivery_tag;

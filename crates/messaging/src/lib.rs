@@ -20,6 +20,7 @@ mod link;
 mod messaging;
 mod metrics;
 mod outbox;
+mod pace;
 pub mod parked;
 mod publisher;
 mod relay;

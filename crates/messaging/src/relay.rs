@@ -84,7 +84,9 @@ impl Relay {
         stop: &CancellationToken,
     ) -> Result<(), LinkError> {
         let mut publisher = Publisher::open(link, &self.config, &self.service).await?;
+        let mut pace = self.config.pace();
         loop {
+            pace.keep().await;
             // Looked at before the turn: what was committed before the stop still leaves.
             let last = stop.is_cancelled();
             let ended = self.turn(&publisher).await;

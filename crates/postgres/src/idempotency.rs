@@ -41,7 +41,26 @@ pub async fn claim(
     request_id: &str,
     fingerprint: &[u8; 32],
 ) -> Result<Claim, DbError> {
-    take(conn, tenant, operation, request_id, fingerprint, None).await
+    let key = Key {
+        tenant,
+        operation,
+        request_id,
+        fingerprint,
+    };
+    take(conn, &key, None).await
+}
+
+/// A request's key.
+#[derive(Debug, Clone, Copy)]
+pub struct Key<'a> {
+    /// Whose request it is.
+    pub tenant: TenantId,
+    /// The name of the call; keys of different calls have nothing to do with each other.
+    pub operation: &'a str,
+    /// The id that the caller gave the request.
+    pub request_id: &'a str,
+    /// The digest of the request: the same id with another is refused.
+    pub fingerprint: &'a [u8; 32],
 }
 
 /// [`claim`] and [`complete`] in one statement, for work whose answer is known before it is done,
@@ -51,24 +70,23 @@ pub async fn claim(
 /// As [`claim`].
 pub async fn claim_with_answer(
     conn: &mut PgConnection,
-    tenant: TenantId,
-    operation: &str,
-    request_id: &str,
-    fingerprint: &[u8; 32],
+    key: &Key<'_>,
     answer: &[u8],
 ) -> Result<Claim, DbError> {
-    let answer = Some(answer);
-    take(conn, tenant, operation, request_id, fingerprint, answer).await
+    take(conn, key, Some(answer)).await
 }
 
 async fn take(
     conn: &mut PgConnection,
-    tenant: TenantId,
-    operation: &str,
-    request_id: &str,
-    fingerprint: &[u8; 32],
+    key: &Key<'_>,
     answer: Option<&[u8]>,
 ) -> Result<Claim, DbError> {
+    let &Key {
+        tenant,
+        operation,
+        request_id,
+        fingerprint,
+    } = key;
     let inserted = sqlx::query(
         "insert into platform.idempotency_keys
              (tenant_id, operation, request_id, fingerprint, response)

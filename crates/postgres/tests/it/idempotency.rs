@@ -1,7 +1,7 @@
 //! The same request, sent again, gets the same answer.
 
 use time::{Duration, OffsetDateTime};
-use tradepost_postgres::idempotency::{Claim, claim, claim_with_answer, complete, prune};
+use tradepost_postgres::idempotency::{Claim, Key, claim, claim_with_answer, complete, prune};
 use tradepost_postgres::{Database, DbError};
 use tradepost_types::TenantId;
 
@@ -44,8 +44,14 @@ async fn an_answer_known_beforehand_is_recorded_with_the_claim_or_not_at_all() {
     // The first is rolled back, so its answer is not one.
     for (answer, commits) in [(b"order 1", false), (b"order 2", true), (b"order 3", true)] {
         let mut tx = db.tenant_tx(tenant).await.unwrap();
-        let claim = claim_with_answer(tx.conn(), tenant, PLACE, "r-1", &BODY, answer);
-        found.push(claim.await.unwrap());
+        let key = Key {
+            tenant,
+            operation: PLACE,
+            request_id: "r-1",
+            fingerprint: &BODY,
+        };
+        let claim = claim_with_answer(tx.conn(), &key, answer).await;
+        found.push(claim.unwrap());
         if commits {
             tx.commit().await.unwrap();
         } else {

@@ -54,8 +54,8 @@ impl PgOrders {
         }
     }
 
-    /// After a commit: the messages leave, and those who watch look again.
-    fn committed(&self, orders: impl IntoIterator<Item = OrderId>) {
+    /// After a commit: the messages leave, and those who watch are told.
+    fn committed(&self, orders: impl IntoIterator<Item = Order>) {
         self.outbox.wake();
         self.changes.notify(orders);
     }
@@ -65,13 +65,12 @@ impl PgOrders {
 impl OrderStore for PgOrders {
     async fn place(&self, order: NewOrder, key: RequestKey) -> Result<Placed, StoreError> {
         let placed = retrying(|| self.place_once(&order, &key)).await?;
+        // Nobody watches what was not there before.
         if let Placed::Order {
-            order,
-            replayed: false,
-            ..
+            replayed: false, ..
         } = &placed
         {
-            self.committed([order.id]);
+            self.committed([]);
         }
         Ok(placed)
     }
@@ -99,9 +98,9 @@ impl OrderStore for PgOrders {
     }
 
     async fn wish(&self, wish: Wish) -> Result<(Order, Applied), WishError> {
-        let granted = retrying(|| self.wish_once(&wish)).await?;
-        self.committed([wish.order]);
-        Ok(granted)
+        let (order, applied) = retrying(|| self.wish_once(&wish)).await?;
+        self.committed([order.clone()]);
+        Ok((order, applied))
     }
 
     async fn find(&self, tenant: TenantId, id: OrderId) -> Result<Option<Order>, StoreError> {

@@ -1,4 +1,4 @@
-//! Who watches which order in this process, and the bell that is rung after a commit.
+//! Who watches which order in this process, and what is told to them after a commit.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,64 +6,82 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tradepost_types::{OrderId, TenantId};
 
+use crate::domain::Order;
+
 /// The watched orders. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
     watched: Arc<Mutex<HashMap<OrderId, Watched>>>,
 }
 
+/// What a watcher is told.
+#[derive(Debug, Clone)]
+pub(super) enum News {
+    /// Somebody else changed the order: look.
+    Look,
+    /// The order as this process committed it.
+    Order(Arc<Order>),
+}
+
 #[derive(Debug)]
 struct Watched {
     tenant: TenantId,
-    bell: watch::Sender<()>,
-    /// The version the poll saw last.
-    seen: i64,
+    news: watch::Sender<News>,
+    /// The newest version that anybody was told of: older news never hide newer ones.
+    told: i64,
+}
+
+impl Watched {
+    fn tell(&mut self, version: i64, news: impl FnOnce() -> News) {
+        if version > self.told {
+            self.told = version;
+            self.news.send_replace(news());
+        }
+    }
 }
 
 impl Changes {
-    /// Rings for everybody who watches one of these orders.
-    pub fn notify(&self, orders: impl IntoIterator<Item = OrderId>) {
-        let watched = self.lock();
+    /// Tells everybody who watches one of these orders what it has become.
+    pub fn notify(&self, orders: impl IntoIterator<Item = Order>) {
+        let mut watched = self.lock();
         if watched.is_empty() {
             return;
         }
         for order in orders {
-            if let Some(watched) = watched.get(&order) {
-                watched.bell.send_replace(());
+            if let Some(watched) = watched.get_mut(&order.id) {
+                watched.tell(order.version, || News::Order(Arc::new(order)));
             }
         }
     }
 
     /// Listens for changes of one order.
-    pub(super) fn subscribe(&self, tenant: TenantId, order: OrderId) -> watch::Receiver<()> {
+    pub(super) fn subscribe(&self, tenant: TenantId, order: OrderId) -> watch::Receiver<News> {
         let mut watched = self.lock();
         let watched = watched.entry(order).or_insert_with(|| Watched {
             tenant,
-            bell: watch::Sender::new(()),
-            seen: 0,
+            news: watch::Sender::new(News::Look),
+            told: 0,
         });
-        watched.bell.subscribe()
+        watched.news.subscribe()
     }
 
     /// The orders that somebody watches; forgets the others.
     pub(super) fn watched(&self) -> Vec<(TenantId, OrderId)> {
         let mut watched = self.lock();
-        watched.retain(|_, order| !order.bell.is_closed());
+        watched.retain(|_, order| !order.news.is_closed());
         watched
             .iter()
             .map(|(id, order)| (order.tenant, *id))
             .collect()
     }
 
-    /// Rings where the version moved since the last time: the net for what other processes commit.
+    /// Sends those to look whose order is newer than what was told: the net for what other
+    /// processes commit.
     pub(super) fn saw(&self, versions: &HashMap<OrderId, i64>) {
         let mut watched = self.lock();
         for (id, version) in versions {
-            if let Some(order) = watched.get_mut(id)
-                && order.seen != *version
-            {
-                order.seen = *version;
-                order.bell.send_replace(());
+            if let Some(order) = watched.get_mut(id) {
+                order.tell(*version, || News::Look);
             }
         }
     }
@@ -73,3 +91,6 @@ impl Changes {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

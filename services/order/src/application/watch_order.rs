@@ -7,7 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tradepost_types::{OrderId, TenantId};
 
-use super::changes::Changes;
+use super::changes::{Changes, News};
 use crate::domain::Order;
 use crate::ports::{OrderStore, StoreError};
 
@@ -40,7 +40,7 @@ pub struct Watch {
     store: Arc<dyn OrderStore>,
     tenant: TenantId,
     id: OrderId,
-    bell: watch::Receiver<()>,
+    news: watch::Receiver<News>,
     first: Option<Order>,
     version: i64,
     is_final: bool,
@@ -76,14 +76,14 @@ impl WatchOrder {
             .try_acquire_owned()
             .map_err(|_none_left| WatchError::Full)?;
         // Listen first, look then: no change falls between.
-        let bell = self.changes.subscribe(tenant, id);
+        let news = self.changes.subscribe(tenant, id);
         let order = self.store.find(tenant, id).await?;
         let order = order.ok_or(WatchError::NotFound)?;
         Ok(Watch {
             store: Arc::clone(&self.store),
             tenant,
             id,
-            bell,
+            news,
             version: order.version,
             is_final: order.is_final(),
             first: Some(order),
@@ -126,17 +126,22 @@ impl Watch {
         while !self.is_final {
             tokio::select! {
                 () = self.shutdown.cancelled() => return None,
-                rung = self.bell.changed() => rung.ok()?,
+                told = self.news.changed() => told.ok()?,
             }
-            match self.store.find(self.tenant, self.id).await {
-                Ok(Some(order)) if order.version != self.version => {
-                    self.version = order.version;
-                    self.is_final = order.is_final();
-                    return Some(Ok(order));
-                }
-                Ok(Some(_unchanged)) => {}
-                Ok(None) => return None,
-                Err(error) => return Some(Err(error)),
+            let news = self.news.borrow_and_update().clone();
+            let order = match news {
+                News::Order(order) => Arc::unwrap_or_clone(order),
+                News::Look => match self.store.find(self.tenant, self.id).await {
+                    Ok(Some(order)) => order,
+                    Ok(None) => return None,
+                    Err(error) => return Some(Err(error)),
+                },
+            };
+            // It may have been seen before the news of it came.
+            if order.version > self.version {
+                self.version = order.version;
+                self.is_final = order.is_final();
+                return Some(Ok(order));
             }
         }
         None

@@ -228,6 +228,34 @@ async fn a_watcher_sees_the_order_now_and_its_end() {
     );
 }
 
+/// The poll is the net for what the watcher's own process does not commit.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watcher_sees_what_was_committed_behind_the_back_of_its_process() {
+    let stage = Stage::new().await;
+    let order = stage.place(paid_by("pm_silent")).await;
+    let order_id = order.order_id.clone();
+    stage.until(&order_id, S::Authorizing).await;
+    let watch = pb::WatchOrderRequest { order_id };
+    let mut stream = stage
+        .client
+        .clone()
+        .watch_order(watch)
+        .await
+        .unwrap()
+        .into_inner();
+    let first = stream.message().await.unwrap().unwrap().order.unwrap();
+
+    let mut admin = stage.admin().await;
+    sqlx::query("update orders set version = version + 1, state = 'needs_attention'")
+        .execute(&mut admin)
+        .await
+        .unwrap();
+
+    let next = tokio::time::timeout(SOON, stream.message()).await.unwrap();
+    let next = next.unwrap().unwrap().order.unwrap();
+    assert_eq!(next.version, first.version + 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn watchers_are_limited() {
     let stage = Stage::with(|config| config.limits.watchers_max = 1).await;

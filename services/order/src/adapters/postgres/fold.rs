@@ -49,7 +49,7 @@ impl PgOrders {
     pub(super) async fn apply_batch_once(
         &self,
         batch: &[Incoming],
-    ) -> Result<(Applied, Vec<OrderId>), BatchError> {
+    ) -> Result<(Applied, Vec<Order>), BatchError> {
         let mut tx = self.database.system_tx().await?;
         let messages: Vec<&Message> = batch.iter().map(|incoming| &incoming.message).collect();
         let mut fresh = inbox::claim(tx.conn(), CONSUMER, &messages).await?;
@@ -78,16 +78,15 @@ impl PgOrders {
                     FoldFault::Refused(_) => BatchError::Illegal(incoming.order),
                 })?;
         }
-        self.save(tx.conn(), orders.into_values().collect()).await?;
+        let changed = self.save(tx.conn(), orders.into_values()).await?;
         tx.commit().await?;
-        let changed = keys.into_iter().map(|(_, id)| id).collect();
         Ok((applied, changed))
     }
 
     pub(super) async fn fire_deadlines_once(
         &self,
         limit: i64,
-    ) -> Result<(Applied, Vec<OrderId>), StoreError> {
+    ) -> Result<(Applied, Vec<Order>), StoreError> {
         let mut tx = self.database.system_tx().await?;
         let versions = self.definitions.versions();
         let mut orders = load_readable(read::lock_due(tx.conn(), &versions, limit).await?);
@@ -98,8 +97,7 @@ impl PgOrders {
                 folded.put_off(self.definitions.policy().step_max);
             }
         }
-        let changed = orders.keys().map(|(_, id)| *id).collect();
-        self.save(tx.conn(), orders.into_values().collect()).await?;
+        let changed = self.save(tx.conn(), orders.into_values()).await?;
         tx.commit().await?;
         Ok((applied, changed))
     }
@@ -134,7 +132,7 @@ impl PgOrders {
                 FoldFault::Refused(refusal) => WishError::Refused(refusal),
             })?;
         let order = folded.order.clone();
-        self.save(tx.conn(), vec![folded]).await?;
+        self.save(tx.conn(), [folded]).await?;
         let answer = order.id.as_uuid();
         idempotency::complete(
             tx.conn(),
@@ -185,15 +183,22 @@ impl PgOrders {
         Ok(())
     }
 
-    async fn save(&self, conn: &mut PgConnection, folded: Vec<Folded>) -> Result<(), StoreError> {
-        let folded: Vec<Folded> = folded.into_iter().filter(|each| each.touched).collect();
+    /// Writes what was touched, and returns it.
+    async fn save(
+        &self,
+        conn: &mut PgConnection,
+        folded: impl IntoIterator<Item = Folded>,
+    ) -> Result<Vec<Order>, StoreError> {
+        let touched = folded.into_iter().filter(|each| each.touched);
+        let folded: Vec<Folded> = touched.collect();
         if folded.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         update_orders(conn, &folded).await?;
         insert_events(conn, &folded).await?;
         let messages = self.render(conn, &folded).await?;
-        Ok(self.outbox.append(conn, &messages).await?)
+        self.outbox.append(conn, &messages).await?;
+        Ok(folded.into_iter().map(|each| each.order).collect())
     }
 
     async fn render(

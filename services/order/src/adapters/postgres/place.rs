@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::OffsetDateTime;
-use tradepost_postgres::idempotency::{self, Claim};
+use tradepost_postgres::idempotency::{self, Claim, Key};
 use tradepost_types::{OrderId, TenantId};
 use uuid::Uuid;
 
@@ -26,16 +26,15 @@ impl PgOrders {
         key: &RequestKey,
     ) -> Result<Placed, StoreError> {
         let mut tx = self.database.tenant_tx(new.tenant).await?;
-        let (request_id, fingerprint) = (key.request_id.as_str(), &key.fingerprint);
-        let claim = idempotency::claim_with_answer(
-            tx.conn(),
-            new.tenant,
-            OPERATION,
+        let request_id = key.request_id.as_str();
+        let claimed = Key {
+            tenant: new.tenant,
+            operation: OPERATION,
             request_id,
-            fingerprint,
-            new.id.as_uuid().as_bytes(),
-        )
-        .await?;
+            fingerprint: &key.fingerprint,
+        };
+        let answer = new.id.as_uuid();
+        let claim = idempotency::claim_with_answer(tx.conn(), &claimed, answer.as_bytes()).await?;
         match claim {
             Claim::Fresh => {}
             Claim::Mismatch => {
