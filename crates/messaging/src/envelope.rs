@@ -2,13 +2,15 @@
 //!
 //! It is *not* for how that looks on the wire; see `wire.rs`.
 
+use std::fmt;
+
 use bytes::Bytes;
 use time::OffsetDateTime;
 use tradepost_types::{MessageId, TenantId};
 use uuid::Uuid;
 
-/// A message with its envelope.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A message with its envelope. Its `Debug` tells only the length of the body.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Message {
     /// By this a consumer recognises a duplicate.
     pub id: MessageId,
@@ -58,6 +60,36 @@ pub enum DecodeError {
         #[source]
         source: prost::DecodeError,
     },
+}
+
+/// A body may hold a card's token or an address, which no log may show.
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            id,
+            kind,
+            tenant,
+            correlation,
+            causation,
+            subject,
+            sequence,
+            time,
+            traceparent,
+            body,
+        } = self;
+        f.debug_struct("Message")
+            .field("id", id)
+            .field("kind", kind)
+            .field("tenant", tenant)
+            .field("correlation", correlation)
+            .field("causation", causation)
+            .field("subject", subject)
+            .field("sequence", sequence)
+            .field("time", time)
+            .field("traceparent", traceparent)
+            .field("body", &format_args!("{} bytes", body.len()))
+            .finish()
+    }
 }
 
 impl Message {
@@ -216,4 +248,46 @@ fn created_at(id: MessageId) -> OffsetDateTime {
         .map_or((0, 0), |made| made.to_unix());
     let nanos = i128::from(made.0) * 1_000_000_000 + i128::from(made.1);
     OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Delivery;
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    struct Pay {
+        #[prost(string, tag = "1")]
+        token: String,
+    }
+
+    impl prost::Name for Pay {
+        const NAME: &'static str = "Pay";
+        const PACKAGE: &'static str = "tradepost.test.v1";
+    }
+
+    #[test]
+    fn no_debug_text_shows_a_body() {
+        let token = "pm_card_visa".to_owned();
+        let outgoing = Outgoing::event("probe.sent", TenantId::new(), &Pay { token });
+        let message = outgoing.message.clone();
+        let delivery = Delivery {
+            message: message.clone(),
+            queue: "probe.events".to_owned(),
+            attempt: 1,
+            redelivered: false,
+        };
+
+        let bytes: Vec<String> = message.body.iter().map(u8::to_string).collect();
+        for text in [
+            format!("{message:?}"),
+            format!("{outgoing:?}"),
+            format!("{delivery:?}"),
+        ] {
+            assert!(text.contains("body: 14 bytes"), "{text}");
+            assert!(text.contains("tradepost.test.v1.Pay"), "{text}");
+            assert!(!text.contains("pm_card"), "{text}");
+            assert!(!text.contains(&bytes.join(", ")), "{text}");
+        }
+    }
 }

@@ -12,8 +12,9 @@ use crate::wire::{self, Headers};
 /// A detail longer than this says nothing more.
 const DETAIL_CHARS_MAX: usize = 2_000;
 
-/// A message in the form that can always be stored, readable or not.
-#[derive(Debug, Clone)]
+/// A message in the form that can always be stored, readable or not. Without `Debug`, which would
+/// show the body.
+#[derive(Clone)]
 pub(crate) struct Raw {
     pub(crate) queue: String,
     pub(crate) headers: Headers,

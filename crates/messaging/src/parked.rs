@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use clap::ArgGroup;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::OffsetDateTime;
@@ -31,7 +32,9 @@ pub enum ParkedCommand {
 
 /// Which messages to redrive.
 #[derive(Debug, Clone, clap::Args)]
-#[group(id = "which", required = true, multiple = false, args = ["id", "fingerprint", "all"])]
+// A group of its own: the one that clap makes of the struct takes in every field.
+#[group(skip)]
+#[command(group(ArgGroup::new("which").required(true).args(["id", "fingerprint", "all"])))]
 pub struct Redrive {
     /// One message.
     #[arg(long)]
@@ -187,4 +190,52 @@ async fn redrive(conn: &mut PgConnection, which: &Redrive) -> Result<String, Par
 fn moment(time: OffsetDateTime) -> String {
     let whole_seconds = time.replace_nanosecond(0).unwrap_or(time);
     whole_seconds.format(&Rfc3339).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(subcommand)]
+        command: ParkedCommand,
+    }
+
+    fn parse(line: &str) -> Result<Redrive, ErrorKind> {
+        let words = ["parked", "redrive"].into_iter().chain(line.split(' '));
+        let words = words.filter(|word| !word.is_empty());
+        match Line::try_parse_from(words).map(|line| line.command) {
+            Ok(ParkedCommand::Redrive(which)) => Ok(which),
+            Ok(other) => panic!("{line:?} was read as {other:?}"),
+            Err(error) => Err(error.kind()),
+        }
+    }
+
+    #[test]
+    fn a_dry_run_goes_with_each_choice() {
+        for choice in ["--fingerprint 4f1c", "--id 17", "--all"] {
+            let wet = parse(choice).unwrap();
+            let dry = parse(&format!("{choice} --dry-run")).unwrap();
+
+            assert_eq!((wet.dry_run, dry.dry_run), (false, true), "{choice}");
+        }
+        let chosen = parse("--dry-run --fingerprint 4f1c").unwrap();
+        assert_eq!(chosen.fingerprint.as_deref(), Some("4f1c"));
+        assert_eq!((chosen.id, chosen.all), (None, false));
+    }
+
+    #[test]
+    fn exactly_one_choice_is_needed() {
+        for none in ["", "--dry-run"] {
+            let refused = parse(none).unwrap_err();
+            assert_eq!(refused, ErrorKind::MissingRequiredArgument, "{none:?}");
+        }
+        for two in ["--id 17 --all", "--all --fingerprint 4f1c"] {
+            assert_eq!(parse(two).unwrap_err(), ErrorKind::ArgumentConflict);
+        }
+    }
 }

@@ -163,20 +163,12 @@ async fn lease_due(
     queues: &[&str],
     lease: Duration,
 ) -> Result<Vec<Due>, DbError> {
-    let rows = sqlx::query_as(
-        "update messaging.retries
-         set next_attempt_at = clock_timestamp() + $2 * interval '1 millisecond'
-         where retry_id = any(array(
-            select retry_id from messaging.retries
-            where queue = any($1) and next_attempt_at <= clock_timestamp()
-            order by next_attempt_at limit $3 for update skip locked))
-         returning retry_id, queue, attempts, headers, body",
-    )
-    .bind(queues)
-    .bind(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
-    .bind(BATCH_MAX)
-    .fetch_all(conn)
-    .await?;
+    let rows = sqlx::query_as(include_str!("lease_retries.sql"))
+        .bind(queues)
+        .bind(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
+        .bind(BATCH_MAX)
+        .fetch_all(conn)
+        .await?;
     Ok(rows)
 }
 

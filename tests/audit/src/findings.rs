@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
-use tradepost_types::{OrderId, PaymentId, ReservationId, TenantId};
+use tradepost_types::{OrderId, PaymentId, ReservationId, ShipmentId, TenantId};
 use uuid::Uuid;
 
 use crate::check::Service;
@@ -137,6 +137,7 @@ pub(crate) enum Subject {
     Order,
     Payment,
     Reservation,
+    Shipment,
     /// Readable as it is: a SKU, a table, a number.
     Text,
 }
@@ -151,6 +152,7 @@ impl Subject {
             Self::Order => OrderId::from_uuid(uuid).to_string(),
             Self::Payment => PaymentId::from_uuid(uuid).to_string(),
             Self::Reservation => ReservationId::from_uuid(uuid).to_string(),
+            Self::Shipment => ShipmentId::from_uuid(uuid).to_string(),
             Self::Text => text.to_owned(),
         }
     }

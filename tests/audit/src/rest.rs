@@ -1,5 +1,5 @@
 //! Waiting until nothing moves any more: every outbox empty, no saga in motion, no call to the
-//! provider due, and no message handled between two looks.
+//! provider or the carrier due, and no message handled between two looks.
 
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,13 @@ union all
 select tenant_id, 'refund ' || refund_id, 'is ' || state || ' since ' || updated_at
 from refunds
 where state in ('requested', 'submitted', 'unknown')";
+
+/// Shipments whose carrier has not answered yet: a planned one is to be booked, and whatever has an
+/// errand is being asked about.
+pub(crate) const ERRANDS_DUE: &str = "
+select tenant_id, shipment_id::text, 'is ' || state || ' since ' || updated_at
+from shipments
+where state = 'planned' or document ->> 'errand' is not null";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Vitals {
@@ -90,7 +97,8 @@ async fn look(databases: &mut Databases) -> Result<Vitals, CannotAudit> {
         let more = match service {
             Service::Order => Some(("sagas in motion", ORDERS_IN_MOTION)),
             Service::Payment => Some(("calls to the provider due", CALLS_DUE)),
-            Service::Inventory | Service::Shipping => None,
+            Service::Shipping => Some(("calls to the carrier due", ERRANDS_DUE)),
+            Service::Inventory => None,
         };
         if let Some((what, query)) = more {
             // The text is a constant of this file.

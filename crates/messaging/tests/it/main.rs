@@ -10,4 +10,5 @@ mod delivery;
 mod failures;
 mod faults;
 mod outbox;
+mod plans;
 mod support;

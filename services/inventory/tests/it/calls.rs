@@ -241,6 +241,35 @@ async fn lists_go_by_pages_to_the_end() {
 }
 
 #[tokio::test]
+async fn a_prefix_is_taken_by_its_characters_and_the_order_is_that_of_the_bytes() {
+    let shop = Warehouse::open().await;
+    let last = "\u{10ffff}".repeat(16);
+    for sku in ["a", "B", "a%", "a_", "ab", "aé", "\u{10ffff}", "b", &last] {
+        shop.stocked(sku, 0).await;
+    }
+
+    let all: [&str; 9] = ["B", "a", "a%", "a_", "ab", "aé", "b", "\u{10ffff}", &last];
+    for (prefix, expected) in [
+        ("", &all[..]),
+        ("a", &["a", "a%", "a_", "ab", "aé"]),
+        ("a_", &["a_"]),
+        ("aé", &["aé"]),
+        ("A", &[]),
+        ("\u{10ffff}", &["\u{10ffff}", &last]),
+        (&last, &[&last]),
+    ] {
+        let request = pb::ListItemsRequest {
+            sku_prefix: prefix.to_owned(),
+            ..Default::default()
+        };
+        let listed = shop.api.list_items(shop.call(request)).await.unwrap();
+        let items = listed.into_inner().items;
+        let skus: Vec<&str> = items.iter().map(|item| item.sku.as_str()).collect();
+        assert_eq!(skus, expected, "{prefix:?}");
+    }
+}
+
+#[tokio::test]
 async fn movements_are_listed_newest_first_with_what_caused_them() {
     let shop = Warehouse::open().await;
     shop.stocked("A", 10).await;

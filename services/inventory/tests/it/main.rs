@@ -11,5 +11,6 @@
 mod batches;
 mod broker;
 mod calls;
+mod plans;
 mod support;
 mod tenancy;

@@ -12,6 +12,7 @@ mod broker;
 mod faults;
 mod flows;
 mod ledger;
+mod plans;
 mod refunds;
 mod secrets;
 mod support;

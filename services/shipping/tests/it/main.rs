@@ -13,6 +13,7 @@ mod broker;
 mod calls;
 mod carrier;
 mod moody;
+mod plans;
 mod store_contract;
 mod store_on_postgres;
 mod support;

@@ -2,6 +2,7 @@
 
 use crate::check::{Check, Service, Sql, Test};
 use crate::findings::{Found, Offender, Subject};
+use crate::rest;
 use crate::world::{Order, Payment, PaymentState, Stage, World};
 
 pub(super) const CHECKS: &[Check] = &[
@@ -27,6 +28,17 @@ pub(super) const CHECKS: &[Check] = &[
         invariant: "shipments.only_for_paid",
         says: "a sold and paid order has its parcel, an undone one has none",
         test: Test::World(only_for_paid),
+    },
+    Check {
+        group: 5,
+        invariant: "shipments.at_rest",
+        says: "no shipment waits for an answer of the carrier",
+        test: Test::Sql(Sql {
+            on: &[Service::Shipping],
+            subject: Subject::Shipment,
+            checked: "select count(*) from shipments",
+            offenders: rest::ERRANDS_DUE,
+        }),
     },
 ];
 

@@ -10,6 +10,7 @@ use crate::audit::CannotAudit;
 states! {
     /// Where a parcel stands.
     ShipmentState of "a shipment" {
+        Planned = "planned",
         LabelReady = "label_ready",
         HandedOver = "handed_over",
         InTransit = "in_transit",
@@ -23,7 +24,7 @@ states! {
 }
 
 impl ShipmentState {
-    /// Whether there is a parcel.
+    /// Whether there is a parcel: the carrier has agreed to take one, and nobody called it off.
     pub(crate) const fn goes_out(self) -> bool {
         match self {
             Self::LabelReady
@@ -34,7 +35,7 @@ impl ShipmentState {
             | Self::Exception
             | Self::ReturnedToSender
             | Self::Lost => true,
-            Self::Voided => false,
+            Self::Planned | Self::Voided => false,
         }
     }
 }

@@ -308,6 +308,59 @@ async fn a_parcel_of_a_cancelled_order_is_caught() {
 }
 
 #[tokio::test]
+async fn a_booking_without_an_answer_is_waited_for_and_caught() {
+    let mut shop = Shop::open().await;
+    let sold = shop.sell(Way::Confirmed).await;
+    shop.assert_clean().await;
+
+    let planned = format!(
+        "update shipments set state = 'planned',
+             document = '{{\"errand\": {{\"ask\": {{\"book\": {{}}}}, \"attempts\": 1}}}}'
+         where order_id = '{}'",
+        sold.order.as_uuid()
+    );
+    shop.run(Service::Shipping, &planned).await;
+
+    let findings = shop.audit().await.unwrap();
+    let offended: Vec<&str> = findings
+        .offended()
+        .map(|finding| finding.invariant)
+        .collect();
+    assert_eq!(
+        offended,
+        [
+            "shipments.only_for_paid",
+            "shipments.at_rest",
+            "messages.none_lost"
+        ]
+    );
+    let restless = findings.restless.unwrap();
+    assert!(
+        restless.contains("1 calls to the carrier due"),
+        "{restless}"
+    );
+}
+
+#[tokio::test]
+async fn a_parcel_that_the_carrier_was_not_told_to_forget_is_caught() {
+    let mut shop = Shop::open().await;
+    let sold = shop.sell(Way::Cancelled).await;
+    shop.assert_clean().await;
+
+    let untold = format!(
+        "update shipments set document = '{{\"errand\": {{\"ask\": \"cancel\", \"attempts\": 1}}}}'
+         where order_id = '{}'",
+        sold.order.as_uuid()
+    );
+    shop.run(Service::Shipping, &untold).await;
+    assert_eq!(shop.offended().await, ["shipments.at_rest"]);
+
+    let told = "update shipments set document = '{\"errand\": null}'";
+    shop.run(Service::Shipping, told).await;
+    shop.assert_clean().await;
+}
+
+#[tokio::test]
 async fn an_order_that_is_not_at_its_end_is_caught() {
     let mut shop = Shop::open().await;
     let sold = shop.sell(Way::Confirmed).await;

@@ -54,21 +54,14 @@ impl CatalogueStore for PgInventory {
         limit: i64,
     ) -> Result<Vec<Item>, StoreError> {
         let mut tx = self.database.tenant_tx(tenant).await?;
-        let rows: Vec<ItemRow> = sqlx::query_as(
-            "select sku, name, price_minor, currency, weight_grams, active, on_hand, reserved,
-                    created_at, updated_at
-             from items
-             where tenant_id = $1 and starts_with(sku, $2)
-               and ($3::text is null or sku collate \"C\" > $3)
-             order by sku collate \"C\" limit $4",
-        )
-        .bind(tenant.as_uuid())
-        .bind(prefix)
-        .bind(after)
-        .bind(limit)
-        .fetch_all(tx.conn())
-        .await
-        .map_err(DbError::from)?;
+        let rows: Vec<ItemRow> = sqlx::query_as(include_str!("list_items.sql"))
+            .bind(tenant.as_uuid())
+            .bind(prefix)
+            .bind(after.unwrap_or_default())
+            .bind(limit)
+            .fetch_all(tx.conn())
+            .await
+            .map_err(DbError::from)?;
         tx.commit().await?;
         Ok(items(rows)?)
     }

@@ -96,15 +96,11 @@ impl PgInventory {
 
     async fn try_expire(&self, limit: i64) -> Result<Handled, StoreError> {
         let mut tx = self.database.system_tx().await?;
-        let due: Vec<(Uuid, Uuid, Uuid)> = sqlx::query_as(
-            "select tenant_id, reservation_id, order_id from reservations
-             where state = 'held' and expire_at <= clock_timestamp()
-             order by expire_at limit $1 for update skip locked",
-        )
-        .bind(limit)
-        .fetch_all(tx.conn())
-        .await
-        .map_err(DbError::from)?;
+        let due: Vec<(Uuid, Uuid, Uuid)> = sqlx::query_as(include_str!("due_reservations.sql"))
+            .bind(limit)
+            .fetch_all(tx.conn())
+            .await
+            .map_err(DbError::from)?;
         if due.is_empty() {
             tx.rollback().await;
             return Ok(Handled::default());

@@ -162,20 +162,11 @@ async fn lease_payments(
     lease_ms: i64,
     limit: i64,
 ) -> Result<Vec<Key>, DbError> {
-    let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(
-        "with due as materialized (
-             select tenant_id, payment_id from payments
-             where next_attempt_at <= clock_timestamp()
-             order by next_attempt_at limit $2 for update skip locked)
-         update payments p
-         set next_attempt_at = clock_timestamp() + $1 * interval '1 millisecond'
-         from due where p.tenant_id = due.tenant_id and p.payment_id = due.payment_id
-         returning p.tenant_id, p.payment_id",
-    )
-    .bind(lease_ms)
-    .bind(limit)
-    .fetch_all(conn)
-    .await?;
+    let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(include_str!("lease_payments.sql"))
+        .bind(lease_ms)
+        .bind(limit)
+        .fetch_all(conn)
+        .await?;
     let key = |(tenant, payment)| Key {
         tenant: TenantId::from_uuid(tenant),
         payment: PaymentId::from_uuid(payment),
@@ -188,20 +179,11 @@ async fn lease_refunds(
     lease_ms: i64,
     limit: i64,
 ) -> Result<Vec<(Key, RefundId)>, DbError> {
-    let rows: Vec<(Uuid, Uuid, Uuid)> = sqlx::query_as(
-        "with due as materialized (
-             select tenant_id, refund_id from refunds
-             where next_attempt_at <= clock_timestamp()
-             order by next_attempt_at limit $2 for update skip locked)
-         update refunds r
-         set next_attempt_at = clock_timestamp() + $1 * interval '1 millisecond'
-         from due where r.tenant_id = due.tenant_id and r.refund_id = due.refund_id
-         returning r.tenant_id, r.payment_id, r.refund_id",
-    )
-    .bind(lease_ms)
-    .bind(limit)
-    .fetch_all(conn)
-    .await?;
+    let rows: Vec<(Uuid, Uuid, Uuid)> = sqlx::query_as(include_str!("lease_refunds.sql"))
+        .bind(lease_ms)
+        .bind(limit)
+        .fetch_all(conn)
+        .await?;
     let leased = |(tenant, payment, refund)| {
         let key = Key {
             tenant: TenantId::from_uuid(tenant),

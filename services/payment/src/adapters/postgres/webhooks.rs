@@ -50,15 +50,12 @@ impl PgPayments {
 
     pub(super) async fn try_retry_webhooks(&self, limit: i64) -> Result<(usize, Done), StoreError> {
         let mut tx = self.database.system_tx().await?;
-        let rows: Vec<(Uuid, String, sqlx::types::Json<serde_json::Value>)> = sqlx::query_as(
-            "select tenant_id, event_id, hint from provider_events
-             where state = 'parked' and next_attempt_at <= clock_timestamp()
-             order by next_attempt_at limit $1 for update skip locked",
-        )
-        .bind(limit)
-        .fetch_all(tx.conn())
-        .await
-        .map_err(DbError::from)?;
+        let rows: Vec<(Uuid, String, sqlx::types::Json<serde_json::Value>)> =
+            sqlx::query_as(include_str!("due_webhooks.sql"))
+                .bind(limit)
+                .fetch_all(tx.conn())
+                .await
+                .map_err(DbError::from)?;
         if rows.is_empty() {
             tx.rollback().await;
             return Ok((0, Done::default()));

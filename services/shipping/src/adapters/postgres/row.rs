@@ -84,16 +84,10 @@ pub(super) async fn lock(
 
 /// Loads rows that are due, under locks; those that another process has locked are its own.
 pub(super) async fn lock_due(conn: &mut PgConnection, limit: i64) -> Result<Vec<Row>, DbError> {
-    let rows = sqlx::query_as(
-        "select tenant_id, shipment_id, order_id, state, version, due_at, document, created_at,
-             updated_at
-         from shipments where due_at <= clock_timestamp()
-         order by due_at limit $1
-         for update skip locked",
-    )
-    .bind(limit)
-    .fetch_all(conn)
-    .await?;
+    let rows = sqlx::query_as(include_str!("lock_due.sql"))
+        .bind(limit)
+        .fetch_all(conn)
+        .await?;
     Ok(rows)
 }
 
