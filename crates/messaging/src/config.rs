@@ -73,7 +73,7 @@ impl Default for MessagingConfig {
             namespace: None,
             relay_lanes: 1,
             relay_batch_max: 500,
-            batch_gap_ms: 5,
+            batch_gap_ms: 3,
             relay_poll_ms: 250,
             confirm_timeout_ms: 5_000,
             connect_timeout_ms: 5_000,
