@@ -3,10 +3,12 @@
 //! [`Failure`] and [`Violations`] write a `tonic::Status`; [`ErrorDetails`] reads one, for
 //! clients and the gateway.
 
+mod code;
 mod failure;
 mod reading;
 mod violations;
 
+pub use code::code_name;
 pub use failure::{Failure, PLATFORM_DOMAIN};
 pub use reading::{ErrorDetails, Precondition};
 pub use violations::{FieldViolation, Violations};

@@ -23,8 +23,8 @@ use tracing::{Instrument, Span, field};
 use tradepost_telemetry::{Registry, TRACEPARENT};
 
 use super::deadline;
-use super::metrics::{Method, MethodTable, code_name};
-use crate::error::{Failure, PLATFORM_DOMAIN};
+use super::metrics::{Method, MethodTable};
+use crate::error::{Failure, PLATFORM_DOMAIN, code_name};
 use crate::tasks::Tasks;
 
 /// When a shed caller may come back.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use tonic::{Code, Status};
-use tradepost_service::error::{ErrorDetails, Failure, FieldViolation, PLATFORM_DOMAIN};
+use tradepost_service::error::{ErrorDetails, Failure, FieldViolation, PLATFORM_DOMAIN, code_name};
 
 /// When a caller may come back after a passing fault, if the service does not say.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -121,28 +121,5 @@ fn http_status(code: Code, reason: &str) -> StatusCode {
         Code::Ok | Code::Unknown | Code::Internal | Code::DataLoss => {
             StatusCode::INTERNAL_SERVER_ERROR
         }
-    }
-}
-
-/// The name of a code as the gRPC specification writes it.
-const fn code_name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
