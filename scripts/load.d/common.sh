@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # What replay and bench share: the running stack and the program that loads it.
 
-UP=$PWD/.run/up
-TARGET=${CARGO_TARGET_DIR:-$PWD/target}
+# shellcheck source=scripts/up.d/common.sh
+source scripts/up.d/common.sh
 
 # The address of the gateway that scripts/up started, unless one is given by environment.
 find_gateway() {
@@ -19,6 +19,7 @@ find_gateway() {
 
 # With optimisation also where the stack runs without: the load shares the machine with it.
 build_load() {
+    echo "building the load program; the first time takes minutes" >&2
     cargo build --locked --release --quiet -p tradepost-load --bin load
     LOAD=$(realpath "$TARGET/release/load")
     export LOAD
