@@ -147,6 +147,22 @@ typed_id!(
     /// A message between services; the key by which consumers recognise a duplicate.
     MessageId, "message"
 );
+typed_id!(
+    /// A person who logs in, in whatever tenants.
+    UserId, "user"
+);
+typed_id!(
+    /// One login of a user on one device, until it is revoked or runs out.
+    SessionId, "session"
+);
+typed_id!(
+    /// An API key of a tenant.
+    ApiKeyId, "key"
+);
+typed_id!(
+    /// An OAuth client: a service account, or an application that acts for users.
+    ClientId, "client"
+);
 
 #[cfg(test)]
 mod tests {

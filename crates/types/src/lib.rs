@@ -12,8 +12,8 @@ mod sku;
 
 pub use currency::{Currency, UnknownCurrency};
 pub use id::{
-    CustomerId, IdError, MessageId, MovementId, OrderId, PaymentId, RefundId, ReservationId,
-    ShipmentId, TenantId,
+    ApiKeyId, ClientId, CustomerId, IdError, MessageId, MovementId, OrderId, PaymentId, RefundId,
+    ReservationId, SessionId, ShipmentId, TenantId, UserId,
 };
 pub use money::{Money, MoneyError};
 pub use quantity::{Quantity, QuantityError};

@@ -1,0 +1,4 @@
+//! What a shopkeeper would recognise: who may do what. Pure: no I/O, no clock, no chance.
+
+pub mod caller;
+pub mod rights;
