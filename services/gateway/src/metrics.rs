@@ -33,6 +33,11 @@ struct Failed {
     code: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
 /// The instruments. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -41,6 +46,10 @@ pub struct Metrics {
     running: Gauge,
     waiting: Gauge,
     shed: Counter,
+    connections: Gauge,
+    connections_refused: Family<Reason, Counter>,
+    clients_cut: Family<Reason, Counter>,
+    heads_refused: Family<Reason, Counter>,
     upstream_errors: Family<Failed, Counter>,
 }
 
@@ -58,6 +67,10 @@ impl Metrics {
             running: Gauge::default(),
             waiting: Gauge::default(),
             shed: Counter::default(),
+            connections: Gauge::default(),
+            connections_refused: Family::default(),
+            clients_cut: Family::default(),
+            heads_refused: Family::default(),
             upstream_errors: Family::default(),
         };
         registry.register(
@@ -76,9 +89,49 @@ impl Metrics {
         registry.register("http_requests_waiting", help, metrics.waiting.clone());
         let help = "Requests refused because too many were running";
         registry.register("http_requests_shed", help, metrics.shed.clone());
+        metrics.register_port(registry);
         let help = "Calls of services that did not succeed, refusals among them";
         registry.register("upstream_errors", help, metrics.upstream_errors.clone());
         metrics
+    }
+
+    fn register_port(&self, registry: &Registry) {
+        let help = "Connections of the REST port that are open";
+        registry.register("connections_open", help, self.connections.clone());
+        registry.register(
+            "connections_refused",
+            "Connections there was no place for (total, address), or without a TLS handshake",
+            self.connections_refused.clone(),
+        );
+        registry.register(
+            "clients_cut",
+            "Clients that were too slow with: handshake, first_byte, head, body, write",
+            self.clients_cut.clone(),
+        );
+        let help = "Heads of requests that were none";
+        registry.register("http_heads_refused", help, self.heads_refused.clone());
+    }
+
+    /// Counts one more open connection until the count is dropped.
+    #[must_use]
+    pub fn connected(&self) -> Counted {
+        Counted::new(&self.connections)
+    }
+
+    /// Counts a connection that was not taken.
+    pub fn connection_refused(&self, reason: &'static str) {
+        let reason = Reason { reason };
+        self.connections_refused.get_or_create(&reason).inc();
+    }
+
+    /// Counts a client that was too slow.
+    pub fn client_cut(&self, reason: &'static str) {
+        self.clients_cut.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// Counts a head that was none.
+    pub fn head_refused(&self, reason: &'static str) {
+        self.heads_refused.get_or_create(&Reason { reason }).inc();
     }
 
     /// Counts an answer and measures how long it took. `route` is a template, never a path.

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use super::super::problem::Problem;
 
 /// The largest head, its last empty line included.
-pub(super) const BYTES_MAX: usize = 16 * 1024;
+const BYTES_MAX: usize = 16 * 1024;
 /// The longest target in a request line.
 const TARGET_BYTES_MAX: usize = 8 * 1024;
 /// The most headers.
@@ -29,6 +29,9 @@ pub(in crate::http) enum HeadFault {
     /// Neither HTTP/1.1 nor HTTP/1.0.
     Version,
 }
+
+/// Without the end of a line, so many bytes may still be the beginning of a head.
+pub(super) const LINE_BYTES_MAX: usize = METHOD_BYTES_MAX + TARGET_BYTES_MAX;
 
 /// How the body after a head is delimited: by its length, or in chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +83,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Head, HeadFault> {
 
 /// What has no end yet may still be too long; `request_line` is what there is of one without end.
 fn partial(bytes: &[u8], request_line: &[u8]) -> Result<Head, HeadFault> {
-    if request_line.len() > METHOD_BYTES_MAX + TARGET_BYTES_MAX {
+    if request_line.len() > LINE_BYTES_MAX {
         return Err(HeadFault::TargetTooLong);
     }
     if bytes.len() >= BYTES_MAX {
@@ -89,8 +92,11 @@ fn partial(bytes: &[u8], request_line: &[u8]) -> Result<Head, HeadFault> {
     Ok(Head::Partial)
 }
 
-/// The first line without its end, and what follows.
-fn line(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, HeadFault> {
+/// A line without its end, and what follows.
+type Split<'a> = Option<(&'a [u8], &'a [u8])>;
+
+/// The first line, if it is whole.
+fn line(bytes: &[u8]) -> Result<Split<'_>, HeadFault> {
     let Some(end) = bytes.iter().position(|&byte| byte == b'\n') else {
         return Ok(None);
     };
@@ -142,7 +148,9 @@ impl Seen {
         let (name, value) = line.split_at(colon.unwrap_or_default());
         if name.is_empty() || !name.iter().all(is_token) {
             // A folded line begins with a space, which stands in no name.
-            return Err(HeadFault::Malformed("a header is a name, a colon and a value"));
+            return Err(HeadFault::Malformed(
+                "a header is a name, a colon and a value",
+            ));
         }
         let value = value.get(1..).unwrap_or_default();
         if !value.iter().all(is_value) {
@@ -193,8 +201,20 @@ const fn is_token(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,
-            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_'
-                | b'`' | b'|' | b'~'
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
         )
 }
 
@@ -203,8 +223,27 @@ const fn is_target(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,
-            b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+'
-                | b',' | b';' | b'=' | b':' | b'@' | b'/' | b'?' | b'%' | b'[' | b']'
+            b'-' | b'.'
+                | b'_'
+                | b'~'
+                | b'!'
+                | b'$'
+                | b'&'
+                | b'\''
+                | b'('
+                | b')'
+                | b'*'
+                | b'+'
+                | b','
+                | b';'
+                | b'='
+                | b':'
+                | b'@'
+                | b'/'
+                | b'?'
+                | b'%'
+                | b'['
+                | b']'
         )
 }
 
