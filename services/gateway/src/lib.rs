@@ -6,7 +6,9 @@
 
 pub mod bootstrap;
 pub mod config;
+mod demo;
 pub mod domain;
 pub mod http;
 pub mod metrics;
+pub mod ports;
 pub mod upstream;

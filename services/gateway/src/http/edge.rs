@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span, field};
 use uuid::Uuid;
 
+use super::gate::pass;
 use super::problem::{Problem, Rendering};
 use super::router::{Gateway, Shared};
 use crate::metrics::{Counted, Metrics};
@@ -43,6 +44,15 @@ impl Admission {
     }
 }
 
+/// What is known of a request from the start.
+#[derive(Debug, Clone)]
+pub(super) struct Arrival {
+    /// By which it is found in logs and traces.
+    pub(super) trace_id: Arc<str>,
+    /// When it came.
+    pub(super) at: Instant,
+}
+
 /// The layer.
 pub(super) async fn edge(State(gateway): State<Shared>, request: Request, next: Next) -> Response {
     let seen = Seen::of(&gateway.metrics, &request);
@@ -54,6 +64,11 @@ pub(super) async fn edge(State(gateway): State<Shared>, request: Request, next: 
             .filter(|id| is_id(id))
             .cloned();
         let trace = Trace::current();
+        let mut request = request;
+        request.extensions_mut().insert(Arrival {
+            trace_id: trace.id.as_str().into(),
+            at: seen.started,
+        });
         let answer = answer(&gateway, request, next).await;
         let mut answer = seen.render(answer, &trace.id);
         dress(answer.headers_mut(), given_id, &trace);
@@ -76,7 +91,9 @@ async fn answer(gateway: &Gateway, mut request: Request, next: Next) -> Response
     };
     let admission = Admission(Arc::new(Mutex::new(Some(permit))));
     request.extensions_mut().insert(admission);
-    let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let answer = AssertUnwindSafe(pass(gateway, request, next))
+        .catch_unwind()
+        .await;
     // The panic hook has logged what and where.
     answer.unwrap_or_else(|_panic| internal())
 }

@@ -8,15 +8,19 @@
     reason = "a test fails by panicking"
 )]
 
+mod access;
 mod answers;
 mod bodies;
 mod document;
+mod doubles;
 mod draining;
 mod errors;
 mod fake;
 mod headers;
 mod limits;
+mod matrix;
 mod process;
+mod resilience;
 mod stage;
 mod waiting;
 mod webhooks;
