@@ -10,7 +10,7 @@ use tradepost_types::{TenantId, UserId};
 
 use crate::config::GatewayConfig;
 use crate::demo::Demo;
-use crate::http::{Gateway, PortLimits, router, serve};
+use crate::http::{Gateway, PortLimits, Proxies, router, serve};
 use crate::metrics::Metrics;
 use crate::ports::Guards;
 use crate::upstream::Upstreams;
@@ -63,6 +63,8 @@ pub async fn serve_guarded(
         running: Arc::new(Semaphore::new(config.server.calls_max)),
         waits: Arc::new(Semaphore::new(limits.waits_max)),
         body_read_max: Duration::from_millis(limits.body_read_ms),
+        proxies: Proxies::from(&config.proxies),
+        origins: Arc::new(config.cors.origins.clone()),
         shutdown: runtime.shutdown.clone(),
         tasks: runtime.tasks.clone(),
     };

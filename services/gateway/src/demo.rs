@@ -8,11 +8,11 @@ use axum::http::HeaderMap;
 use tradepost_service::Clock;
 use tradepost_types::{ApiKeyId, SessionId, TenantId, UserId};
 
+use crate::domain::audit::Entry;
 use crate::domain::caller::{Caller, Plan, Proof, Subject};
 use crate::domain::rights::Role;
 use crate::ports::{
-    Authenticate, Decision, Directory, Guards, Key, Limits, Note, Refused, Standing, Trail,
-    Unavailable,
+    Authenticate, Decision, Directory, Guards, Key, Limits, Refused, Standing, Trail, Unavailable,
 };
 
 /// Everybody is an owner of this tenant.
@@ -85,7 +85,7 @@ impl Limits for Demo {
 
 #[async_trait]
 impl Trail for Demo {
-    async fn record(&self, _: Note) -> Result<(), Unavailable> {
+    async fn record(&self, _: Entry) -> Result<(), Unavailable> {
         Ok(())
     }
 }

@@ -12,7 +12,7 @@ use tradepost_service::Clock;
 pub use authenticate::{Authenticate, Refused};
 pub use directory::{Directory, Key, Standing};
 pub use limits::{Decision, Limits};
-pub use trail::{Note, Outcome, Phase, Trail};
+pub use trail::Trail;
 
 /// The port cannot do its work now; the caller may come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

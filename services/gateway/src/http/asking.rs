@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use tokio::time::Instant;
 
 use super::caller::By;
-use super::edge::Arrival;
+use super::edge::Traced;
 use super::prefer::Prefer;
 use super::problem::Problem;
 use super::router::Shared;
@@ -33,7 +33,7 @@ impl FromRequestParts<Shared> for Asking {
                 detail,
             ));
         };
-        let begun = parts.extensions.get::<Arrival>().map(|arrival| arrival.at);
+        let begun = parts.extensions.get::<Traced>().map(|traced| traced.since);
         let wait = Prefer::of(&parts.headers).wait();
         let until = wait.map(|wait| begun.unwrap_or_else(Instant::now) + wait.max(WAIT_MIN));
         let actor = caller.subject.to_string();

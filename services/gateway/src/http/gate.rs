@@ -17,6 +17,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::caller::{denied, reason};
+use super::client::Client;
 use super::problem::Problem;
 use super::router::Gateway;
 use crate::domain::access::{self, Denial};
@@ -178,10 +179,10 @@ async fn standing(gateway: &Gateway, caller: &Caller) -> Result<(), Problem> {
     }
 }
 
-/// The peer's address.
+/// The client's address; the layer outside has found it out.
 fn address(request: &Request) -> IpAddr {
-    let _ = request;
-    IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+    let client = request.extensions().get::<Client>();
+    client.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |client| client.address)
 }
 
 fn too_many(delay: Duration, headers: HeaderMap) -> Response {

@@ -4,10 +4,11 @@ use axum::http::{Method, Request};
 use http_body_util::Full;
 use serde_json::json;
 use tonic::Code;
+use tradepost_gateway::domain::audit::Outcome;
 use tradepost_gateway::domain::caller::{Caller, Proof, Subject};
 use tradepost_gateway::domain::rights::{Permission, Rights, Role};
 use tradepost_gateway::domain::routes;
-use tradepost_gateway::ports::{Key, Outcome, Phase};
+use tradepost_gateway::ports::Key;
 use tradepost_proto::order::v1 as ord;
 use tradepost_service::error::Failure;
 use tradepost_testkit::eventually;
@@ -88,15 +89,17 @@ async fn a_missing_permission_is_named() {
     let challenge = refund.header("www-authenticate").unwrap();
     assert!(challenge.contains("insufficient_scope"), "{challenge}");
     assert_eq!(stage.fake.calls(), 0);
-    let notes = stage.doubles.notes();
-    assert_eq!(notes.len(), 1);
+    let entries = stage.doubles.entries();
+    assert_eq!(entries.len(), 1);
     assert_eq!(
-        (notes[0].action, notes[0].object.as_str()),
-        ("create_refund", "p")
+        (entries[0].action(), entries[0].outcome()),
+        ("create_refund", Outcome::Denied)
     );
-    let reason = "PERMISSION_DENIED";
-    assert_eq!(notes[0].phase, Phase::Denied { reason });
-    assert_eq!(problem["trace_id"], notes[0].trace_id);
+    let whole = format!("{:?}", entries[0]);
+    let trace_id = problem["trace_id"].as_str().unwrap();
+    for part in ["PERMISSION_DENIED", "object: Some(\"p\")", trace_id] {
+        assert!(whole.contains(part), "{part}: {whole}");
+    }
 }
 
 #[tokio::test]
@@ -137,8 +140,7 @@ async fn a_suspended_tenant_is_kept_out() {
     let answer = get_as(&stage, "owner", "/v1/orders").await;
 
     assert_eq!(reason(&answer), (403, "TENANT_SUSPENDED".to_owned()));
-    let reason = "TENANT_SUSPENDED";
-    assert_eq!(stage.doubles.notes()[0].phase, Phase::Denied { reason });
+    assert_eq!(stage.doubles.entries()[0].outcome(), Outcome::Denied);
     assert_eq!(stage.fake.calls(), 0);
 }
 
@@ -190,45 +192,43 @@ async fn what_changes_something_is_remembered_before_and_after() {
             (stage.fake.calls() == 1).then_some(())
         })
         .await;
-        let phases: Vec<_> = stage
-            .doubles
-            .notes()
-            .iter()
-            .map(|note| note.phase)
-            .collect();
-        assert_eq!(phases, [Phase::Attempted]);
+        assert_eq!(outcomes(&stage), [Outcome::Attempted]);
         stage.fake.gate.add_permits(1);
     };
 
     let (answer, ()) = tokio::join!(placing, check);
 
     assert_eq!(answer.status, 201);
-    ended(&stage, Outcome::Done).await;
-    let notes = stage.doubles.notes();
-    assert!(notes.iter().all(|note| note.action == "place_order"));
-    assert!(
-        notes
-            .iter()
-            .all(|note| note.caller.subject == stage.doubles.owner().subject)
-    );
+    ended(&stage, Outcome::Succeeded, "").await;
+    let entries = stage.doubles.entries();
+    let owner = &stage.doubles.owner().subject;
+    for entry in entries {
+        assert_eq!(entry.action(), "place_order");
+        assert!(format!("{entry:?}").contains(&format!("{owner:?}")));
+    }
 }
 
-/// Waits until the only call is remembered with its end.
-async fn ended(stage: &Stage, outcome: Outcome) {
+fn outcomes(stage: &Stage) -> Vec<Outcome> {
+    let entries = stage.doubles.entries();
+    entries.iter().map(|entry| entry.outcome()).collect()
+}
+
+/// Waits until the only call is remembered with its end, for that reason.
+async fn ended(stage: &Stage, outcome: Outcome, reason: &str) {
     eventually("its end is remembered", SOON, async || {
-        let notes = stage.doubles.notes();
-        let phase = notes.last().map(|note| note.phase);
-        (phase == Some(Phase::Completed(outcome))).then_some(())
+        (outcomes(stage).len() == 2).then_some(())
     })
     .await;
-    assert_eq!(stage.doubles.notes().len(), 2);
+    assert_eq!(outcomes(stage), [Outcome::Attempted, outcome]);
+    let end = format!("{:?}", stage.doubles.entries()[1]);
+    assert!(end.contains(reason), "{end}");
 }
 
 #[tokio::test]
-async fn a_refused_change_and_one_that_nobody_answered_are_told_apart() {
+async fn a_change_that_fails_and_one_that_is_denied_are_told_apart() {
     for (code, outcome) in [
-        (Code::NotFound, Outcome::Refused { status: 404 }),
-        (Code::Internal, Outcome::Unknown),
+        (Code::NotFound, Outcome::Failed),
+        (Code::PermissionDenied, Outcome::Denied),
     ] {
         let stage = Stage::new().await;
         stage
@@ -237,8 +237,7 @@ async fn a_refused_change_and_one_that_nobody_answered_are_told_apart() {
 
         stage.post("/v1/orders/o/cancel", &json!({})).await;
 
-        ended(&stage, outcome).await;
-        assert_eq!(stage.doubles.notes()[0].object, "o");
+        ended(&stage, outcome, "SOME_REASON").await;
     }
 }
 
@@ -255,7 +254,7 @@ async fn who_leaves_before_the_answer_leaves_an_unknown_end() {
         }) => {}
     }
 
-    ended(&stage, Outcome::Unknown).await;
+    ended(&stage, Outcome::Failed, "CALLER_LEFT").await;
 }
 
 #[tokio::test]

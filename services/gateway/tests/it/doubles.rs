@@ -8,11 +8,11 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderValue};
 use time::OffsetDateTime;
 use time::macros::datetime;
+use tradepost_gateway::domain::audit::Entry;
 use tradepost_gateway::domain::caller::{Caller, Plan, Proof, Subject};
 use tradepost_gateway::domain::rights::Role;
 use tradepost_gateway::ports::{
-    Authenticate, Decision, Directory, Guards, Key, Limits, Note, Refused, Standing, Trail,
-    Unavailable,
+    Authenticate, Decision, Directory, Guards, Key, Limits, Refused, Standing, Trail, Unavailable,
 };
 use tradepost_service::Clock;
 use tradepost_types::{ApiKeyId, SessionId, TenantId, UserId};
@@ -28,7 +28,7 @@ struct Script {
     suspended: Vec<TenantId>,
     members: HashMap<(TenantId, UserId), Role>,
     keys: HashMap<(TenantId, ApiKeyId), Key>,
-    notes: Vec<Note>,
+    entries: Vec<Entry>,
     costs: Vec<u32>,
     trail_is_broken: bool,
     identity_is_broken: bool,
@@ -131,8 +131,8 @@ impl Doubles {
         self.with(|script| script.identity_is_over = true);
     }
 
-    pub(crate) fn notes(&self) -> Vec<Note> {
-        self.with(|script| script.notes.clone())
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        self.with(|script| script.entries.clone())
     }
 
     pub(crate) fn costs(&self) -> Vec<u32> {
@@ -210,12 +210,12 @@ impl Limits for Doubles {
 
 #[async_trait::async_trait]
 impl Trail for Doubles {
-    async fn record(&self, note: Note) -> Result<(), Unavailable> {
+    async fn record(&self, entry: Entry) -> Result<(), Unavailable> {
         self.with(|script| {
             if script.trail_is_broken {
                 return Err(Unavailable);
             }
-            script.notes.push(note);
+            script.entries.push(entry);
             Ok(())
         })
     }

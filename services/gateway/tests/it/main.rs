@@ -10,6 +10,7 @@
 
 mod access;
 mod answers;
+mod audit;
 mod bodies;
 mod document;
 mod doubles;

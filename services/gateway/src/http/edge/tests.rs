@@ -11,6 +11,7 @@ use tradepost_telemetry::Registry;
 use super::*;
 use crate::config::UpstreamsConfig;
 use crate::demo::Demo;
+use crate::metrics::Metrics;
 use crate::upstream::Upstreams;
 
 fn gateway(running: usize) -> Shared {
@@ -37,6 +38,8 @@ fn gateway(running: usize) -> Shared {
         running: Arc::new(Semaphore::new(running)),
         waits: Arc::new(Semaphore::new(1)),
         body_read_max: Duration::from_secs(1),
+        proxies: Default::default(),
+        origins: Arc::new(vec!["https://shop.example".to_owned()]),
         tasks: tradepost_service::Tasks::new(shutdown.clone()),
         shutdown,
     })

@@ -4,31 +4,31 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::Request;
-use axum::http::{StatusCode, Uri};
+use axum::http::header::USER_AGENT;
+use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tradepost_service::Tasks;
 
 use super::unavailable;
+use crate::domain::audit::{Entry, Origin, Outcome};
 use crate::domain::caller::Caller;
 use crate::domain::routes::Route;
-use crate::http::edge::Arrival;
+use crate::http::edge::Traced;
+use crate::http::problem::Problem;
 use crate::http::router::Gateway;
-use crate::ports::{Note, Outcome, Phase, Trail};
+use crate::ports::Trail;
 
-/// One request on its way through the gate.
-pub(super) struct Passage {
-    trail: Arc<dyn Trail>,
-    tasks: Tasks,
-    note: Note,
-}
+/// The reason of an end that nobody saw: the service may have done what was asked.
+const CALLER_LEFT: &str = "CALLER_LEFT";
 
 /// Where a request goes and where it comes from.
 pub(super) struct Place {
     route: &'static Route,
     address: IpAddr,
+    user_agent: Option<HeaderValue>,
     uri: Uri,
-    arrival: Option<Arrival>,
+    traced: Option<Traced>,
 }
 
 impl Place {
@@ -36,59 +36,94 @@ impl Place {
         Self {
             route,
             address,
+            user_agent: request.headers().get(USER_AGENT).cloned(),
             uri: request.uri().clone(),
-            arrival: request.extensions().get().cloned(),
+            traced: request.extensions().get().cloned(),
         }
     }
 }
 
-impl Passage {
-    pub(super) fn new(gateway: &Gateway, caller: &Arc<Caller>, place: &Place) -> Self {
-        let trace_id = place.arrival.as_ref().map(|arrival| &*arrival.trace_id);
+/// One request on its way through the gate.
+pub(super) struct Passage<'a> {
+    trail: Arc<dyn Trail>,
+    tasks: Tasks,
+    caller: Arc<Caller>,
+    place: &'a Place,
+}
+
+impl<'a> Passage<'a> {
+    pub(super) fn new(gateway: &Gateway, caller: &Arc<Caller>, place: &'a Place) -> Self {
         Self {
             trail: Arc::clone(&gateway.guards.trail),
             tasks: gateway.tasks.clone(),
-            note: Note {
-                caller: Arc::clone(caller),
-                action: place.route.name,
-                object: object(place.route.template, &place.uri),
-                phase: Phase::Attempted,
-                address: place.address,
-                trace_id: trace_id.unwrap_or_default().to_owned(),
-            },
+            caller: Arc::clone(caller),
+            place,
+        }
+    }
+
+    /// What is known before the end.
+    fn entry(&self, outcome: Outcome) -> Entry {
+        let place = self.place;
+        let agent = place.user_agent.as_ref();
+        let agent = agent.and_then(|agent| agent.to_str().ok());
+        let entry = Entry::of(&self.caller, place.route.name, outcome)
+            .from(Origin::new(Some(place.address), agent));
+        let object = object(place.route.template, &place.uri);
+        let entry = match object.is_empty() {
+            true => entry,
+            false => entry.on(object),
+        };
+        match &place.traced {
+            Some(traced) => entry.traced(&traced.trace_id),
+            None => entry,
         }
     }
 
     /// Remembers a denied call. It stays denied when that fails.
-    pub(super) async fn denied(self, reason: &'static str) {
-        let phase = Phase::Denied { reason };
-        self.trail.keep(Note { phase, ..self.note }).await;
+    pub(super) async fn denied(self, reason: &str) {
+        let entry = self.entry(Outcome::Denied).because(reason);
+        self.trail.keep(entry).await;
     }
 
     /// Remembers the attempt, forwards, and remembers the end: also that of a caller who leaves.
     pub(super) async fn audited(self, request: Request, next: Next) -> Response {
-        if self.trail.record(self.note.clone()).await.is_err() {
+        if self
+            .trail
+            .record(self.entry(Outcome::Attempted))
+            .await
+            .is_err()
+        {
             return unavailable("AUDIT_UNAVAILABLE").into_response();
         }
+        let left = self.entry(Outcome::Failed).because(CALLER_LEFT);
         let mut end = End {
-            passage: Some(self),
-            outcome: Outcome::Unknown,
+            trail: Arc::clone(&self.trail),
+            tasks: self.tasks.clone(),
+            entry: Some(left),
         };
         let answer = next.run(request).await;
-        end.outcome = outcome(answer.status());
+        end.entry = Some(self.ended(&answer));
         answer
+    }
+
+    fn ended(&self, answer: &Response) -> Entry {
+        let entry = self.entry(outcome(answer.status()));
+        let entry = entry.with("status", answer.status().as_u16());
+        match answer.extensions().get::<Problem>() {
+            Some(problem) => entry.because(&problem.reason),
+            None => entry,
+        }
     }
 }
 
 impl dyn Trail {
     /// Remembers what has happened already, whatever comes of remembering it.
-    async fn keep(&self, note: Note) {
-        let (action, trace_id) = (note.action, note.trace_id.clone());
-        if self.record(note).await.is_err() {
+    async fn keep(&self, entry: Entry) {
+        let action = entry.action();
+        if self.record(entry).await.is_err() {
             tracing::error!(
                 event = "audit.entry_lost",
                 audit.action = action,
-                trace_id,
                 "what became of a call is not in the audit trail"
             );
         }
@@ -97,27 +132,25 @@ impl dyn Trail {
 
 /// Writes the end of a call when it is dropped, beside the answer.
 struct End {
-    passage: Option<Passage>,
-    outcome: Outcome,
+    trail: Arc<dyn Trail>,
+    tasks: Tasks,
+    entry: Option<Entry>,
 }
 
 impl Drop for End {
     fn drop(&mut self) {
-        let Some(Passage { trail, tasks, note }) = self.passage.take() else {
-            return;
-        };
-        let phase = Phase::Completed(self.outcome);
-        tasks.detach(async move { trail.keep(Note { phase, ..note }).await });
+        if let Some(entry) = self.entry.take() {
+            let trail = Arc::clone(&self.trail);
+            self.tasks.detach(async move { trail.keep(entry).await });
+        }
     }
 }
 
 fn outcome(status: StatusCode) -> Outcome {
     match status {
-        status if status.is_server_error() => Outcome::Unknown,
-        status if status.is_client_error() => Outcome::Refused {
-            status: status.as_u16(),
-        },
-        _ => Outcome::Done,
+        StatusCode::FORBIDDEN => Outcome::Denied,
+        status if status.is_client_error() || status.is_server_error() => Outcome::Failed,
+        _ => Outcome::Succeeded,
     }
 }
 
