@@ -7,7 +7,9 @@
 pub mod adapters;
 pub mod bootstrap;
 pub mod config;
+mod demo;
 pub mod domain;
 pub mod http;
 pub mod metrics;
+pub mod ports;
 pub mod upstream;

@@ -15,6 +15,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::TlsConfig;
+use crate::metrics::Metrics;
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -70,7 +71,7 @@ impl Certificate {
 
     /// Takes up changed files until shutdown. What cannot be used is said once, and the last good
     /// certificate stays.
-    pub async fn keep_fresh(self: Arc<Self>, shutdown: CancellationToken) {
+    pub async fn keep_fresh(self: Arc<Self>, metrics: Metrics, shutdown: CancellationToken) {
         let mut known = self.digest;
         while shutdown
             .run_until_cancelled(tokio::time::sleep(LOOK_EVERY))
@@ -81,7 +82,7 @@ impl Certificate {
                 Ok(pair) => {
                     let digest = pair.digest();
                     if std::mem::replace(&mut known, digest) != digest {
-                        self.take_up(&pair);
+                        metrics.certificate(self.take_up(&pair));
                     }
                 }
                 Err(error) => {
@@ -92,15 +93,18 @@ impl Certificate {
         }
     }
 
-    fn take_up(&self, pair: &Pair) {
+    /// What became of a new pair.
+    fn take_up(&self, pair: &Pair) -> &'static str {
         match pair.server() {
             Ok(server) => {
                 self.current.store(Arc::new(server));
                 tracing::info!(event = "tls.reloaded", "a new certificate is in use");
+                "taken"
             }
             Err(error) => {
                 tracing::error!(event = "tls.refused", error = %format!("{error:#}"),
                     "the new certificate cannot be used; the last good one stays");
+                "refused"
             }
         }
     }
