@@ -279,7 +279,7 @@ impl From<HeadFault> for Problem {
             HeadFault::Version => (
                 StatusCode::HTTP_VERSION_NOT_SUPPORTED,
                 "VERSION_NOT_SUPPORTED",
-                "only HTTP/1.1 and HTTP/1.0 are spoken here",
+                "versions 1.1 and 1.0 are spoken here",
             ),
         };
         Self::new(status, reason, detail).closing()
