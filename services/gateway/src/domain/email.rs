@@ -71,7 +71,9 @@ mod tests {
     #[test]
     fn what_is_no_address_is_refused() {
         let long = format!("{}@example.com", "a".repeat(250));
-        let texts = ["", "a", "@", "a@", "@b", "a@b@c", "a b@c", "a@.b", "a@b.", "a\n@b", &long];
+        let texts = [
+            "", "a", "@", "a@", "@b", "a@b@c", "a b@c", "a@.b", "a@b.", "a\n@b", &long,
+        ];
         for text in texts {
             assert_eq!(text.parse::<Email>(), Err(NoEmail), "{text}");
         }

@@ -81,7 +81,11 @@ mod tests {
     fn only_owners_make_and_unmake_owners() {
         for actor in Role::ALL.iter().copied() {
             let is_owner = actor == Role::Owner;
-            assert_eq!(may_give(actor, None, Role::Owner).is_ok(), is_owner, "{actor}");
+            assert_eq!(
+                may_give(actor, None, Role::Owner).is_ok(),
+                is_owner,
+                "{actor}"
+            );
             assert_eq!(
                 may_give(actor, Some(Role::Owner), Role::Support).is_ok(),
                 is_owner,

@@ -98,7 +98,10 @@ mod tests {
         assert_eq!(checked("Password123"), Err(PasswordFault::Common));
         assert_eq!(checked("aaaaaaaaaaaa"), Err(PasswordFault::Common));
         assert_eq!(checked("Alexandra"), Err(PasswordFault::Address));
-        assert_eq!(checked("alexandra@example.com"), Err(PasswordFault::Address));
+        assert_eq!(
+            checked("alexandra@example.com"),
+            Err(PasswordFault::Address)
+        );
     }
 
     #[test]

@@ -152,8 +152,14 @@ mod tests {
             ..used(Duration::ZERO)
         };
 
-        assert_eq!(fresh(Duration::SECOND).judge(NOW, &LIFETIMES), Verdict::Claim);
-        assert_eq!(fresh(Duration::ZERO).judge(NOW, &LIFETIMES), Verdict::Expired);
+        assert_eq!(
+            fresh(Duration::SECOND).judge(NOW, &LIFETIMES),
+            Verdict::Claim
+        );
+        assert_eq!(
+            fresh(Duration::ZERO).judge(NOW, &LIFETIMES),
+            Verdict::Expired
+        );
     }
 
     #[test]
@@ -161,7 +167,10 @@ mod tests {
         let within = used(Duration::milliseconds(9_999));
 
         assert_eq!(within.judge(NOW, &LIFETIMES), Verdict::Replay);
-        assert_eq!(used(Duration::seconds(10)).judge(NOW, &LIFETIMES), Verdict::Reused);
+        assert_eq!(
+            used(Duration::seconds(10)).judge(NOW, &LIFETIMES),
+            Verdict::Reused
+        );
     }
 
     #[test]

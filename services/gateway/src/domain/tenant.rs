@@ -191,10 +191,22 @@ mod tests {
 
     #[test]
     fn an_origin_is_taken_only_as_browsers_send_it() {
-        for text in ["https://shop.example.com", "http://localhost:3000", "https://[::1]:8443"] {
+        for text in [
+            "https://shop.example.com",
+            "http://localhost:3000",
+            "https://[::1]:8443",
+        ] {
             assert_eq!(text.parse::<Origin>().unwrap().as_str(), text);
         }
-        let others = ["*", "https://*", "https://a/", "https://A.com", "ftp://a", "https://", "null"];
+        let others = [
+            "*",
+            "https://*",
+            "https://a/",
+            "https://A.com",
+            "ftp://a",
+            "https://",
+            "null",
+        ];
         for text in others {
             assert_eq!(text.parse::<Origin>(), Err(TenantFault::Origin), "{text}");
         }

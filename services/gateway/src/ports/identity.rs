@@ -10,7 +10,7 @@ mod users;
 use std::net::IpAddr;
 
 use tradepost_postgres::DbError;
-use tradepost_types::TenantId;
+use tradepost_types::{SessionId, TenantId};
 
 use crate::domain::caller::{Caller, Subject};
 
@@ -40,45 +40,47 @@ pub enum StoreError {
 }
 
 /// Who does something, for the audit trail.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Author {
     /// Who; nobody for a login that failed, and for commands of the binary.
     pub subject: Option<Subject>,
     /// In which tenant.
     pub tenant: Option<TenantId>,
-    /// From where.
+    /// By which login.
+    pub session: Option<SessionId>,
+    /// From where; nowhere for the process itself and for commands of the binary.
     pub address: Option<IpAddr>,
+    /// What the client calls itself.
+    pub user_agent: Option<String>,
 }
 
 impl Author {
     /// A caller of the API.
     #[must_use]
-    pub const fn of(caller: &Caller, address: IpAddr) -> Self {
+    pub const fn of(caller: &Caller, address: IpAddr, user_agent: Option<String>) -> Self {
         Self {
             subject: Some(caller.subject),
             tenant: caller.tenant,
+            session: caller.session,
             address: Some(address),
+            user_agent,
         }
     }
 
     /// Somebody who has not shown who they are.
     #[must_use]
-    pub const fn stranger(address: IpAddr) -> Self {
+    pub fn stranger(address: IpAddr, user_agent: Option<String>) -> Self {
         Self {
-            subject: None,
-            tenant: None,
             address: Some(address),
+            user_agent,
+            ..Self::default()
         }
     }
 
     /// The process itself, or an operator at its command line.
     #[must_use]
-    pub const fn process() -> Self {
-        Self {
-            subject: None,
-            tenant: None,
-            address: None,
-        }
+    pub fn process() -> Self {
+        Self::default()
     }
 }
 

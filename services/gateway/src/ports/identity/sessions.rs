@@ -171,11 +171,8 @@ pub trait SessionStore: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn login_failed(
-        &self,
-        failure: &LoginFailure,
-        author: &Author,
-    ) -> Result<(), StoreError>;
+    async fn login_failed(&self, failure: &LoginFailure, author: &Author)
+    -> Result<(), StoreError>;
 
     /// Forgets what ran out long ago; how much that was.
     ///

@@ -83,11 +83,7 @@ pub trait TenantStore: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn list(
-        &self,
-        after: Option<TenantId>,
-        limit: i64,
-    ) -> Result<Vec<Tenant>, StoreError>;
+    async fn list(&self, after: Option<TenantId>, limit: i64) -> Result<Vec<Tenant>, StoreError>;
 
     /// Changes a tenant.
     ///

@@ -1,0 +1,3 @@
+//! Each foreign technology in one place.
+
+pub mod postgres;
