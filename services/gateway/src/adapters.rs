@@ -1,3 +1,3 @@
-//! Each foreign technology in one place.
+//! Foreign technology, each in one place.
 
 pub mod postgres;

@@ -1,5 +1,6 @@
 //! What a shopkeeper would recognise: who may do what. Pure: no I/O, no clock, no chance.
 
+pub mod audit;
 pub mod caller;
 pub mod email;
 pub mod membership;
