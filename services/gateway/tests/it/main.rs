@@ -19,5 +19,6 @@ mod headers;
 mod limits;
 mod process;
 mod stage;
+mod tenancy;
 mod waiting;
 mod webhooks;
