@@ -134,6 +134,9 @@ impl Stage {
                 connections: 2,
             },
             limits: LimitsConfig::default(),
+            tls: Default::default(),
+            cors: Default::default(),
+            proxies: Default::default(),
             demo: Default::default(),
         };
         // All tests share two cores with the servers: the first connections may take their time.
