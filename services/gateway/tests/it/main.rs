@@ -27,6 +27,7 @@ mod process;
 mod proxies;
 mod resilience;
 mod stage;
+mod tenancy;
 mod tls;
 mod waiting;
 mod webhooks;
