@@ -10,7 +10,7 @@ use tradepost_types::{TenantId, UserId};
 
 use crate::config::GatewayConfig;
 use crate::demo::Demo;
-use crate::http::{Gateway, PortLimits, Proxies, router, serve};
+use crate::http::{Gateway, Places, PortLimits, Proxies, router, serve};
 use crate::metrics::Metrics;
 use crate::ports::Guards;
 use crate::upstream::Upstreams;
@@ -55,6 +55,7 @@ pub async fn serve_guarded(
     let tenant: TenantId = config.demo.tenant.parse().context("demo.tenant")?;
     let metrics = Metrics::register(&runtime.registry);
     let upstreams = Upstreams::connect(&config.upstreams, tenant, &metrics)?;
+    upstreams.show(&runtime.health);
     let limits = &config.limits;
     let gateway = Gateway {
         guards,
@@ -62,6 +63,7 @@ pub async fn serve_guarded(
         metrics,
         running: Arc::new(Semaphore::new(config.server.calls_max)),
         waits: Arc::new(Semaphore::new(limits.waits_max)),
+        places: Places::new(config.sockets.clone()),
         body_read_max: Duration::from_millis(limits.body_read_ms),
         proxies: Proxies::from(&config.proxies),
         origins: Arc::new(config.cors.origins.clone()),

@@ -1,6 +1,7 @@
 //! The configuration: one struct, parsed and validated once.
 
 mod edge;
+mod sockets;
 
 use garde::Validate;
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use tradepost_types::TenantId;
 use url::Url;
 
 pub use edge::{CorsConfig, ForwardedHeader, LimitsConfig, ProxiesConfig, TlsConfig};
+pub use sockets::SocketsConfig;
 
 /// Everything an operator can choose: `TRADEPOST_GATEWAY__SECTION__KEY`.
 #[derive(Debug, Clone, Deserialize, Serialize, Validate)]
@@ -38,6 +40,10 @@ pub struct GatewayConfig {
     #[garde(dive)]
     #[serde(default)]
     pub proxies: ProxiesConfig,
+    /// Limits of sockets.
+    #[garde(dive)]
+    #[serde(default)]
+    pub sockets: SocketsConfig,
     /// Whom requests are served for, as long as nobody has to say who they are.
     #[garde(dive)]
     #[serde(default)]
@@ -60,6 +66,10 @@ pub struct UpstreamsConfig {
     /// The shipping service.
     #[garde(skip)]
     pub shipping_url: Url,
+    /// The notification service, which speaks WebSocket; without it that route answers 503.
+    #[garde(skip)]
+    #[serde(default)]
+    pub notification_url: Option<Url>,
     /// How long one call may take; the service is told, so that it gives up too.
     #[garde(range(min = 10, max = 60_000))]
     #[serde(default = "default_deadline_ms")]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::http::HeaderMap;
+use tokio::sync::watch;
 use tradepost_service::Clock;
 use tradepost_types::{ApiKeyId, SessionId, TenantId, UserId};
 
@@ -51,6 +52,10 @@ impl Authenticate for Demo {
             proof: Proof::Secret,
             expires_at: None,
         }))
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        watch::Sender::new(0).subscribe()
     }
 }
 

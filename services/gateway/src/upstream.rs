@@ -8,6 +8,7 @@ mod breaker;
 mod calls;
 mod inventory;
 mod link;
+mod notification;
 mod order;
 mod payment;
 mod refusal;
@@ -18,17 +19,20 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::time::Instant;
+use tradepost_service::Health;
 use tradepost_service::client::{CallContext, ClientOptions, channel};
 use tradepost_types::TenantId;
 use url::Url;
 
 use crate::config::UpstreamsConfig;
+use crate::domain::caller::Caller;
 use crate::metrics::Metrics;
 use calls::{Calls, Voice};
 use link::{Link, LinkLimits};
 
 pub use breaker::Standing;
 pub use inventory::Inventory;
+pub(crate) use notification::socket_limits;
 pub use order::{Orders, Watch};
 pub use payment::Payments;
 pub use refusal::Refusal;
@@ -41,6 +45,7 @@ pub struct Upstreams {
     inventory: Link,
     payment: Link,
     shipping: Link,
+    notification: Option<Url>,
     own: CallContext,
 }
 
@@ -74,6 +79,7 @@ impl Upstreams {
             inventory: link("inventory", &config.inventory_url)?,
             payment: link("payment", &config.payment_url)?,
             shipping: link("shipping", &config.shipping_url)?,
+            notification: config.notification_url.clone(),
             own: CallContext::new(own, "gateway"),
         })
     }
@@ -102,12 +108,34 @@ impl Upstreams {
         }
     }
 
-    /// Where the breaker of each service stands.
-    pub fn standings(&self) -> impl Iterator<Item = (&'static str, Standing)> {
-        let links = [&self.order, &self.inventory, &self.payment, &self.shipping];
-        links
-            .map(|link| (link.service(), link.standing()))
-            .into_iter()
+    /// A WebSocket of the notification service, for `caller`.
+    ///
+    /// # Errors
+    /// That there is no such service, or that it did not open one.
+    pub(crate) async fn notifications(
+        &self,
+        caller: &Caller,
+        protocols: &[String],
+    ) -> Result<notification::Opened, Refusal> {
+        let url = self.notification.as_ref();
+        let url = url.ok_or_else(|| Refusal::unreachable(notification::SERVICE))?;
+        let headers = vec![("x-tradepost-actor", caller.subject.to_string())];
+        notification::open(url, headers, protocols).await
+    }
+
+    /// Shows operators where the breaker of each service stands. A gateway that does without one
+    /// service is still the way to the others, so it stays ready.
+    pub fn show(&self, health: &Health) {
+        let breakers = [
+            ("breaker.order", &self.order),
+            ("breaker.inventory", &self.inventory),
+            ("breaker.payment", &self.payment),
+            ("breaker.shipping", &self.shipping),
+        ];
+        for (name, link) in breakers {
+            let link = link.clone();
+            health.note(name, move || link.standing().as_str().to_owned());
+        }
     }
 }
 

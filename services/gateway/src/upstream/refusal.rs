@@ -61,6 +61,17 @@ impl Refusal {
         }
     }
 
+    /// A service that is not there.
+    pub(super) fn unreachable(service: &'static str) -> Self {
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            reason: "UPSTREAM_UNAVAILABLE".to_owned(),
+            detail: format!("the {service} service cannot be reached"),
+            fields: Vec::new(),
+            retry_after: Some(RETRY_AFTER),
+        }
+    }
+
     /// What an error answer comes to.
     pub(super) fn code(status: &Status) -> Code {
         code(status, &ErrorDetails::from_status(status))

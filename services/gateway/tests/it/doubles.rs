@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderValue};
 use time::OffsetDateTime;
 use time::macros::datetime;
+use tokio::sync::watch;
 use tradepost_gateway::domain::audit::Entry;
 use tradepost_gateway::domain::caller::{Caller, Plan, Proof, Subject};
 use tradepost_gateway::domain::rights::Role;
@@ -40,6 +41,7 @@ struct Script {
 pub(crate) struct Doubles {
     script: Arc<Mutex<Script>>,
     pub(crate) clock: Clock,
+    changed: Arc<watch::Sender<u64>>,
     owner: Arc<Caller>,
 }
 
@@ -68,6 +70,7 @@ impl Doubles {
         Self {
             script: Arc::new(Mutex::new(script)),
             clock: Clock::fixed(NOW),
+            changed: Arc::new(watch::Sender::new(0)),
             owner: Arc::new(owner),
         }
     }
@@ -94,6 +97,12 @@ impl Doubles {
     /// Whoever shows `token` from now on is `caller`.
     pub(crate) fn knows(&self, token: &str, caller: Caller) {
         self.with(|script| script.callers.insert(token.to_owned(), caller));
+    }
+
+    /// Whoever shows `token` is nobody any more.
+    pub(crate) fn revoke(&self, token: &str) {
+        self.with(|script| script.callers.remove(token));
+        self.changed.send_modify(|count| *count += 1);
     }
 
     /// Requests without a token are refused from now on.
@@ -146,10 +155,13 @@ impl Authenticate for Doubles {
         if self.with(|script| script.identity_is_broken) {
             return Err(Refused::Unavailable(Unavailable));
         }
-        let Some(given) = headers.get("authorization") else {
+        let mut given = headers.get_all("authorization").iter();
+        let (first, second) = (given.next(), given.next());
+        let Some(first) = first else {
             return Ok(self.with(|script| script.anonymous.clone()));
         };
-        let Some(token) = given.to_str().unwrap().strip_prefix("Bearer ") else {
+        let token = first.to_str().unwrap().strip_prefix("Bearer ");
+        let (Some(token), None) = (token, second) else {
             return Err(Refused::Malformed {
                 reason: "CREDENTIALS_MALFORMED",
                 detail: "the header Authorization does not say Bearer".to_owned(),
@@ -160,6 +172,10 @@ impl Authenticate for Doubles {
             reason: "TOKEN_INVALID",
             detail: "the token is not good".to_owned(),
         })
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
     }
 }
 

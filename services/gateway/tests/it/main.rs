@@ -22,6 +22,7 @@ mod limits;
 mod matrix;
 mod process;
 mod resilience;
+mod sockets;
 mod stage;
 mod waiting;
 mod webhooks;

@@ -74,6 +74,16 @@ fn path(route: &Route) -> String {
 async fn call(stage: &Stage, route: &Route, token: Option<&str>) -> Answer {
     let method: Method = route.verb.as_str().parse().unwrap();
     let mut request = keyed(method, &path(route), "{}");
+    if route.rule.upgrade {
+        for (name, value) in [
+            ("connection", "upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ] {
+            request.headers_mut().insert(name, value.parse().unwrap());
+        }
+    }
     if let Some(token) = token {
         let token = format!("Bearer {token}").parse().unwrap();
         request.headers_mut().insert("authorization", token);

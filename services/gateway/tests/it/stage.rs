@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tradepost_gateway::bootstrap::serve_guarded;
 use tradepost_gateway::config::{GatewayConfig, LimitsConfig, UpstreamsConfig};
-use tradepost_service::{CommonConfig, Runtime, Tasks};
+use tradepost_service::{CommonConfig, Health, Runtime, Tasks};
 use tradepost_telemetry::Registry;
 
 use crate::doubles::Doubles;
@@ -28,6 +28,7 @@ pub(crate) struct Stage {
     pub(crate) doubles: Doubles,
     pub(crate) addr: SocketAddr,
     pub(crate) registry: Registry,
+    pub(crate) health: Health,
     pub(crate) shutdown: CancellationToken,
     pub(crate) tasks: Tasks,
     pub(crate) served: tokio::task::JoinHandle<anyhow::Result<()>>,
@@ -111,6 +112,7 @@ impl Stage {
                 inventory_url: url(),
                 payment_url: url(),
                 shipping_url: url(),
+                notification_url: None,
                 deadline_ms: 20_000,
                 slow_ms: 10_000,
                 open_ms: 200,
@@ -121,6 +123,7 @@ impl Stage {
             tls: Default::default(),
             cors: Default::default(),
             proxies: Default::default(),
+            sockets: Default::default(),
             demo: Default::default(),
         };
         adjust(&mut config);
@@ -134,6 +137,7 @@ impl Stage {
             doubles,
             addr: runtime.listener.local_addr().unwrap(),
             registry: runtime.registry.clone(),
+            health: runtime.health.clone(),
             shutdown: runtime.shutdown.clone(),
             tasks: runtime.tasks.clone(),
             served: tokio::spawn(serve_guarded(config, runtime, guards)),
