@@ -5,6 +5,7 @@
 //! yet: every request is served for one tenant of the configuration.
 
 pub mod adapters;
+pub mod application;
 pub mod bootstrap;
 pub mod config;
 mod demo;

@@ -24,5 +24,6 @@ mod process;
 mod resilience;
 mod sockets;
 mod stage;
+mod tenancy;
 mod waiting;
 mod webhooks;
