@@ -15,6 +15,7 @@ mod private;
 mod process;
 mod stack;
 mod tenancy;
+mod trust;
 
 pub use broker::{Broker, broker};
 pub use database::{TestDatabase, database};
@@ -25,3 +26,4 @@ pub use ports::free_port;
 pub use private::{Alarm, PrivateBroker, PrivatePostgres, private_broker, private_postgres};
 pub use process::{Process, ProcessBuilder};
 pub use tenancy::{assert_tenancy, tenancy_violations};
+pub use trust::Trust;
