@@ -9,7 +9,7 @@ use tradepost_service::{CommonConfig, NoAdmin, Program, Runtime};
 use tradepost_types::TenantId;
 
 use crate::config::GatewayConfig;
-use crate::http::{Gateway, PortLimits, router, serve};
+use crate::http::{Gateway, PortLimits, Proxies, router, serve};
 use crate::metrics::Metrics;
 use crate::upstream::Upstreams;
 
@@ -44,6 +44,8 @@ impl Program for GatewayProgram {
             running: Arc::new(Semaphore::new(config.server.calls_max)),
             waits: Arc::new(Semaphore::new(limits.waits_max)),
             body_read_max: Duration::from_millis(limits.body_read_ms),
+            proxies: Proxies::from(&config.proxies),
+            origins: Arc::new(config.cors.origins.clone()),
             shutdown: runtime.shutdown.clone(),
         };
         let port_limits = PortLimits {

@@ -1,4 +1,5 @@
 //! What a shopkeeper would recognise: who may do what. Pure: no I/O, no clock, no chance.
 
+pub mod audit;
 pub mod caller;
 pub mod rights;

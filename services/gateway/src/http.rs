@@ -5,9 +5,13 @@
 //! request (`edge`), and the port (`port`).
 
 mod body;
+mod client;
+mod cors;
 mod docs;
 mod edge;
 mod fault;
+mod headers;
+mod hygiene;
 mod idempotency;
 mod items;
 mod orders;
@@ -24,5 +28,7 @@ mod strict_json;
 mod values;
 mod webhooks;
 
+pub use client::{Client, Proxies};
+pub use cors::{Origins, origin_fault};
 pub use port::{PortLimits, serve};
 pub use router::{Gateway, openapi, router};

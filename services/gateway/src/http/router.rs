@@ -10,6 +10,8 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use super::client::Proxies;
+use super::cors::Origins;
 use super::edge::edge;
 use super::{docs, items, orders, payments, problem_docs, shipments, webhooks};
 use crate::metrics::Metrics;
@@ -27,6 +29,10 @@ pub struct Gateway {
     pub waits: Arc<Semaphore>,
     /// How long a body may take to arrive.
     pub body_read_max: Duration,
+    /// Whose word on a client's address is taken.
+    pub proxies: Proxies,
+    /// The pages that may call the API from a browser.
+    pub origins: Arc<dyn Origins>,
     /// Cancelled when the process has to stop.
     pub shutdown: CancellationToken,
 }

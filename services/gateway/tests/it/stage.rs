@@ -113,6 +113,9 @@ impl Stage {
                 connections: 2,
             },
             limits: LimitsConfig::default(),
+            tls: Default::default(),
+            cors: Default::default(),
+            proxies: Default::default(),
             demo: Default::default(),
         };
         adjust(&mut config);

@@ -10,6 +10,7 @@ use tradepost_telemetry::Registry;
 
 use super::*;
 use crate::config::UpstreamsConfig;
+use crate::metrics::Metrics;
 use crate::upstream::Upstreams;
 
 fn gateway(running: usize) -> Shared {
@@ -30,6 +31,8 @@ fn gateway(running: usize) -> Shared {
         running: Arc::new(Semaphore::new(running)),
         waits: Arc::new(Semaphore::new(1)),
         body_read_max: Duration::from_secs(1),
+        proxies: Default::default(),
+        origins: Arc::new(vec!["https://shop.example".to_owned()]),
         shutdown: CancellationToken::new(),
     })
 }
