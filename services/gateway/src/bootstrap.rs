@@ -36,7 +36,8 @@ impl Program for GatewayProgram {
             "nobody is asked who they are: every request is served for the demo tenant"
         );
         let metrics = Metrics::register(&runtime.registry);
-        let upstreams = Upstreams::connect(&config.upstreams, tenant, &metrics)?;
+        let upstreams =
+            Upstreams::connect(&config.upstreams, &runtime.identity()?, tenant, &metrics)?;
         let limits = &config.limits;
         let gateway = Gateway {
             upstreams,

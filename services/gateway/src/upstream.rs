@@ -15,6 +15,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
+use tradepost_service::auth::{Grant, Identity};
 use tradepost_service::client::{CallContext, ClientOptions, channel};
 use tradepost_types::TenantId;
 use url::Url;
@@ -31,6 +32,21 @@ pub use shipping::Shipping;
 
 /// Who acts, in the services' audit trails.
 const ACTOR: &str = "demo";
+/// What the gateway asks for, until it asks for what its caller may.
+const RIGHTS: [&str; 10] = [
+    "orders:place",
+    "orders:read",
+    "orders:cancel",
+    "orders:price",
+    "items:read",
+    "items:write",
+    "inventory:adjust",
+    "payments:read",
+    "payments:refund",
+    "shipments:read",
+];
+/// For the provider's webhooks, which nobody asks for.
+const WEBHOOK: &str = "payments:webhook";
 
 /// A channel that says whom it speaks for.
 type Spoken = InterceptedService<Channel, CallContext>;
@@ -55,6 +71,7 @@ impl Upstreams {
     /// Fails when an address cannot be used.
     pub fn connect(
         config: &UpstreamsConfig,
+        identity: &Identity,
         tenant: TenantId,
         metrics: &Metrics,
     ) -> anyhow::Result<Self> {
@@ -63,14 +80,15 @@ impl Upstreams {
             connections: config.connections,
             ..ClientOptions::default()
         };
-        let context = CallContext::new(tenant, ACTOR);
         let open = |name: &'static str, url: &Url| {
             let channel = channel(url.as_str(), &options)
                 .with_context(|| format!("upstreams.{name}_url cannot be used"))?;
             anyhow::Ok((channel, Calls::new(name, deadline, metrics.clone())))
         };
-        let spoken = |channel| {
-            let context = context.clone().deadline(deadline);
+        let spoken = |audience, channel| {
+            let mut grant = Grant::of_service(audience, ACTOR, tenant, &RIGHTS);
+            grant.rights.push(WEBHOOK);
+            let context = CallContext::new(identity, grant).deadline(deadline);
             InterceptedService::new(channel, context)
         };
         let (order, order_calls) = open("order", &config.order_url)?;
@@ -78,10 +96,10 @@ impl Upstreams {
         let (payment, payment_calls) = open("payment", &config.payment_url)?;
         let (shipping, shipping_calls) = open("shipping", &config.shipping_url)?;
         Ok(Self {
-            orders: Orders::new(spoken(order), order_calls),
-            inventory: Inventory::new(spoken(inventory), inventory_calls),
-            payments: Payments::new(spoken(payment), payment_calls),
-            shipping: Shipping::new(spoken(shipping), shipping_calls),
+            orders: Orders::new(spoken("order", order), order_calls),
+            inventory: Inventory::new(spoken("inventory", inventory), inventory_calls),
+            payments: Payments::new(spoken("payment", payment), payment_calls),
+            shipping: Shipping::new(spoken("shipping", shipping), shipping_calls),
         })
     }
 }

@@ -9,7 +9,7 @@ use tradepost_proto::shipping::v1::shipping_service_server::ShippingServiceServe
 use tradepost_service::{CommonConfig, GrpcServer, Program, Runtime};
 
 use crate::adapters::amqp;
-use crate::adapters::grpc::{ShippingApi, RULES};
+use crate::adapters::grpc::{RULES, ShippingApi};
 use crate::adapters::mishaps::Mishaps;
 use crate::adapters::postgres::{MIGRATOR, PgShipments};
 use crate::adapters::table_rate::TableRate;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 /// The right that opens one method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
-    pub(super) method: &'static str,
+    method: &'static str,
     pub(super) right: &'static str,
     pub(super) of_tenant: bool,
 }
@@ -29,6 +29,18 @@ impl Rule {
             right,
             of_tenant: false,
         }
+    }
+
+    /// The method's name.
+    #[must_use]
+    pub const fn method(&self) -> &'static str {
+        self.method
+    }
+
+    /// The right that opens it.
+    #[must_use]
+    pub const fn right(&self) -> &'static str {
+        self.right
     }
 
     pub(crate) fn path(&self, service: &str) -> String {

@@ -67,11 +67,7 @@ async fn the_services_are_told_who_asks_and_for_how_long() {
 
     let metadata = stage.fake.metadata();
     let text = |name| metadata.get(name).unwrap().to_str().unwrap().to_owned();
-    assert_eq!(
-        text("x-tradepost-tenant"),
-        "tenant_01jd0000000000000000000000"
-    );
-    assert_eq!(text("x-tradepost-actor"), "demo");
+    assert!(text("authorization").starts_with("Bearer ey"));
     assert_eq!(text("grpc-timeout"), "20000000u");
 }
 
@@ -86,8 +82,7 @@ async fn a_caller_may_not_choose_the_tenant() {
     stage.send(request).await;
 
     let metadata = stage.fake.metadata();
-    let tenants: Vec<_> = metadata.get_all("x-tradepost-tenant").iter().collect();
-    assert_eq!(tenants, ["tenant_01jd0000000000000000000000"]);
+    assert!(metadata.get("x-tradepost-tenant").is_none());
 }
 
 #[tokio::test]

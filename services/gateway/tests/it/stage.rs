@@ -16,6 +16,7 @@ use tradepost_gateway::bootstrap::GatewayProgram;
 use tradepost_gateway::config::{GatewayConfig, LimitsConfig, UpstreamsConfig};
 use tradepost_service::{CommonConfig, Program, Runtime, Tasks};
 use tradepost_telemetry::Registry;
+use tradepost_testkit::Trust;
 
 use crate::fake::Fake;
 
@@ -30,6 +31,7 @@ pub(crate) struct Stage {
     pub(crate) tasks: Tasks,
     pub(crate) served: tokio::task::JoinHandle<anyhow::Result<()>>,
     client: Client<HttpConnector, Full<Bytes>>,
+    _trust: Trust,
 }
 
 /// An answer, read to its end.
@@ -99,9 +101,11 @@ impl Stage {
     pub(crate) async fn with(adjust: impl FnOnce(&mut GatewayConfig)) -> Self {
         let (fake, url) = Fake::serve().await;
         let url = || url.parse().unwrap();
+        let trust = Trust::new();
         let mut config = GatewayConfig {
             server: CommonConfig {
                 listen_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
+                auth: trust.config("gateway"),
                 ..CommonConfig::default()
             },
             upstreams: UpstreamsConfig {
@@ -130,6 +134,7 @@ impl Stage {
             tasks: runtime.tasks.clone(),
             served: tokio::spawn(GatewayProgram::serve(config, runtime)),
             client: Client::builder(TokioExecutor::new()).build_http(),
+            _trust: trust,
         }
     }
 

@@ -96,7 +96,11 @@ impl OrderService for OrderApi {
     ) -> Result<Response<pb::PlaceOrderResponse>, Status> {
         let context = RequestContext::of(&request)?;
         let request = request.into_inner();
-        if request.lines.iter().any(|line| line.agreed_unit_price.is_some()) {
+        if request
+            .lines
+            .iter()
+            .any(|line| line.agreed_unit_price.is_some())
+        {
             context.require(PRICE)?;
         }
         let (draft, key) = place::parse(request)?;
@@ -178,12 +182,13 @@ impl OrderService for OrderApi {
         let context = RequestContext::of(&request)?;
         let id = parse::order_id(&request.get_ref().order_id)?;
         let started = self.watch.start(context.tenant, id).await;
-        let watch = started
-            .map_err(|error| status::watch(error, id))
-            .and_then(|watch| match watch.customer_ref() {
-                Some(of) if context.sees(of) => Ok(watch),
-                Some(_) | None => Err(not_found(id)),
-            })?;
+        let watch =
+            started
+                .map_err(|error| status::watch(error, id))
+                .and_then(|watch| match watch.customer_ref() {
+                    Some(of) if context.sees(of) => Ok(watch),
+                    Some(_) | None => Err(not_found(id)),
+                })?;
         let stream = futures::stream::unfold(watch, |mut watch| async {
             let next = watch.next().await?;
             let answer = next.map_err(status::store).map(|order| {

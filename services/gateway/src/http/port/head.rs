@@ -142,7 +142,9 @@ impl Seen {
         let (name, value) = line.split_at(colon.unwrap_or_default());
         if name.is_empty() || !name.iter().all(is_token) {
             // A folded line begins with a space, which stands in no name.
-            return Err(HeadFault::Malformed("a header is a name, a colon and a value"));
+            return Err(HeadFault::Malformed(
+                "a header is a name, a colon and a value",
+            ));
         }
         let value = value.get(1..).unwrap_or_default();
         if !value.iter().all(is_value) {
@@ -193,8 +195,20 @@ const fn is_token(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,
-            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_'
-                | b'`' | b'|' | b'~'
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
         )
 }
 
@@ -203,8 +217,27 @@ const fn is_target(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,
-            b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+'
-                | b',' | b';' | b'=' | b':' | b'@' | b'/' | b'?' | b'%' | b'[' | b']'
+            b'-' | b'.'
+                | b'_'
+                | b'~'
+                | b'!'
+                | b'$'
+                | b'&'
+                | b'\''
+                | b'('
+                | b')'
+                | b'*'
+                | b'+'
+                | b','
+                | b';'
+                | b'='
+                | b':'
+                | b'@'
+                | b'/'
+                | b'?'
+                | b'%'
+                | b'['
+                | b']'
         )
 }
 

@@ -24,18 +24,31 @@ fn a_whole_head_says_where_it_ends_and_how_its_body_does() {
     let bytes = format!("{START}\r\nGET /next");
     let length = bytes.len() - "GET /next".len();
 
-    assert_eq!(read(bytes.as_bytes()), Ok(Head::Whole(length, Framing::Length(0))));
+    assert_eq!(
+        read(bytes.as_bytes()),
+        Ok(Head::Whole(length, Framing::Length(0)))
+    );
     assert_eq!(framing("Content-Length: 12\r\n"), Framing::Length(12));
     assert_eq!(framing("Content-Length:0012 \r\n"), Framing::Length(12));
-    assert_eq!(framing("transfer-ENCODING:\tChunked \r\n"), Framing::Chunked);
-    assert_eq!(framing("X-Empty:\r\nX-Text: caf\u{e9}, \t!\r\n"), Framing::Length(0));
+    assert_eq!(
+        framing("transfer-ENCODING:\tChunked \r\n"),
+        Framing::Chunked
+    );
+    assert_eq!(
+        framing("X-Empty:\r\nX-Text: caf\u{e9}, \t!\r\n"),
+        Framing::Length(0)
+    );
 }
 
 #[test]
 fn a_head_that_is_not_whole_is_waited_for_wherever_it_is_cut() {
     let bytes = format!("{START}Content-Length: 3\r\n\r\n");
     for length in 0..bytes.len() {
-        assert_eq!(read(&bytes.as_bytes()[..length]), Ok(Head::Partial), "{length}");
+        assert_eq!(
+            read(&bytes.as_bytes()[..length]),
+            Ok(Head::Partial),
+            "{length}"
+        );
     }
 }
 
@@ -63,7 +76,9 @@ fn a_length_that_is_said_in_two_ways_is_none() {
     ] {
         assert!(is_malformed(format!("{START}{headers}\r\n")), "{headers:?}");
     }
-    assert!(is_malformed("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"));
+    assert!(is_malformed(
+        "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"
+    ));
 }
 
 #[test]
@@ -122,7 +137,10 @@ fn a_request_line_has_three_words() {
         "AVERYVERYVERYVERYVERYVERYLONGMETHOD / HTTP/1.1",
         "\u{16}\u{3}\u{1}",
     ] {
-        assert!(is_malformed(format!("{line}\r\nHost: a\r\n\r\n")), "{line:?}");
+        assert!(
+            is_malformed(format!("{line}\r\nHost: a\r\n\r\n")),
+            "{line:?}"
+        );
     }
     for version in ["HTTP/2.0", "HTTP/1.2", "HTTP/0.9", "HTTP/1.1x"] {
         let bytes = format!("GET / {version}\r\n\r\n");
@@ -138,8 +156,14 @@ fn a_head_has_its_size() {
     let left = BYTES_MAX - START.len() - 2;
 
     assert_eq!(read(target(8 * 1024).as_bytes()), Ok(Head::Partial));
-    assert_eq!(read(target(8 * 1024 + 1).as_bytes()), Err(HeadFault::TargetTooLong));
-    assert_eq!(read("a".repeat(9_000).as_bytes()), Err(HeadFault::TargetTooLong));
+    assert_eq!(
+        read(target(8 * 1024 + 1).as_bytes()),
+        Err(HeadFault::TargetTooLong)
+    );
+    assert_eq!(
+        read("a".repeat(9_000).as_bytes()),
+        Err(HeadFault::TargetTooLong)
+    );
     assert!(of(&most).is_ok());
     assert_eq!(of(&format!("{most}A: b\r\n")), Err(HeadFault::TooLarge));
     assert!(of(&filler(left)).is_ok());
