@@ -63,9 +63,8 @@ pub async fn serve_guarded(
     runtime: Runtime,
     guards: Guards,
 ) -> anyhow::Result<()> {
-    let tenant: TenantId = config.demo.tenant.parse().context("demo.tenant")?;
     let metrics = Metrics::register(&runtime.registry);
-    let upstreams = Upstreams::connect(&config.upstreams, tenant, &metrics)?;
+    let upstreams = Upstreams::connect(&config.upstreams, &runtime.identity()?, &metrics)?;
     upstreams.show(&runtime.health);
     let limits = &config.limits;
     let gateway = Gateway {

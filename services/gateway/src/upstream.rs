@@ -14,12 +14,15 @@ mod payment;
 mod refusal;
 mod retries;
 mod shipping;
+mod voice;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use tokio::time::Instant;
 use tradepost_service::Health;
+use tradepost_service::auth::Identity;
 use tradepost_service::client::{CallContext, ClientOptions, channel};
 use tradepost_types::TenantId;
 use url::Url;
@@ -27,8 +30,9 @@ use url::Url;
 use crate::config::UpstreamsConfig;
 use crate::domain::caller::Caller;
 use crate::metrics::Metrics;
-use calls::{Calls, Voice};
+use calls::Calls;
 use link::{Link, LinkLimits};
+use voice::{Speaker, Voice};
 
 pub use breaker::Standing;
 pub use inventory::Inventory;
@@ -46,7 +50,7 @@ pub struct Upstreams {
     payment: Link,
     shipping: Link,
     notification: Option<Url>,
-    own: CallContext,
+    identity: Identity,
 }
 
 impl Upstreams {
@@ -56,7 +60,7 @@ impl Upstreams {
     /// Fails when an address cannot be used.
     pub fn connect(
         config: &UpstreamsConfig,
-        own: TenantId,
+        identity: &Identity,
         metrics: &Metrics,
     ) -> anyhow::Result<Self> {
         let limits = LinkLimits {
@@ -80,17 +84,22 @@ impl Upstreams {
             payment: link("payment", &config.payment_url)?,
             shipping: link("shipping", &config.shipping_url)?,
             notification: config.notification_url.clone(),
-            own: CallContext::new(own, "gateway"),
+            identity: identity.clone(),
         })
     }
 
-    /// The services, asked in the name of `actor` of `tenant`, who waits until then at most.
+    /// The services, asked in the name of `caller` of `tenant`, who waits until then at most.
     #[must_use]
-    pub fn speaking_for(&self, tenant: TenantId, actor: &str, until: Option<Instant>) -> Services {
+    pub fn speaking_for(
+        &self,
+        caller: &Arc<Caller>,
+        tenant: TenantId,
+        until: Option<Instant>,
+    ) -> Services {
         Services {
             upstreams: self.clone(),
             voice: Voice {
-                context: CallContext::new(tenant, actor),
+                speaker: Speaker::Caller(Arc::clone(caller), tenant),
                 until,
             },
         }
@@ -102,7 +111,7 @@ impl Upstreams {
         Services {
             upstreams: self.clone(),
             voice: Voice {
-                context: self.own.clone(),
+                speaker: Speaker::Gateway,
                 until: None,
             },
         }
@@ -119,8 +128,10 @@ impl Upstreams {
     ) -> Result<notification::Opened, Refusal> {
         let url = self.notification.as_ref();
         let url = url.ok_or_else(|| Refusal::unreachable(notification::SERVICE))?;
-        let headers = vec![("x-tradepost-actor", caller.subject.to_string())];
-        notification::open(url, headers, protocols).await
+        let grant = voice::grant_of(notification::SERVICE, caller, caller.tenant);
+        let token = self.identity.bearer(&grant);
+        let token = token.map_err(|_unsigned| Refusal::unreachable(notification::SERVICE))?;
+        notification::open(url, &token, protocols).await
     }
 
     /// Shows operators where the breaker of each service stands. A gateway that does without one
@@ -187,9 +198,11 @@ impl Services {
     }
 
     fn calls(&self, link: &Link) -> Calls {
+        let grant = self.voice.speaker.grant(link.service());
         Calls {
             link: link.clone(),
-            voice: self.voice.clone(),
+            context: CallContext::new(&self.upstreams.identity, grant),
+            until: self.voice.until,
         }
     }
 }

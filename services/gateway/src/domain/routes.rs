@@ -96,6 +96,8 @@ pub struct Rule {
     pub audit: Audit,
     /// Whether it changes who may do what, or gives money away.
     pub privileged: bool,
+    /// Whether it is for people in a session of theirs only, whatever a program may.
+    pub person: bool,
     /// Whether whoever has a second factor must have shown it lately.
     pub step_up: bool,
     /// Whether the connection becomes a WebSocket; on no other route may it become anything.
@@ -111,6 +113,7 @@ impl Rule {
             cost: 1,
             audit: Audit::No,
             privileged: false,
+            person: false,
             step_up: false,
             upgrade: false,
             own: false,

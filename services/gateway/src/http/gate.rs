@@ -21,10 +21,10 @@ use super::client::Client;
 use super::problem::Problem;
 use super::router::Gateway;
 use super::upgrade;
-use crate::domain::access::{self, Denial};
+use crate::domain::access::{self, Denial, Moment};
 use crate::domain::caller::Caller;
-use crate::domain::routes::{self, Audit, Route, Verb, Who};
-use crate::ports::{Refused, Unavailable};
+use crate::domain::routes::{self, Audit, Route, Rule, Verb, Who};
+use crate::ports::{Guards, Refused, Unavailable};
 use passage::{Passage, Place};
 
 /// When to come back after something that the gate needs was not there.
@@ -84,7 +84,10 @@ async fn identified(
     if let Some(delay) = limit.refused {
         return too_many(delay, limit.headers);
     }
-    let decided = access::decide(&caller, &route.rule, gateway.guards.clock.now());
+    let decided = match moment(&gateway.guards, &caller, &route.rule).await {
+        Ok(moment) => access::decide(&caller, &route.rule, moment),
+        Err(Unavailable) => return unavailable("IDENTITY_UNAVAILABLE").into_response(),
+    };
     let mut answer = match (decided, route.rule.audit) {
         (Err(denial), _) => {
             passage().denied(reason(&denial)).await;
@@ -102,6 +105,22 @@ async fn identified(
     };
     answer.headers_mut().extend(limit.headers);
     answer
+}
+
+/// What a decision needs to know; about second factors only where the rule asks for one.
+pub(super) async fn moment(
+    guards: &Guards,
+    caller: &Caller,
+    rule: &Rule,
+) -> Result<Moment, Unavailable> {
+    let has_factor = match access::asks_for_factor(caller, rule) {
+        Some(user) => guards.directory.has_second_factor(user).await?,
+        None => false,
+    };
+    Ok(Moment {
+        now: guards.clock.now(),
+        has_factor,
+    })
 }
 
 /// The entry of a route. Without one nothing is let through, also where a handler is.
@@ -156,10 +175,9 @@ async fn standing(gateway: &Gateway, caller: &Caller) -> Result<(), Problem> {
     let Some(tenant) = caller.tenant else {
         return Ok(());
     };
-    match gateway.guards.directory.tenant(tenant).await {
-        Ok(Some(standing)) if standing.active => Ok(()),
-        // A tenant that is gone is no more than one that is suspended.
-        Ok(Some(_) | None) => Err(suspended()),
+    match gateway.guards.directory.is_active(tenant).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(suspended()),
         Err(Unavailable) => Err(unavailable("IDENTITY_UNAVAILABLE")),
     }
 }

@@ -127,11 +127,10 @@ async fn check_origin(
         return Ok(());
     }
     let tenant = caller.tenant.ok_or_else(refused)?;
-    let standing = gateway.guards.directory.tenant(tenant).await;
-    let standing = standing.ok().flatten().ok_or_else(refused)?;
-    match standing.origins.iter().any(|allowed| allowed == origin) {
-        true => Ok(()),
-        false => Err(refused()),
+    let allowed = gateway.guards.directory.allows_origin(tenant, origin).await;
+    match allowed {
+        Ok(true) => Ok(()),
+        Ok(false) | Err(_) => Err(refused()),
     }
 }
 

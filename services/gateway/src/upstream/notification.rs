@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use axum::http::HeaderValue;
-use axum::http::header::SEC_WEBSOCKET_PROTOCOL;
+use axum::http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tradepost_service::auth::Bearer;
 use url::Url;
 
 use super::refusal::Refusal;
@@ -39,13 +40,13 @@ pub(crate) struct Opened {
     pub(crate) protocol: Option<HeaderValue>,
 }
 
-/// Opens a socket at `url` for whom `bearer` says.
+/// Opens a socket at `url` for whom `token` says.
 pub(super) async fn open(
     url: &Url,
-    headers: Vec<(&'static str, String)>,
+    token: &Bearer,
     protocols: &[String],
 ) -> Result<Opened, Refusal> {
-    let opening = tokio::time::timeout(OPEN_MAX, connect(url, headers, protocols)).await;
+    let opening = tokio::time::timeout(OPEN_MAX, connect(url, token, protocols)).await;
     match opening {
         Ok(Ok(opened)) => Ok(opened),
         Ok(Err(error)) => {
@@ -59,19 +60,17 @@ pub(super) async fn open(
 /// Its name in texts and metrics.
 pub(super) const SERVICE: &str = "notification";
 
-async fn connect(
-    url: &Url,
-    headers: Vec<(&'static str, String)>,
-    protocols: &[String],
-) -> anyhow::Result<Opened> {
+async fn connect(url: &Url, token: &Bearer, protocols: &[String]) -> anyhow::Result<Opened> {
     let host = url.host_str().unwrap_or_default();
     let port = url.port_or_known_default().unwrap_or(80);
     let stream = TcpStream::connect((host, port)).await?;
     stream.set_nodelay(true)?;
     let uri = format!("ws://{host}:{port}{}", url.path()).parse()?;
-    let mut request = ClientRequestBuilder::new(uri);
-    for (name, value) in headers {
-        request = request.with_header(name, value);
+    let token = token.to_metadata();
+    let mut request =
+        ClientRequestBuilder::new(uri).with_header(AUTHORIZATION.as_str(), token.to_str()?);
+    if let Some(traceparent) = tradepost_telemetry::current_traceparent() {
+        request = request.with_header(tradepost_telemetry::TRACEPARENT, traceparent);
     }
     for protocol in protocols {
         request = request.with_sub_protocol(protocol);

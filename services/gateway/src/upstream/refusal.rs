@@ -104,6 +104,9 @@ impl Refusal {
             Code::Unavailable if transport => {
                 format!("the {service} service cannot be reached")
             }
+            Code::Unauthenticated if status == StatusCode::SERVICE_UNAVAILABLE => {
+                format!("the {service} service does not know this gateway")
+            }
             Code::Internal | Code::Unknown | Code::DataLoss => "internal error".to_owned(),
             Code::Ok
             | Code::Cancelled
@@ -148,6 +151,9 @@ fn code(status: &Status, details: &ErrorDetails) -> Code {
     }
 }
 
+/// The reasons of a webhook whose signature is not good begin with it.
+const SIGNATURE: &str = "SIGNATURE_";
+
 /// The reason of a key that was used for another request: 422, as the Idempotency-Key draft says.
 const REQUEST_ID_REUSED: &str = "REQUEST_ID_REUSED";
 
@@ -155,7 +161,9 @@ fn http_status(code: Code, reason: &str) -> StatusCode {
     match code {
         Code::InvalidArgument if reason == REQUEST_ID_REUSED => StatusCode::UNPROCESSABLE_ENTITY,
         Code::InvalidArgument | Code::OutOfRange => StatusCode::BAD_REQUEST,
-        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::Unauthenticated if reason.starts_with(SIGNATURE) => StatusCode::UNAUTHORIZED,
+        // Our own token was not believed: the caller's may be as good as any.
+        Code::Unauthenticated => StatusCode::SERVICE_UNAVAILABLE,
         Code::PermissionDenied => StatusCode::FORBIDDEN,
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::AlreadyExists | Code::FailedPrecondition | Code::Aborted => StatusCode::CONFLICT,

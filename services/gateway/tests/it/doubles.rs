@@ -13,7 +13,7 @@ use tradepost_gateway::domain::audit::Entry;
 use tradepost_gateway::domain::caller::{Caller, Plan, Proof, Subject};
 use tradepost_gateway::domain::rights::Role;
 use tradepost_gateway::ports::{
-    Authenticate, Decision, Directory, Guards, Key, Limits, Refused, Standing, Trail, Unavailable,
+    Authenticate, Decision, Directory, Guards, Key, Limits, Refused, Trail, Unavailable,
 };
 use tradepost_service::Clock;
 use tradepost_types::{ApiKeyId, SessionId, TenantId, UserId};
@@ -181,12 +181,12 @@ impl Authenticate for Doubles {
 
 #[async_trait::async_trait]
 impl Directory for Doubles {
-    async fn tenant(&self, tenant: TenantId) -> Result<Option<Standing>, Unavailable> {
-        let active = self.with(|script| !script.suspended.contains(&tenant));
-        Ok(Some(Standing {
-            active,
-            origins: vec!["https://shop.example".to_owned()],
-        }))
+    async fn is_active(&self, tenant: TenantId) -> Result<bool, Unavailable> {
+        Ok(self.with(|script| !script.suspended.contains(&tenant)))
+    }
+
+    async fn allows_origin(&self, _: TenantId, origin: &str) -> Result<bool, Unavailable> {
+        Ok(origin == "https://shop.example")
     }
 
     async fn member(&self, tenant: TenantId, user: UserId) -> Result<Option<Role>, Unavailable> {
@@ -195,6 +195,10 @@ impl Directory for Doubles {
 
     async fn key(&self, tenant: TenantId, key: ApiKeyId) -> Result<Option<Key>, Unavailable> {
         Ok(self.with(|script| script.keys.get(&(tenant, key)).copied()))
+    }
+
+    async fn has_second_factor(&self, _: UserId) -> Result<bool, Unavailable> {
+        Ok(false)
     }
 }
 

@@ -7,6 +7,8 @@ mod services;
 use std::any::Any;
 use std::sync::{Arc, Mutex};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio_stream::wrappers::TcpListenerStream;
@@ -122,6 +124,11 @@ impl Fake {
         self.calls.lock().unwrap().last().unwrap().metadata.clone()
     }
 
+    /// What the token of the last call says.
+    pub(crate) fn claims(&self) -> serde_json::Value {
+        claims(&self.metadata())
+    }
+
     /// Notes a call and answers it.
     async fn answer<Q: Send + 'static, A>(
         &self,
@@ -150,4 +157,12 @@ impl Fake {
             message: Box::new(message),
         });
     }
+}
+
+/// What the token of a call says. That it is signed is checked by those it is for.
+pub(crate) fn claims(metadata: &MetadataMap) -> serde_json::Value {
+    let token = metadata.get("authorization").unwrap().to_str().unwrap();
+    let payload = token.split('.').nth(1).unwrap();
+    let payload = URL_SAFE_NO_PAD.decode(payload).unwrap();
+    serde_json::from_slice(&payload).unwrap()
 }

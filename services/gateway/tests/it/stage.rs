@@ -18,7 +18,7 @@ use tradepost_gateway::config::{GatewayConfig, IdentityConfig, LimitsConfig, Ups
 use tradepost_postgres::{DatabaseConfig, idempotency};
 use tradepost_service::{CommonConfig, Health, Runtime, Tasks};
 use tradepost_telemetry::Registry;
-use tradepost_testkit::TestDatabase;
+use tradepost_testkit::{TestDatabase, Trust};
 
 use crate::doubles::Doubles;
 use crate::fake::Fake;
@@ -51,6 +51,7 @@ pub(crate) struct Stage {
     pub(crate) tasks: Tasks,
     pub(crate) served: tokio::task::JoinHandle<anyhow::Result<()>>,
     client: Client<HttpConnector, Full<Bytes>>,
+    _trust: Trust,
 }
 
 /// An answer, read to its end.
@@ -120,9 +121,11 @@ impl Stage {
     pub(crate) async fn with(adjust: impl FnOnce(&mut GatewayConfig)) -> Self {
         let (fake, url) = Fake::serve().await;
         let url = || url.parse().unwrap();
+        let trust = Trust::new();
         let mut config = GatewayConfig {
             server: CommonConfig {
                 listen_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
+                auth: trust.config("gateway"),
                 ..CommonConfig::default()
             },
             database: DatabaseConfig::new(NOWHERE, NOWHERE),
@@ -162,6 +165,7 @@ impl Stage {
             tasks: runtime.tasks.clone(),
             served: tokio::spawn(serve_guarded(config, runtime, guards)),
             client: Client::builder(TokioExecutor::new()).build_http(),
+            _trust: trust,
         }
     }
 
