@@ -35,8 +35,9 @@ mod upgrade;
 mod values;
 mod webhooks;
 
+pub use body::BodyPatience;
 pub use client::{Client, Proxies};
 pub use cors::{Origins, origin_fault};
 pub use notifications::Places;
-pub use port::{PortLimits, serve};
+pub use port::{Certificate, PortOptions, serve};
 pub use router::{Gateway, openapi, router};
