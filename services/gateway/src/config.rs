@@ -1,14 +1,17 @@
 //! The configuration: one struct, parsed and validated once.
 
 mod edge;
+mod identity;
 
 use garde::Validate;
 use serde::{Deserialize, Serialize};
+use tradepost_postgres::DatabaseConfig;
 use tradepost_service::CommonConfig;
 use tradepost_types::TenantId;
 use url::Url;
 
 pub use edge::{CorsConfig, ForwardedHeader, LimitsConfig, ProxiesConfig, TlsConfig};
+pub use identity::{IdentityConfig, PasswordsConfig, TokenAlgorithm};
 
 /// Everything an operator can choose: `TRADEPOST_GATEWAY__SECTION__KEY`.
 #[derive(Debug, Clone, Deserialize, Serialize, Validate)]
@@ -19,6 +22,12 @@ pub struct GatewayConfig {
     #[garde(dive)]
     #[serde(default)]
     pub server: CommonConfig,
+    /// The gateway's own database.
+    #[garde(dive)]
+    pub database: DatabaseConfig,
+    /// Who may come in, and how long.
+    #[garde(dive)]
+    pub identity: IdentityConfig,
     /// The services behind the gateway.
     #[garde(dive)]
     pub upstreams: UpstreamsConfig,
@@ -64,6 +73,18 @@ pub struct UpstreamsConfig {
     #[garde(range(min = 10, max = 60_000))]
     #[serde(default = "default_deadline_ms")]
     pub deadline_ms: u64,
+    /// An answer that takes longer counts as slow; many slow ones open the service's breaker.
+    #[garde(range(min = 1, max = 60_000))]
+    #[serde(default = "default_slow_ms")]
+    pub slow_ms: u64,
+    /// How long nothing is asked of a service that fails, before single calls try it again.
+    #[garde(range(min = 10, max = 600_000))]
+    #[serde(default = "default_open_ms")]
+    pub open_ms: u64,
+    /// How many calls of one service may run at once.
+    #[garde(range(min = 1, max = 100_000))]
+    #[serde(default = "default_upstream_calls_max")]
+    pub calls_max: usize,
     /// Over how many connections the calls to one service are spread.
     #[garde(range(min = 1, max = 64))]
     #[serde(default = "default_connections")]
@@ -72,6 +93,18 @@ pub struct UpstreamsConfig {
 
 const fn default_deadline_ms() -> u64 {
     10_000
+}
+
+const fn default_slow_ms() -> u64 {
+    3_000
+}
+
+const fn default_open_ms() -> u64 {
+    5_000
+}
+
+const fn default_upstream_calls_max() -> usize {
+    256
 }
 
 const fn default_connections() -> usize {

@@ -1,105 +1,171 @@
-//! The services behind the gateway, asked over gRPC for one tenant.
+//! The services behind the gateway, asked over gRPC for whoever calls.
 //!
 //! The only place that speaks gRPC. What a service refuses becomes a [`Refusal`], which is said in
-//! the terms of HTTP.
+//! the terms of HTTP. `link` keeps the trouble of one service from becoming everybody's: a breaker,
+//! a limit of running calls and a budget of repetitions.
 
+mod breaker;
 mod calls;
 mod inventory;
+mod link;
 mod order;
 mod payment;
 mod refusal;
+mod retries;
 mod shipping;
+mod speaker;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tonic::service::interceptor::InterceptedService;
-use tonic::transport::Channel;
-use tradepost_service::auth::{Grant, Identity};
-use tradepost_service::client::{CallContext, ClientOptions, channel};
-use tradepost_types::TenantId;
+use tokio::time::Instant;
+use tradepost_service::auth::Identity;
+use tradepost_service::client::{ClientOptions, channel};
 use url::Url;
 
 use crate::config::UpstreamsConfig;
+use crate::domain::caller::Caller;
 use crate::metrics::Metrics;
-use calls::Calls;
+use calls::{Calls, Voice};
+use link::{Link, LinkLimits};
+use speaker::Speaker;
 
+pub use breaker::Standing;
 pub use inventory::Inventory;
 pub use order::{Orders, Watch};
 pub use payment::Payments;
 pub use refusal::Refusal;
 pub use shipping::Shipping;
 
-/// Who acts, in the services' audit trails.
-const ACTOR: &str = "demo";
-/// What the gateway asks for, until it asks for what its caller may.
-const RIGHTS: [&str; 10] = [
-    "orders:place",
-    "orders:read",
-    "orders:cancel",
-    "orders:price",
-    "items:read",
-    "items:write",
-    "inventory:adjust",
-    "payments:read",
-    "payments:refund",
-    "shipments:read",
-];
-/// For the provider's webhooks, which nobody asks for.
-const WEBHOOK: &str = "payments:webhook";
-
-/// A channel that says whom it speaks for.
-type Spoken = InterceptedService<Channel, CallContext>;
-
 /// The services behind the gateway. Cheap to clone.
 #[derive(Clone)]
 pub struct Upstreams {
-    /// Orders and their saga.
-    pub orders: Orders,
-    /// The catalogue and its stock.
-    pub inventory: Inventory,
-    /// Payments and refunds.
-    pub payments: Payments,
-    /// Shipments.
-    pub shipping: Shipping,
+    order: Link,
+    inventory: Link,
+    payment: Link,
+    shipping: Link,
+    identity: Identity,
 }
 
 impl Upstreams {
-    /// The services at the addresses of `config`; nothing is connected before the first call.
+    /// The services at the addresses of `config`, who believe `identity`; nothing is connected
+    /// before the first call.
     ///
     /// # Errors
     /// Fails when an address cannot be used.
     pub fn connect(
         config: &UpstreamsConfig,
-        identity: &Identity,
-        tenant: TenantId,
+        identity: Identity,
         metrics: &Metrics,
     ) -> anyhow::Result<Self> {
-        let deadline = Duration::from_millis(config.deadline_ms);
+        let limits = LinkLimits {
+            deadline: Duration::from_millis(config.deadline_ms),
+            slow: Duration::from_millis(config.slow_ms),
+            open: Duration::from_millis(config.open_ms),
+            calls_max: config.calls_max,
+        };
         let options = ClientOptions {
             connections: config.connections,
             ..ClientOptions::default()
         };
-        let open = |name: &'static str, url: &Url| {
+        let link = |name: &'static str, url: &Url| {
             let channel = channel(url.as_str(), &options)
                 .with_context(|| format!("upstreams.{name}_url cannot be used"))?;
-            anyhow::Ok((channel, Calls::new(name, deadline, metrics.clone())))
+            anyhow::Ok(Link::new(name, channel, limits, metrics.clone()))
         };
-        let spoken = |audience, channel| {
-            let mut grant = Grant::of_service(audience, ACTOR, tenant, &RIGHTS);
-            grant.rights.push(WEBHOOK);
-            let context = CallContext::new(identity, grant).deadline(deadline);
-            InterceptedService::new(channel, context)
-        };
-        let (order, order_calls) = open("order", &config.order_url)?;
-        let (inventory, inventory_calls) = open("inventory", &config.inventory_url)?;
-        let (payment, payment_calls) = open("payment", &config.payment_url)?;
-        let (shipping, shipping_calls) = open("shipping", &config.shipping_url)?;
         Ok(Self {
-            orders: Orders::new(spoken("order", order), order_calls),
-            inventory: Inventory::new(spoken("inventory", inventory), inventory_calls),
-            payments: Payments::new(spoken("payment", payment), payment_calls),
-            shipping: Shipping::new(spoken("shipping", shipping), shipping_calls),
+            order: link("order", &config.order_url)?,
+            inventory: link("inventory", &config.inventory_url)?,
+            payment: link("payment", &config.payment_url)?,
+            shipping: link("shipping", &config.shipping_url)?,
+            identity,
         })
+    }
+
+    /// The services, asked in the name of `caller`, who waits until then at most.
+    #[must_use]
+    pub fn speaking_for(&self, caller: &Caller, until: Option<Instant>) -> Services {
+        self.asked_by(Speaker::of(caller), until)
+    }
+
+    /// The services, asked by the gateway itself: for what no caller of its own stands behind.
+    #[must_use]
+    pub fn for_itself(&self) -> Services {
+        self.asked_by(Speaker::itself(self.identity.issuer()), None)
+    }
+
+    fn asked_by(&self, speaker: Speaker, until: Option<Instant>) -> Services {
+        Services {
+            upstreams: self.clone(),
+            voice: Voice {
+                identity: self.identity.clone(),
+                speaker: Arc::new(speaker),
+                until,
+            },
+        }
+    }
+
+    /// Where the breaker of each service stands.
+    pub fn standings(&self) -> impl Iterator<Item = (&'static str, Standing)> {
+        let links = [&self.order, &self.inventory, &self.payment, &self.shipping];
+        links
+            .map(|link| (link.service(), link.standing()))
+            .into_iter()
+    }
+}
+
+/// The services, asked for one request in the name of its caller.
+#[derive(Clone)]
+pub struct Services {
+    upstreams: Upstreams,
+    voice: Voice,
+}
+
+impl Services {
+    /// Orders and their saga.
+    #[must_use]
+    pub fn orders(&self) -> Orders {
+        Orders {
+            calls: self.calls(&self.upstreams.order),
+        }
+    }
+
+    /// The catalogue and its stock.
+    #[must_use]
+    pub fn inventory(&self) -> Inventory {
+        Inventory {
+            calls: self.calls(&self.upstreams.inventory),
+        }
+    }
+
+    /// Payments and refunds.
+    #[must_use]
+    pub fn payments(&self) -> Payments {
+        Payments {
+            calls: self.calls(&self.upstreams.payment),
+        }
+    }
+
+    /// Shipments.
+    #[must_use]
+    pub fn shipping(&self) -> Shipping {
+        Shipping {
+            calls: self.calls(&self.upstreams.shipping),
+        }
+    }
+
+    /// The same, for a caller who waits for something else than the answer of a service.
+    #[must_use]
+    pub fn patient(mut self) -> Self {
+        self.voice.until = None;
+        self
+    }
+
+    fn calls(&self, link: &Link) -> Calls {
+        Calls {
+            link: link.clone(),
+            voice: self.voice.clone(),
+        }
     }
 }

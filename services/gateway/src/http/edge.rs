@@ -16,10 +16,12 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::client::Client;
 use super::cors::Page;
+use super::gate::pass;
 use super::port::Arrival;
 use super::problem::Problem;
 use super::router::{Gateway, Shared};
@@ -46,6 +48,13 @@ impl Admission {
     }
 }
 
+/// By what a request is found in logs and traces, and since when it runs.
+#[derive(Debug, Clone)]
+pub(super) struct Traced {
+    pub(super) trace_id: Arc<str>,
+    pub(super) since: Instant,
+}
+
 /// The layer.
 pub(super) async fn edge(
     State(gateway): State<Shared>,
@@ -58,6 +67,10 @@ pub(super) async fn edge(
     async move {
         let (asker, entry) = enter(&gateway, &mut request, arrival);
         let trace = Trace::current();
+        request.extensions_mut().insert(Traced {
+            trace_id: trace.id.as_str().into(),
+            since: seen.started,
+        });
         let answer = match entry {
             Entry::Granted => answer(&gateway, request, next).await,
             Entry::Answered(answer) => answer,
@@ -132,7 +145,9 @@ async fn answer(gateway: &Gateway, mut request: Request, next: Next) -> Response
     };
     let admission = Admission(Arc::new(Mutex::new(Some(permit))));
     request.extensions_mut().insert(admission);
-    let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let answer = AssertUnwindSafe(pass(gateway, request, next))
+        .catch_unwind()
+        .await;
     // The panic hook has logged what and where.
     answer.unwrap_or_else(|_panic| internal())
 }

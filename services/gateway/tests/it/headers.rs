@@ -67,8 +67,18 @@ async fn the_services_are_told_who_asks_and_for_how_long() {
 
     let metadata = stage.fake.metadata();
     let text = |name| metadata.get(name).unwrap().to_str().unwrap().to_owned();
-    assert!(text("authorization").starts_with("Bearer ey"));
-    assert_eq!(text("grpc-timeout"), "20000000u");
+    let (seen, owner) = (stage.seen_by("inventory"), stage.doubles.owner());
+    assert_eq!(
+        (seen.tenant, &seen.subject),
+        (owner.tenant, &owner.subject.to_string())
+    );
+    assert_eq!(seen.issuer, "gateway");
+    let rights = ["items:read", "items:write", "inventory:adjust"];
+    assert_eq!(seen.rights, rights, "those of the service, and no others");
+    assert!(!seen.customer);
+    let timeout = text("grpc-timeout");
+    let micros: u64 = timeout.strip_suffix('u').unwrap().parse().unwrap();
+    assert!((1..=20_000_000).contains(&micros), "{timeout}");
 }
 
 #[tokio::test]
@@ -81,8 +91,9 @@ async fn a_caller_may_not_choose_the_tenant() {
 
     stage.send(request).await;
 
-    let metadata = stage.fake.metadata();
-    assert!(metadata.get("x-tradepost-tenant").is_none());
+    assert!(stage.fake.metadata().get("x-tradepost-tenant").is_none());
+    let seen = stage.seen_by("inventory").tenant;
+    assert_eq!(seen, stage.doubles.owner().tenant);
 }
 
 #[tokio::test]

@@ -36,7 +36,7 @@ pub(super) struct Seen {
     route: Option<MatchedPath>,
     method: Method,
     uri: Uri,
-    started: Instant,
+    pub(super) started: Instant,
     status: u16,
     pub(super) span: Span,
     _running: Counted,
