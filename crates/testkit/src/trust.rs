@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use std::{env, fs, process};
 
 use secrecy::ExposeSecret;
 use serde_json::json;
-use tradepost_service::auth::{AuthConfig, Grant, Identity};
+use tradepost_service::Clock;
+use tradepost_service::auth::{AuthConfig, Caller, Grant, Identity};
 use tradepost_service::client::CallContext;
-use tradepost_token::{Algorithm, Jwk, SigningKey};
+use tradepost_token::{Algorithm, Jwk, KeySet, Policy, SigningKey, Verifier};
 use tradepost_types::TenantId;
 use uuid::Uuid;
 
@@ -107,6 +109,31 @@ impl Trust {
     ) -> CallContext {
         let grant = Grant::of_service(audience, "tester", tenant, rights);
         CallContext::new(&self.gateway, grant)
+    }
+
+    /// Who is behind the value of `authorization` of a call to `audience`.
+    ///
+    /// # Panics
+    /// If these issuers are not to be believed it.
+    #[must_use]
+    pub fn caller(&self, audience: &str, authorization: &str) -> Arc<Caller> {
+        let issuers = self.issuers.lock().unwrap_or_else(PoisonError::into_inner);
+        let keys = issuers.iter().flat_map(|(issuer, believed)| {
+            let keys = believed.keys.iter().cloned();
+            keys.map(move |key| (issuer.clone(), key))
+        });
+        let keys = KeySet::of_issuers(keys).unwrap_or_else(|error| panic!("{error}"));
+        let policy = Policy {
+            issuer: String::new(),
+            audience: audience.to_owned(),
+            typ: "tradepost-internal+jwt",
+            lifetime_max: Duration::from_secs(60),
+            skew: Duration::ZERO,
+        };
+        let token = authorization.trim_start_matches("Bearer ");
+        Verifier::new(policy, keys, 0)
+            .verify(token, Clock::system().now())
+            .unwrap_or_else(|error| panic!("{error}"))
     }
 }
 

@@ -548,5 +548,5 @@ async fn services_are_asked_for_the_callers_tenant() {
 
     get_as(&stage, "other", "/v1/orders/o").await;
 
-    assert_eq!(stage.fake.claims()["tenant"], other.to_string());
+    assert_eq!(stage.seen_by("order").tenant, Some(other));
 }

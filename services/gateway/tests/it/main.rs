@@ -23,6 +23,7 @@ mod fake;
 mod headers;
 mod limits;
 mod matrix;
+mod owasp;
 mod process;
 mod proxies;
 mod resilience;

@@ -12,6 +12,7 @@ use crate::stage::{ISSUER, MASTER_KEY, SOON, migrated};
 async fn started(url: &str, database: &TestDatabase, trust: &Trust) -> (Process, String) {
     let local = |port: u16| format!("127.0.0.1:{port}");
     let config = database.config();
+    let key = trust.key_path("gateway");
     let (listen, admin) = (local(free_port()), local(free_port()));
     let mut process = ["ORDER", "INVENTORY", "PAYMENT", "SHIPPING"]
         .into_iter()
@@ -24,7 +25,7 @@ async fn started(url: &str, database: &TestDatabase, trust: &Trust) -> (Process,
         .env("TRADEPOST_GATEWAY__LIMITS__LINGER_MS", "0")
         .env(
             "TRADEPOST_GATEWAY__SERVER__AUTH__KEY_PATH",
-            trust.key_path("gateway").display().to_string(),
+            key.display().to_string(),
         )
         .env("TRADEPOST_GATEWAY__IDENTITY__ISSUER", ISSUER)
         .env("TRADEPOST_GATEWAY__IDENTITY__MASTER_KEY", MASTER_KEY)

@@ -1,6 +1,7 @@
 //! A gateway before scripted services, and a client.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -16,6 +17,7 @@ use tradepost_gateway::adapters::postgres::MIGRATOR;
 use tradepost_gateway::bootstrap::serve_guarded;
 use tradepost_gateway::config::{GatewayConfig, IdentityConfig, LimitsConfig, UpstreamsConfig};
 use tradepost_postgres::{DatabaseConfig, idempotency};
+use tradepost_service::auth::Caller;
 use tradepost_service::{CommonConfig, Health, Runtime, Tasks};
 use tradepost_telemetry::Registry;
 use tradepost_testkit::{TestDatabase, Trust};
@@ -50,8 +52,8 @@ pub(crate) struct Stage {
     pub(crate) shutdown: CancellationToken,
     pub(crate) tasks: Tasks,
     pub(crate) served: tokio::task::JoinHandle<anyhow::Result<()>>,
+    pub(crate) trust: Trust,
     client: Client<HttpConnector, Full<Bytes>>,
-    _trust: Trust,
 }
 
 /// An answer, read to its end.
@@ -164,9 +166,16 @@ impl Stage {
             shutdown: runtime.shutdown.clone(),
             tasks: runtime.tasks.clone(),
             served: tokio::spawn(serve_guarded(config, runtime, guards)),
+            trust,
             client: Client::builder(TokioExecutor::new()).build_http(),
-            _trust: trust,
         }
+    }
+
+    /// Who the service that was asked last takes the caller to be.
+    pub(crate) fn seen_by(&self, service: &str) -> Arc<Caller> {
+        let metadata = self.fake.metadata();
+        let header = metadata.get("authorization").expect("a token");
+        self.trust.caller(service, header.to_str().unwrap())
     }
 
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
