@@ -1,16 +1,19 @@
 //! Puts the parts together.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::Semaphore;
+use tradepost_backend::{Store, StoreSettings};
 use tradepost_service::{CommonConfig, NoAdmin, Program, Runtime};
-use tradepost_types::TenantId;
+use tradepost_types::{TenantId, UserId};
 
+use crate::adapters::postgres::MIGRATOR;
 use crate::config::GatewayConfig;
-use crate::http::{Gateway, PortLimits, router, serve};
+use crate::demo::Demo;
+use crate::http::{BodyPatience, Certificate, Gateway, PortOptions, Proxies, router, serve};
 use crate::metrics::Metrics;
+use crate::ports::Guards;
 use crate::upstream::Upstreams;
 
 /// The gateway as a program.
@@ -26,34 +29,67 @@ impl Program for GatewayProgram {
         &config.server
     }
 
-    /// Readiness does not depend on the services: a gateway that answers 503 for one of them is
-    /// still the way to the others.
     async fn serve(config: GatewayConfig, runtime: Runtime) -> anyhow::Result<()> {
+        let settings = StoreSettings {
+            database: config.database.clone(),
+            schema: &MIGRATOR,
+            request_ids_kept_hours: config.identity.idempotency_retention_hours,
+        };
+        let store = Store::open(Self::NAME, settings, &runtime).await?;
         let tenant: TenantId = config.demo.tenant.parse().context("demo.tenant")?;
         tracing::warn!(
             event = "gateway.demo_tenant",
             tenant = %tenant,
             "nobody is asked who they are: every request is served for the demo tenant"
         );
-        let metrics = Metrics::register(&runtime.registry);
-        let upstreams = Upstreams::connect(&config.upstreams, tenant, &metrics)?;
-        let limits = &config.limits;
-        let gateway = Gateway {
-            upstreams,
-            metrics,
-            running: Arc::new(Semaphore::new(config.server.calls_max)),
-            waits: Arc::new(Semaphore::new(limits.waits_max)),
-            body_read_max: Duration::from_millis(limits.body_read_ms),
-            shutdown: runtime.shutdown.clone(),
-        };
-        let port_limits = PortLimits {
-            connections_max: limits.connections_max,
-            head_read_max: Duration::from_millis(limits.head_read_ms),
-            linger: Duration::from_millis(limits.linger_ms),
-        };
-        let router = router(gateway)?;
-        runtime.health.set_serving();
-        serve(runtime, router, port_limits).await;
-        Ok(())
+        let user = UserId::new();
+        let (tasks, shutdown) = (runtime.tasks.clone(), runtime.shutdown.clone());
+        let served = serve_guarded(config, runtime, Demo { tenant, user }.guards()).await;
+        store.close(&tasks, &shutdown).await;
+        served
     }
+}
+
+/// Serves with these guards.
+///
+/// Readiness does not depend on the services: a gateway that answers 503 for one of them is still
+/// the way to the others.
+///
+/// # Errors
+/// Fails when the configuration cannot be used.
+pub async fn serve_guarded(
+    config: GatewayConfig,
+    runtime: Runtime,
+    guards: Guards,
+) -> anyhow::Result<()> {
+    let tenant: TenantId = config.demo.tenant.parse().context("demo.tenant")?;
+    let metrics = Metrics::register(&runtime.registry);
+    let upstreams = Upstreams::connect(&config.upstreams, tenant, &metrics)?;
+    let limits = &config.limits;
+    let gateway = Gateway {
+        guards,
+        upstreams,
+        metrics,
+        running: Arc::new(Semaphore::new(config.server.calls_max)),
+        waits: Arc::new(Semaphore::new(limits.waits_max)),
+        body_patience: BodyPatience::from(limits),
+        proxies: Proxies::from(&config.proxies),
+        origins: Arc::new(config.cors.origins.clone()),
+        shutdown: runtime.shutdown.clone(),
+        tasks: runtime.tasks.clone(),
+    };
+    let port = PortOptions {
+        limits: limits.clone(),
+        certificate: Certificate::load(&config.tls).await?,
+        proxies: Proxies::from(&config.proxies),
+        metrics: gateway.metrics.clone(),
+    };
+    if let Some(certificate) = port.certificate.clone() {
+        let keep_fresh = certificate.keep_fresh(port.metrics.clone(), runtime.shutdown.clone());
+        runtime.tasks.spawn("certificate", keep_fresh);
+    }
+    let router = router(gateway)?;
+    runtime.health.set_serving();
+    serve(runtime, router, port).await;
+    Ok(())
 }

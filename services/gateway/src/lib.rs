@@ -4,9 +4,13 @@
 //! `upstream` asks the services over gRPC; `bootstrap` puts them together. Who calls is not asked
 //! yet: every request is served for one tenant of the configuration.
 
+pub mod adapters;
+pub mod application;
 pub mod bootstrap;
 pub mod config;
+mod demo;
 pub mod domain;
 pub mod http;
 pub mod metrics;
+pub mod ports;
 pub mod upstream;

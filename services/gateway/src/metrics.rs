@@ -9,6 +9,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use tradepost_telemetry::Registry;
 
+use crate::upstream::Standing;
+
 /// From a millisecond to the longest wait for an order.
 const BUCKETS: [f64; 14] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0,
@@ -33,6 +35,33 @@ struct Failed {
     code: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Loaded {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reached {
+    service: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HeldBack {
+    service: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Repeated {
+    service: &'static str,
+    outcome: &'static str,
+}
+
 /// The instruments. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -41,7 +70,15 @@ pub struct Metrics {
     running: Gauge,
     waiting: Gauge,
     shed: Counter,
+    connections: Gauge,
+    connections_refused: Family<Reason, Counter>,
+    clients_cut: Family<Reason, Counter>,
+    heads_refused: Family<Reason, Counter>,
+    certificates: Family<Loaded, Counter>,
     upstream_errors: Family<Failed, Counter>,
+    upstream_held: Family<HeldBack, Counter>,
+    upstream_retries: Family<Repeated, Counter>,
+    breakers: Family<Reached, Gauge>,
 }
 
 fn histogram() -> Histogram {
@@ -58,7 +95,15 @@ impl Metrics {
             running: Gauge::default(),
             waiting: Gauge::default(),
             shed: Counter::default(),
+            connections: Gauge::default(),
+            connections_refused: Family::default(),
+            clients_cut: Family::default(),
+            heads_refused: Family::default(),
+            certificates: Family::default(),
             upstream_errors: Family::default(),
+            upstream_held: Family::default(),
+            upstream_retries: Family::default(),
+            breakers: Family::default(),
         };
         registry.register(
             "http_requests",
@@ -76,9 +121,62 @@ impl Metrics {
         registry.register("http_requests_waiting", help, metrics.waiting.clone());
         let help = "Requests refused because too many were running";
         registry.register("http_requests_shed", help, metrics.shed.clone());
+        metrics.register_port(registry);
         let help = "Calls of services that did not succeed, refusals among them";
         registry.register("upstream_errors", help, metrics.upstream_errors.clone());
+        let help = "Calls of services that were not made: the breaker is open, or too many run";
+        registry.register("upstream_held", help, metrics.upstream_held.clone());
+        let help = "Calls that were worth repeating: repeated, or over the budget";
+        registry.register("upstream_retries", help, metrics.upstream_retries.clone());
+        let help = "Where the breaker of a service stands: 0 closed, 1 half open, 2 open";
+        registry.register("upstream_breaker", help, metrics.breakers.clone());
         metrics
+    }
+
+    fn register_port(&self, registry: &Registry) {
+        let help = "Connections of the REST port that are open";
+        registry.register("connections_open", help, self.connections.clone());
+        registry.register(
+            "connections_refused",
+            "Connections there was no place for (total, address), or without a TLS handshake",
+            self.connections_refused.clone(),
+        );
+        registry.register(
+            "clients_cut",
+            "Clients that were too slow with: handshake, first_byte, head, body, write",
+            self.clients_cut.clone(),
+        );
+        let help = "Heads of requests that were none";
+        registry.register("http_heads_refused", help, self.heads_refused.clone());
+        let help = "Changes of the certificate's files: taken up, or refused";
+        registry.register("tls_certificates", help, self.certificates.clone());
+    }
+
+    /// Counts one more open connection until the count is dropped.
+    #[must_use]
+    pub fn connected(&self) -> Counted {
+        Counted::new(&self.connections)
+    }
+
+    /// Counts a connection that was not taken.
+    pub fn connection_refused(&self, reason: &'static str) {
+        let reason = Reason { reason };
+        self.connections_refused.get_or_create(&reason).inc();
+    }
+
+    /// Counts a client that was too slow.
+    pub fn client_cut(&self, reason: &'static str) {
+        self.clients_cut.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// Counts a change of the certificate's files.
+    pub fn certificate(&self, outcome: &'static str) {
+        self.certificates.get_or_create(&Loaded { outcome }).inc();
+    }
+
+    /// Counts a head that was none.
+    pub fn head_refused(&self, reason: &'static str) {
+        self.heads_refused.get_or_create(&Reason { reason }).inc();
     }
 
     /// Counts an answer and measures how long it took. `route` is a template, never a path.
@@ -119,6 +217,31 @@ impl Metrics {
     pub fn upstream_error(&self, service: &'static str, code: &'static str) {
         let failed = Failed { service, code };
         self.upstream_errors.get_or_create(&failed).inc();
+    }
+}
+
+impl Metrics {
+    /// Counts a call of a service that was not made.
+    pub fn upstream_held(&self, service: &'static str, reason: &'static str) {
+        let held = HeldBack { service, reason };
+        self.upstream_held.get_or_create(&held).inc();
+    }
+
+    /// Counts a call that was worth repeating.
+    pub fn upstream_retry(&self, service: &'static str, repeated: bool) {
+        let outcome = if repeated { "repeated" } else { "over_budget" };
+        let repeated = Repeated { service, outcome };
+        self.upstream_retries.get_or_create(&repeated).inc();
+    }
+
+    /// Says where the breaker of a service stands.
+    pub fn breaker(&self, service: &'static str, standing: Standing) {
+        let value = match standing {
+            Standing::Closed => 0,
+            Standing::HalfOpen => 1,
+            Standing::Open => 2,
+        };
+        self.breakers.get_or_create(&Reached { service }).set(value);
     }
 }
 

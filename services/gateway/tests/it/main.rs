@@ -8,15 +8,26 @@
     reason = "a test fails by panicking"
 )]
 
+mod access;
 mod answers;
+mod attacks;
+mod audit;
 mod bodies;
+mod browser;
+mod conformance;
 mod document;
+mod doubles;
 mod draining;
 mod errors;
 mod fake;
 mod headers;
 mod limits;
+mod matrix;
 mod process;
+mod proxies;
+mod resilience;
 mod stage;
+mod tenancy;
+mod tls;
 mod waiting;
 mod webhooks;

@@ -12,18 +12,38 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
-use tradepost_gateway::bootstrap::GatewayProgram;
-use tradepost_gateway::config::{GatewayConfig, LimitsConfig, UpstreamsConfig};
-use tradepost_service::{CommonConfig, Program, Runtime, Tasks};
+use tradepost_gateway::adapters::postgres::MIGRATOR;
+use tradepost_gateway::bootstrap::serve_guarded;
+use tradepost_gateway::config::{GatewayConfig, IdentityConfig, LimitsConfig, UpstreamsConfig};
+use tradepost_postgres::{DatabaseConfig, idempotency};
+use tradepost_service::{CommonConfig, Runtime, Tasks};
 use tradepost_telemetry::Registry;
+use tradepost_testkit::TestDatabase;
 
+use crate::doubles::Doubles;
 use crate::fake::Fake;
 
 /// How long anything may take that has to happen.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
+/// 32 bytes that are no secret.
+pub(crate) const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+/// A database that is not there: the services behind the gateway do without.
+const NOWHERE: &str = "postgres://nobody:nothing@127.0.0.1:1/gateway";
+
+/// The issuer of the tokens.
+pub(crate) const ISSUER: &str = "http://gateway.test";
+
+/// A migrated database of its own.
+pub(crate) async fn migrated() -> TestDatabase {
+    let extra = [(idempotency::SCHEMA, &idempotency::MIGRATOR)];
+    tradepost_testkit::database(&MIGRATOR, &extra).await
+}
+
 pub(crate) struct Stage {
     pub(crate) fake: Fake,
+    pub(crate) doubles: Doubles,
     pub(crate) addr: SocketAddr,
     pub(crate) registry: Registry,
     pub(crate) shutdown: CancellationToken,
@@ -104,28 +124,39 @@ impl Stage {
                 listen_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
                 ..CommonConfig::default()
             },
+            database: DatabaseConfig::new(NOWHERE, NOWHERE),
+            identity: IdentityConfig::new(ISSUER.parse().unwrap(), MASTER_KEY.into()),
             upstreams: UpstreamsConfig {
                 order_url: url(),
                 inventory_url: url(),
                 payment_url: url(),
                 shipping_url: url(),
                 deadline_ms: 20_000,
+                slow_ms: 10_000,
+                open_ms: 200,
+                calls_max: 256,
                 connections: 2,
             },
             limits: LimitsConfig::default(),
+            tls: Default::default(),
+            cors: Default::default(),
+            proxies: Default::default(),
             demo: Default::default(),
         };
         adjust(&mut config);
         let runtime = Runtime::bind("gateway", config.server.clone())
             .await
             .unwrap();
+        let doubles = Doubles::new();
+        let guards = doubles.guards();
         Self {
             fake,
+            doubles,
             addr: runtime.listener.local_addr().unwrap(),
             registry: runtime.registry.clone(),
             shutdown: runtime.shutdown.clone(),
             tasks: runtime.tasks.clone(),
-            served: tokio::spawn(GatewayProgram::serve(config, runtime)),
+            served: tokio::spawn(serve_guarded(config, runtime, guards)),
             client: Client::builder(TokioExecutor::new()).build_http(),
         }
     }
@@ -142,6 +173,11 @@ impl Stage {
             headers: parts.headers,
             bytes: body.collect().await.unwrap().to_bytes(),
         }
+    }
+
+    /// Whether the metrics have this text.
+    pub(crate) fn counts(&self, text: &str) -> bool {
+        self.registry.render().unwrap().contains(text)
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
