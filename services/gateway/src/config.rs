@@ -1,10 +1,14 @@
 //! The configuration: one struct, parsed and validated once.
 
+mod rate_limits;
+
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use tradepost_service::CommonConfig;
 use tradepost_types::TenantId;
 use url::Url;
+
+pub use rate_limits::{RateLimitsConfig, RedisConfig};
 
 /// Everything an operator can choose: `TRADEPOST_GATEWAY__SECTION__KEY`.
 #[derive(Debug, Clone, Deserialize, Serialize, Validate)]
@@ -22,6 +26,14 @@ pub struct GatewayConfig {
     #[garde(dive)]
     #[serde(default)]
     pub limits: LimitsConfig,
+    /// The Redis that all gateways share.
+    #[garde(dive)]
+    #[serde(default)]
+    pub redis: RedisConfig,
+    /// How much callers may ask.
+    #[garde(dive)]
+    #[serde(default)]
+    pub rate_limits: RateLimitsConfig,
     /// Whom requests are served for, as long as nobody has to say who they are.
     #[garde(dive)]
     #[serde(default)]

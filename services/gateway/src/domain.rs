@@ -2,4 +2,6 @@
 
 pub mod audit;
 pub mod caller;
+pub mod gcra;
 pub mod rights;
+pub mod strict;
