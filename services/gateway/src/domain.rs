@@ -1,7 +1,9 @@
 //! What a shopkeeper would recognise: who may do what. Pure: no I/O, no clock, no chance.
 
+pub mod access;
 pub mod audit;
 pub mod caller;
 pub mod gcra;
 pub mod rights;
+pub mod routes;
 pub mod strict;

@@ -1,5 +1,37 @@
-//! What the use cases need from outside.
+//! What the gate and the use cases need to know of others, and may not know how.
 
+mod authenticate;
+mod directory;
+mod limits;
 mod shared_buckets;
+mod trail;
 
+use std::sync::Arc;
+
+use tradepost_service::Clock;
+
+pub use authenticate::{Authenticate, Refused};
+pub use directory::{Directory, Key, Standing};
+pub use limits::{Decision, Limits};
 pub use shared_buckets::{NotShared, SharedBucket, SharedBuckets};
+pub use trail::Trail;
+
+/// The port cannot do its work now; the caller may come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not available at the moment")]
+pub struct Unavailable;
+
+/// Those that the gate asks about a request, in this order. Cheap to clone.
+#[derive(Clone)]
+pub struct Guards {
+    /// How much is too much.
+    pub limits: Arc<dyn Limits>,
+    /// Who calls.
+    pub authenticate: Arc<dyn Authenticate>,
+    /// Which tenants, members and keys there are.
+    pub directory: Arc<dyn Directory>,
+    /// What is remembered.
+    pub trail: Arc<dyn Trail>,
+    /// What time it is.
+    pub clock: Clock,
+}

@@ -13,12 +13,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use async_trait::async_trait;
+use axum::http::HeaderMap;
+
 use crate::config::RateLimitsConfig;
 use crate::domain::caller::Caller;
 use crate::domain::gcra::{Period, Quota};
 use crate::domain::strict::Strict;
 use crate::metrics::{LimitMetrics, Outcome, Place};
-use crate::ports::{SharedBucket, SharedBuckets};
+use crate::ports::{self, Limits, SharedBucket, SharedBuckets};
 use ask::{Ask, Bucket, network};
 use cells::{CellId, Cells};
 use decision::Found;
@@ -262,6 +265,29 @@ impl Inner {
             Outcome::Admitted
         };
         self.metrics.decided(name, outcome, place);
+    }
+}
+
+/// As the gate asks. Of an address nobody is told how much is left: it is shared by strangers.
+#[async_trait]
+impl Limits for Limiter {
+    async fn address(&self, address: IpAddr) -> ports::Decision {
+        let decision = self.address(address);
+        ports::Decision {
+            refused: decision.retry_after(),
+            headers: match decision.is_refused() {
+                true => decision.headers(),
+                false => HeaderMap::new(),
+            },
+        }
+    }
+
+    async fn identity(&self, caller: &Caller, cost: u32) -> ports::Decision {
+        let decision = self.identity(caller, cost).await;
+        ports::Decision {
+            refused: decision.retry_after(),
+            headers: decision.headers(),
+        }
     }
 }
 

@@ -28,7 +28,7 @@ pub struct RedisBuckets {
 
 impl RedisBuckets {
     /// Buckets in the Redis at `url`. It need not be there: until it is, and whenever it is not,
-    /// nothing is shared. A task of `tasks` keeps the connection.
+    /// nothing is shared. A task keeps the connection, until the token is cancelled.
     ///
     /// # Errors
     /// Fails when the URL is none.
@@ -36,8 +36,7 @@ impl RedisBuckets {
         url: &SecretString,
         budget: Duration,
         metrics: LimitMetrics,
-        tasks: &Tasks,
-        shutdown: CancellationToken,
+        (tasks, shutdown): (&Tasks, CancellationToken),
     ) -> anyhow::Result<Self> {
         let client = Client::open(url.expose_secret()).context("redis.url")?;
         let this = Self {
