@@ -55,7 +55,12 @@ pub fn limiter(config: &GatewayConfig, runtime: &Runtime) -> anyhow::Result<Limi
     if let Some(url) = &config.redis.url {
         let budget = Duration::from_millis(limits.redis_budget_ms);
         let tasks = (&runtime.tasks, runtime.shutdown.clone());
-        shared = Some(Arc::new(RedisBuckets::start(url, budget, metrics.clone(), tasks)?));
+        shared = Some(Arc::new(RedisBuckets::start(
+            url,
+            budget,
+            metrics.clone(),
+            tasks,
+        )?));
     } else {
         tracing::warn!(
             event = "limits.no_redis",

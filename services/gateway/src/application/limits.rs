@@ -275,9 +275,10 @@ impl Limits for Limiter {
         let decision = self.address(address);
         ports::Decision {
             refused: decision.retry_after(),
-            headers: match decision.is_refused() {
-                true => decision.headers(),
-                false => HeaderMap::new(),
+            headers: if decision.is_refused() {
+                decision.headers()
+            } else {
+                HeaderMap::new()
             },
         }
     }

@@ -21,6 +21,7 @@ mod headers;
 mod limits;
 mod matrix;
 mod process;
+mod rate_limits;
 mod resilience;
 mod stage;
 mod waiting;

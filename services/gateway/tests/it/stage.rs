@@ -118,6 +118,8 @@ impl Stage {
                 connections: 2,
             },
             limits: LimitsConfig::default(),
+            redis: Default::default(),
+            rate_limits: Default::default(),
             tls: Default::default(),
             cors: Default::default(),
             proxies: Default::default(),

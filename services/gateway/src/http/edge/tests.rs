@@ -9,9 +9,10 @@ use tower::ServiceExt;
 use tradepost_telemetry::Registry;
 
 use super::*;
-use crate::config::UpstreamsConfig;
+use crate::application::Limiter;
+use crate::config::{RateLimitsConfig, UpstreamsConfig};
 use crate::demo::Demo;
-use crate::metrics::Metrics;
+use crate::metrics::{LimitMetrics, Metrics};
 use crate::upstream::Upstreams;
 
 fn gateway(running: usize) -> Shared {
@@ -31,8 +32,10 @@ fn gateway(running: usize) -> Shared {
     let tenant = "tenant_01jd0000000000000000000000".parse().unwrap();
     let shutdown = CancellationToken::new();
     let user = tradepost_types::UserId::new();
+    let limits = LimitMetrics::register(&Registry::new("gateway"));
+    let limiter = Limiter::new(&RateLimitsConfig::default(), None, limits);
     Arc::new(Gateway {
-        guards: Demo { tenant, user }.guards(),
+        guards: Demo { tenant, user }.guards(Arc::new(limiter)),
         upstreams: Upstreams::connect(&config, tenant, &metrics).unwrap(),
         metrics,
         running: Arc::new(Semaphore::new(running)),
