@@ -94,17 +94,13 @@ async fn with_the_budget_of_production_a_frozen_redis_delays_few_and_the_breaker
     redis.freeze();
     // One after the other: each waits for its budget, until the breaker opens.
     asker.ask(&instances, 100, 1).await;
-    instances[0]
-        .says("tradepost_gateway_rate_limit_degraded 1")
-        .await;
-    let late = "tradepost_gateway_rate_limit_redis_faults_total{reason=\"late\"} ";
+    instances[0].says("tradepost_rate_limit_degraded 1").await;
+    let late = "tradepost_rate_limit_redis_faults_total{reason=\"late\"} ";
     let metrics = instances[0].registry.render().unwrap();
     let late = metrics.lines().find_map(|line| line.strip_prefix(late));
     redis.resume();
     instances[0].shares().await;
-    instances[0]
-        .says("tradepost_gateway_rate_limit_degraded 0")
-        .await;
+    instances[0].says("tradepost_rate_limit_degraded 0").await;
 
     assert_eq!(asker.admitted, 100);
     // Five in a second open it; a machine that stalls may spread them over more.

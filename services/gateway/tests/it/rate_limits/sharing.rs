@@ -88,7 +88,7 @@ async fn who_leaves_is_counted_no_longer() {
 
     leaves.stop().await;
 
-    stays.says("tradepost_gateway_rate_limit_instances 1").await;
+    stays.says("tradepost_rate_limit_instances 1").await;
 }
 
 #[tokio::test]

@@ -61,7 +61,7 @@ impl Instance {
         let instances = std::array::from_fn(|_| Self::start(url, budget_ms));
         for instance in &instances {
             instance.shares().await;
-            let count = format!("tradepost_gateway_rate_limit_instances {N}");
+            let count = format!("tradepost_rate_limit_instances {N}");
             instance.says(&count).await;
         }
         instances
@@ -92,7 +92,7 @@ impl Instance {
     pub(super) fn decided(&self, place: &str) -> u64 {
         let metrics = self.registry.render().unwrap();
         let of_place = |line: &&str| {
-            line.starts_with("tradepost_gateway_rate_limit_decisions_total")
+            line.starts_with("tradepost_rate_limit_decisions_total")
                 && line.contains(&format!("place=\"{place}\""))
         };
         let counts = metrics.lines().filter(of_place);
@@ -153,7 +153,7 @@ impl Asker {
 
     /// What the limit admits until now.
     pub(super) fn due(&self) -> u32 {
-        let given_back = u64::from(LIMIT) * self.started.elapsed().as_millis() as u64 / 60_000;
+        let given_back = u128::from(LIMIT) * self.started.elapsed().as_millis() / 60_000;
         LIMIT + u32::try_from(given_back).unwrap() + 1
     }
 
