@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::Semaphore;
+use tradepost_backend::{Store, StoreSettings};
 use tradepost_service::{CommonConfig, NoAdmin, Program, Runtime};
 use tradepost_types::{TenantId, UserId};
 
+use crate::adapters::postgres::MIGRATOR;
 use crate::adapters::redis::RedisBuckets;
 use crate::application::Limiter;
 use crate::config::GatewayConfig;
@@ -31,6 +33,12 @@ impl Program for GatewayProgram {
     }
 
     async fn serve(config: GatewayConfig, runtime: Runtime) -> anyhow::Result<()> {
+        let settings = StoreSettings {
+            database: config.database.clone(),
+            schema: &MIGRATOR,
+            request_ids_kept_hours: config.identity.idempotency_retention_hours,
+        };
+        let store = Store::open(Self::NAME, settings, &runtime).await?;
         let tenant: TenantId = config.demo.tenant.parse().context("demo.tenant")?;
         tracing::warn!(
             event = "gateway.demo_tenant",
@@ -40,7 +48,10 @@ impl Program for GatewayProgram {
         let user = UserId::new();
         let limiter = limiter(&config, &runtime)?;
         let guards = Demo { tenant, user }.guards(Arc::new(limiter));
-        serve_guarded(config, runtime, guards).await
+        let (tasks, shutdown) = (runtime.tasks.clone(), runtime.shutdown.clone());
+        let served = serve_guarded(config, runtime, guards).await;
+        store.close(&tasks, &shutdown).await;
+        served
     }
 }
 

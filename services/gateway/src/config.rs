@@ -1,15 +1,18 @@
 //! The configuration: one struct, parsed and validated once.
 
 mod edge;
+mod identity;
 mod rate_limits;
 
 use garde::Validate;
 use serde::{Deserialize, Serialize};
+use tradepost_postgres::DatabaseConfig;
 use tradepost_service::CommonConfig;
 use tradepost_types::TenantId;
 use url::Url;
 
 pub use edge::{CorsConfig, ForwardedHeader, LimitsConfig, ProxiesConfig, TlsConfig};
+pub use identity::{IdentityConfig, PasswordsConfig, TokenAlgorithm};
 pub use rate_limits::{RateLimitsConfig, RedisConfig};
 
 /// Everything an operator can choose: `TRADEPOST_GATEWAY__SECTION__KEY`.
@@ -21,6 +24,12 @@ pub struct GatewayConfig {
     #[garde(dive)]
     #[serde(default)]
     pub server: CommonConfig,
+    /// The gateway's own database.
+    #[garde(dive)]
+    pub database: DatabaseConfig,
+    /// Who may come in, and how long.
+    #[garde(dive)]
+    pub identity: IdentityConfig,
     /// The services behind the gateway.
     #[garde(dive)]
     pub upstreams: UpstreamsConfig,

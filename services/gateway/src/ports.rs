@@ -1,8 +1,11 @@
-//! What the gate and the use cases need to know of others, and may not know how.
+//! What the gate and the use cases need from outside.
 
 mod authenticate;
 mod directory;
+pub mod identity;
+mod key_authenticator;
 mod limits;
+mod second_factor;
 mod shared_buckets;
 mod trail;
 
@@ -12,7 +15,9 @@ use tradepost_service::Clock;
 
 pub use authenticate::{Authenticate, Refused};
 pub use directory::{Directory, Key, Standing};
+pub use key_authenticator::{KeyAuthenticator, KeyRefused, NoKeys};
 pub use limits::{Decision, Limits};
+pub use second_factor::{FactorError, NoSecondFactor, SecondFactor, Shown};
 pub use shared_buckets::{NotShared, SharedBucket, SharedBuckets};
 pub use trail::Trail;
 

@@ -24,5 +24,6 @@ mod process;
 mod rate_limits;
 mod resilience;
 mod stage;
+mod tenancy;
 mod waiting;
 mod webhooks;

@@ -6,26 +6,24 @@ use crate::stage::Stage;
 
 #[tokio::test]
 async fn an_answer_says_what_is_left() {
-    let stage = Stage::new().await;
+    let stage = Stage::limited(|_| {}).await;
 
     let answer = stage.get("/v1/items/none").await;
 
     let policy = answer.header("ratelimit-policy").unwrap();
     let left = answer.header("ratelimit").unwrap();
-    assert_eq!(policy, "\"user\";q=1000000;w=60");
+    assert_eq!(policy, "\"user\";q=1000;w=60");
     assert!(left.starts_with("\"user\";r=999"), "{left}");
 }
 
 #[tokio::test]
 async fn who_is_over_the_limit_is_told_when_to_come_back() {
-    let stage = Stage::with(|config| {
-        // A demo caller has the plan of the platform's own, which is a thousand times as much.
-        config.rate_limits.user_per_minute = 1;
-        config.rate_limits.tenant_per_minute = 1;
+    let stage = Stage::limited(|config| {
+        config.rate_limits.user_per_minute = 20;
     })
     .await;
     let mut refused = None;
-    for _ in 0..5_000 {
+    for _ in 0..500 {
         let answer = stage.get("/v1/items/none").await;
         if answer.status == StatusCode::TOO_MANY_REQUESTS {
             refused = Some(answer);
@@ -45,7 +43,7 @@ async fn who_is_over_the_limit_is_told_when_to_come_back() {
 
 #[tokio::test]
 async fn an_address_is_limited_before_anything_else_is_known_of_it() {
-    let stage = Stage::with(|config| config.rate_limits.address_per_second = 1).await;
+    let stage = Stage::limited(|config| config.rate_limits.address_per_second = 1).await;
     let mut refused = None;
     for _ in 0..50 {
         let answer = stage.get("/nowhere").await;
