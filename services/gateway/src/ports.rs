@@ -18,7 +18,7 @@ pub use directory::{Directory, Key, Standing};
 pub use key_authenticator::{KeyAuthenticator, KeyRefused, NoKeys};
 pub use limits::{Decision, Limits};
 pub use second_factor::{FactorError, NoSecondFactor, SecondFactor, Shown};
-pub use shared_buckets::{NotShared, SharedBucket, SharedBuckets};
+pub use shared_buckets::{Memory, NotShared, Shared, SharedBucket, SharedBuckets};
 pub use trail::Trail;
 
 /// The port cannot do its work now; the caller may come back.

@@ -21,7 +21,7 @@ use crate::domain::caller::Caller;
 use crate::domain::gcra::{Period, Quota};
 use crate::domain::strict::Strict;
 use crate::metrics::{LimitMetrics, Outcome, Place};
-use crate::ports::{self, Limits, SharedBucket, SharedBuckets};
+use crate::ports::{self, Limits, Memory, Shared, SharedBucket, SharedBuckets};
 use ask::{Ask, Bucket, network};
 use cells::{CellId, Cells};
 use decision::Found;
@@ -115,6 +115,7 @@ impl Limiter {
         for bucket in own() {
             this.cells.with(this.cells.id(&bucket.key), |cell| {
                 cell.tat_us = 0;
+                cell.told_us = 0;
                 cell.is_behind = false;
             });
         }
@@ -134,14 +135,9 @@ impl Inner {
     /// A refusal that needs nobody else: what is remembered is never more than what is shared.
     fn refused_here(&self, ask: &Ask) -> Option<Decision> {
         let now_us = self.now_us();
-        let decision = ask.decide(|bucket| Found {
-            policy: bucket.policy,
-            quota: bucket.quota,
-            counted: bucket.quota,
-            backlog_us: self
-                .cells
-                .look(self.cells.id(&bucket.key))
-                .backlog_us(now_us),
+        let decision = ask.decide(|bucket| {
+            let cell = self.cells.look(self.cells.id(&bucket.key));
+            Found::whole(bucket, cell.backlog_us(now_us))
         });
         decision.is_refused().then_some(decision)
     }
@@ -154,13 +150,16 @@ impl Inner {
             );
         };
         // Before asking: so what is remembered is rather a little less than what is shared.
-        let now_us = self.now_us();
+        let asked_at_us = self.now_us();
         let buckets: Vec<_> = ask
             .buckets()
             .map(|bucket| self.to_share(bucket, ask.cost))
             .collect();
         match shared.charge(&buckets).await {
-            Ok(backlogs) => (self.learn(ask, &buckets, &backlogs, now_us), Place::Redis),
+            Ok(shared) => (
+                self.learn(ask, &buckets, &shared, asked_at_us),
+                Place::Redis,
+            ),
             Err(_not_shared) => {
                 let instances = shared.instances().max(self.config.instances_min);
                 (self.charge_here(ask, instances), Place::Local)
@@ -174,32 +173,43 @@ impl Inner {
             key: bucket.key.clone(),
             quota: bucket.quota,
             cost,
-            remembered_us: cell.backlog_us(self.now_us()),
-            is_behind: cell.is_behind,
+            memory: if cell.is_behind {
+                Memory::Ahead {
+                    backlog_us: cell.backlog_us(self.now_us()),
+                }
+            } else {
+                Memory::Told {
+                    tat_us: cell.told_us,
+                    is_emptied: bucket.is_forgivable,
+                }
+            },
         }
     }
 
     /// Remembers what the shared buckets said.
-    fn learn(&self, ask: &Ask, told: &[SharedBucket], backlogs: &[u64], now_us: u64) -> Decision {
-        let mut found = backlogs.iter();
-        let decision = ask.decide(|bucket| Found {
-            policy: bucket.policy,
-            quota: bucket.quota,
-            counted: bucket.quota,
-            backlog_us: found.next().copied().unwrap_or_default(),
+    fn learn(
+        &self,
+        ask: &Ask,
+        asked: &[SharedBucket],
+        shared: &[Shared],
+        asked_at_us: u64,
+    ) -> Decision {
+        let mut found = shared.iter();
+        let decision = ask.decide(|bucket| {
+            Found::whole(bucket, found.next().map_or(0, |shared| shared.backlog_us))
         });
-        for ((bucket, told), backlog_us) in ask.buckets().zip(told).zip(backlogs) {
+        for ((bucket, asked), shared) in ask.buckets().zip(asked).zip(shared) {
             let charged_us = if decision.is_refused() {
                 0
             } else {
                 bucket.quota.increment_us(ask.cost)
             };
-            let tat_us = now_us
-                .saturating_add(*backlog_us)
-                .saturating_add(charged_us);
+            let tat_us = asked_at_us + shared.backlog_us + charged_us;
             self.cells.with(self.cells.id(&bucket.key), |cell| {
-                if cell.is_behind && !told.is_behind {
-                    // Somebody charged it here meanwhile.
+                cell.told_us = shared.tat_us + charged_us;
+                let was_told = matches!(asked.memory, Memory::Ahead { .. });
+                if cell.is_behind && !was_told {
+                    // It was charged here meanwhile.
                     cell.tat_us = cell.tat_us.max(tat_us);
                 } else {
                     cell.tat_us = tat_us;

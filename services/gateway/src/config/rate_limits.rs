@@ -47,7 +47,7 @@ pub struct RateLimitsConfig {
     /// How many gateways there are at least: while Redis is away, each admits its share.
     #[garde(range(min = 1, max = 1_000))]
     pub instances_min: u32,
-    /// How many callers, and as many addresses again, are remembered here; 24 bytes each.
+    /// How many callers, and as many addresses again, are remembered here; 32 bytes each.
     #[garde(range(min = 1_024, max = 10_000_000))]
     pub entries_max: usize,
 }

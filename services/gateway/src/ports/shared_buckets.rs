@@ -14,10 +14,35 @@ pub struct SharedBucket {
     pub quota: Quota,
     /// How many requests are to be charged.
     pub cost: u32,
-    /// How full this process remembers it to be: what counts when the bucket itself is lost.
-    pub remembered_us: u64,
-    /// Whether the memory knows of charges that the bucket does not, so that the fuller one counts.
-    pub is_behind: bool,
+    /// What this process remembers of it.
+    pub memory: Memory,
+}
+
+/// What a process remembers of a bucket, so that the bucket can be lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Memory {
+    /// What the bucket said itself, on its own clock; 0 for nothing. It counts if the bucket is
+    /// gone. If it is not, the fuller of the two counts, unless buckets of its kind are emptied.
+    Told {
+        /// When all will have been given back.
+        tat_us: u64,
+        /// Whether somebody may have emptied the bucket since.
+        is_emptied: bool,
+    },
+    /// There were charges that the bucket does not know of: the fuller of the two counts.
+    Ahead {
+        /// How long until all will have been given back.
+        backlog_us: u64,
+    },
+}
+
+/// A bucket before a charge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shared {
+    /// How long until all will have been given back.
+    pub backlog_us: u64,
+    /// When that is, on the clock of the bucket.
+    pub tat_us: u64,
 }
 
 /// The buckets cannot be asked, or not in time. The charge may have been made nevertheless.
@@ -28,13 +53,13 @@ pub struct NotShared;
 /// Buckets outside of this process.
 #[async_trait]
 pub trait SharedBuckets: Send + Sync {
-    /// Charges all buckets or, if one of them has no room, none. Returns the backlog of each
-    /// before the charge, in microseconds, in the given order. By them, [`Quota::charge`] tells
-    /// whether the request was admitted.
+    /// Charges all buckets or, if one of them has no room, none. Returns each as it was
+    /// before, in the given order. By their backlogs, [`Quota::charge`] tells whether the request
+    /// was admitted.
     ///
     /// # Errors
     /// [`NotShared`], within the time that a decision may take: it never waits for a connection.
-    async fn charge(&self, buckets: &[SharedBucket]) -> Result<Vec<u64>, NotShared>;
+    async fn charge(&self, buckets: &[SharedBucket]) -> Result<Vec<Shared>, NotShared>;
 
     /// Empties the buckets: also those of them that others remember.
     ///

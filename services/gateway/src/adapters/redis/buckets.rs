@@ -15,7 +15,7 @@ use super::commands::Commands;
 use super::keeper::Keeper;
 use super::link::Link;
 use crate::metrics::{LimitMetrics, RedisFault};
-use crate::ports::{NotShared, SharedBucket, SharedBuckets};
+use crate::ports::{NotShared, Shared, SharedBucket, SharedBuckets};
 
 /// Buckets in Redis.
 #[derive(Debug)]
@@ -102,7 +102,7 @@ impl RedisBuckets {
 
 #[async_trait]
 impl SharedBuckets for RedisBuckets {
-    async fn charge(&self, buckets: &[SharedBucket]) -> Result<Vec<u64>, NotShared> {
+    async fn charge(&self, buckets: &[SharedBucket]) -> Result<Vec<Shared>, NotShared> {
         self.within_budget(async |connection| self.commands.charge(connection, buckets).await)
             .await
     }

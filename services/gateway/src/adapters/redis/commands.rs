@@ -4,7 +4,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ErrorKind, RedisError, Script, ServerErrorKind};
 use uuid::Uuid;
 
-use crate::ports::SharedBucket;
+use crate::ports::{Memory, Shared, SharedBucket};
 
 const CHARGE: &str = include_str!("charge.lua");
 const HEARTBEAT: &str = include_str!("heartbeat.lua");
@@ -38,31 +38,26 @@ impl Commands {
         &self,
         connection: &mut MultiplexedConnection,
         buckets: &[SharedBucket],
-    ) -> Result<Vec<u64>, RedisError> {
-        let by_hash = self.charging("EVALSHA", self.charge.get_hash(), buckets);
-        match by_hash.query_async(connection).await {
+    ) -> Result<Vec<Shared>, RedisError> {
+        let by_hash = charging("EVALSHA", self.charge.get_hash(), buckets);
+        let answer: Vec<u64> = match by_hash.query_async(connection).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                let by_text = self.charging("EVAL", CHARGE, buckets);
-                by_text.query_async(connection).await
+                let by_text = charging("EVAL", CHARGE, buckets);
+                by_text.query_async(connection).await?
             }
-            answer => answer,
-        }
-    }
-
-    fn charging(&self, verb: &str, script: &str, buckets: &[SharedBucket]) -> Cmd {
-        let mut command = redis::cmd(verb);
-        command.arg(script).arg(buckets.len());
-        for bucket in buckets {
-            command.arg(&bucket.key);
-        }
-        for bucket in buckets {
-            command
-                .arg(bucket.quota.increment_us(bucket.cost))
-                .arg(bucket.quota.capacity_us())
-                .arg(bucket.remembered_us)
-                .arg(u8::from(bucket.is_behind));
-        }
-        command
+            answer => answer?,
+        };
+        let (now_us, backlogs) = match answer.split_first() {
+            Some((now_us, backlogs)) if backlogs.len() == buckets.len() => (now_us, backlogs),
+            Some(_) | None => {
+                return Err((ErrorKind::UnexpectedReturnType, "not its answer").into());
+            }
+        };
+        let shared = |backlog_us: &u64| Shared {
+            backlog_us: *backlog_us,
+            tat_us: now_us + backlog_us,
+        };
+        Ok(backlogs.iter().map(shared).collect())
     }
 
     pub(super) async fn empty(
@@ -107,4 +102,26 @@ impl Commands {
         command.arg(INSTANCES).arg(&self.instance);
         command.query_async(connection).await
     }
+}
+
+fn charging(verb: &str, script: &str, buckets: &[SharedBucket]) -> Cmd {
+    let mut command = redis::cmd(verb);
+    command.arg(script).arg(buckets.len());
+    for bucket in buckets {
+        command.arg(&bucket.key);
+    }
+    for bucket in buckets {
+        let (remembered_us, counts) = match bucket.memory {
+            Memory::Told { tat_us, is_emptied } => {
+                (tat_us, if is_emptied { "lost" } else { "told" })
+            }
+            Memory::Ahead { backlog_us } => (backlog_us, "ahead"),
+        };
+        command
+            .arg(bucket.quota.increment_us(bucket.cost))
+            .arg(bucket.quota.capacity_us())
+            .arg(remembered_us)
+            .arg(counts);
+    }
+    command
 }

@@ -91,7 +91,7 @@ impl Keeper {
             self.metrics.closed();
             tracing::info!(event = "limits.shared", "Redis counts for all gateways");
             let fault = self.watch(&mut connection).await;
-            self.link.trip();
+            self.link.open();
             self.metrics.opened();
             tracing::warn!(
                 event = "limits.local",

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
+use futures::FutureExt;
 use redis::aio::MultiplexedConnection;
 use tokio::sync::Notify;
 
@@ -41,6 +42,8 @@ impl Link {
     /// Decisions may ask from now on.
     pub(super) fn close(&self, connection: MultiplexedConnection) {
         *self.failures() = Default::default();
+        // A trip of the connection before is none of this one.
+        let _stale = self.tripped.notified().now_or_never();
         self.connection.store(Some(connection.into()));
     }
 
@@ -61,11 +64,15 @@ impl Link {
         }
     }
 
-    /// Decisions go without from now on.
+    /// Decisions go without from now on, and the keeper hears of it.
     pub(super) fn trip(&self) {
-        if self.connection.swap(None).is_some() {
-            self.tripped.notify_one();
-        }
+        self.open();
+        self.tripped.notify_one();
+    }
+
+    /// Decisions go without from now on.
+    pub(super) fn open(&self) {
+        self.connection.store(None);
     }
 
     /// Returns when decisions go without.

@@ -30,6 +30,18 @@ pub(super) struct Ask {
     rest: Vec<Bucket>,
 }
 
+impl Found {
+    /// A bucket that is counted as the caller was promised.
+    pub(super) const fn whole(bucket: &Bucket, backlog_us: u64) -> Self {
+        Self {
+            policy: bucket.policy,
+            quota: bucket.quota,
+            counted: bucket.quota,
+            backlog_us,
+        }
+    }
+}
+
 impl Ask {
     /// A request of a caller: it counts for them in their tenant, and for the tenant.
     pub(super) fn of_caller(config: &RateLimitsConfig, caller: &Caller, cost: u32) -> Self {

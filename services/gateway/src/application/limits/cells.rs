@@ -19,6 +19,8 @@ pub(super) struct Cell {
     id: u64,
     /// When all will have been given back, in microseconds of this process's clock.
     pub(super) tat_us: u64,
+    /// The same as the shared bucket said it, on its own clock; 0 if it has said nothing.
+    pub(super) told_us: u64,
     /// Whether there were charges that the shared bucket does not know of.
     pub(super) is_behind: bool,
 }

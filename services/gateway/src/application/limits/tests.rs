@@ -23,26 +23,35 @@ struct Still {
 
 #[async_trait]
 impl SharedBuckets for Still {
-    async fn charge(&self, buckets: &[SharedBucket]) -> Result<Vec<u64>, NotShared> {
+    async fn charge(&self, buckets: &[SharedBucket]) -> Result<Vec<Shared>, NotShared> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         if self.is_away.load(Ordering::Relaxed) {
             return Err(NotShared);
         }
         let mut stored = self.backlogs.lock().unwrap();
-        let before = |bucket: &SharedBucket| match stored.get(&bucket.key) {
-            Some(backlog) if bucket.is_behind => bucket.remembered_us.max(*backlog),
-            Some(backlog) => *backlog,
-            None => bucket.remembered_us,
+        let before = |bucket: &SharedBucket| {
+            let stored = stored.get(&bucket.key).copied();
+            let remembered = match bucket.memory {
+                Memory::Told { is_emptied, .. } if is_emptied && stored.is_some() => 0,
+                Memory::Told { tat_us, .. } => tat_us,
+                Memory::Ahead { backlog_us } => backlog_us,
+            };
+            let backlog_us = stored.unwrap_or_default().max(remembered);
+            let tat_us = backlog_us;
+            Shared { backlog_us, tat_us }
         };
-        let backlogs: Vec<_> = buckets.iter().map(before).collect();
-        let charges = || buckets.iter().zip(&backlogs);
-        if charges().all(|(bucket, backlog)| bucket.quota.charge(*backlog, bucket.cost).is_ok()) {
-            for (bucket, backlog) in charges() {
-                let charged = backlog + bucket.quota.increment_us(bucket.cost);
+        let found: Vec<_> = buckets.iter().map(before).collect();
+        let charges = || buckets.iter().zip(&found);
+        let admits = |(bucket, found): (&SharedBucket, &Shared)| {
+            bucket.quota.charge(found.backlog_us, bucket.cost).is_ok()
+        };
+        if charges().all(admits) {
+            for (bucket, found) in charges() {
+                let charged = found.backlog_us + bucket.quota.increment_us(bucket.cost);
                 stored.insert(bucket.key.clone(), charged);
             }
         }
-        Ok(backlogs)
+        Ok(found)
     }
 
     async fn empty(&self, buckets: &[SharedBucket]) -> Result<(), NotShared> {

