@@ -1,7 +1,8 @@
 //! Puts the parts together.
 
+mod limits;
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::Semaphore;
@@ -10,14 +11,14 @@ use tradepost_service::{CommonConfig, NoAdmin, Program, Runtime};
 use tradepost_types::{TenantId, UserId};
 
 use crate::adapters::postgres::MIGRATOR;
-use crate::adapters::redis::RedisBuckets;
-use crate::application::Limiter;
 use crate::config::GatewayConfig;
 use crate::demo::Demo;
-use crate::http::{Gateway, PortLimits, Proxies, router, serve};
-use crate::metrics::{LimitMetrics, Metrics};
-use crate::ports::{Guards, SharedBuckets};
+use crate::http::{BodyPatience, Certificate, Gateway, PortOptions, Proxies, router, serve};
+use crate::metrics::Metrics;
+use crate::ports::Guards;
 use crate::upstream::Upstreams;
+
+pub use limits::limiter;
 
 /// The gateway as a program.
 pub struct GatewayProgram;
@@ -55,39 +56,6 @@ impl Program for GatewayProgram {
     }
 }
 
-/// What counts requests. It does not wait for Redis.
-///
-/// # Errors
-/// Fails when the configuration cannot be used.
-pub fn limiter(config: &GatewayConfig, runtime: &Runtime) -> anyhow::Result<Limiter> {
-    let limits = &config.rate_limits;
-    let metrics = LimitMetrics::register(&runtime.registry);
-    let mut shared: Option<Arc<dyn SharedBuckets>> = None;
-    if let Some(url) = &config.redis.url {
-        let budget = Duration::from_millis(limits.redis_budget_ms);
-        let tasks = (&runtime.tasks, runtime.shutdown.clone());
-        shared = Some(Arc::new(RedisBuckets::start(
-            url,
-            budget,
-            metrics.clone(),
-            tasks,
-        )?));
-    } else {
-        tracing::warn!(
-            event = "limits.no_redis",
-            instances = limits.instances_min,
-            "there is no redis.url: this gateway counts requests for itself"
-        );
-    }
-    if !limits.enforce {
-        tracing::warn!(
-            event = "limits.not_enforced",
-            "requests over a limit are counted and let through"
-        );
-    }
-    Ok(Limiter::new(limits, shared, metrics))
-}
-
 /// Serves with these guards.
 ///
 /// Readiness does not depend on the services: a gateway that answers 503 for one of them is still
@@ -110,19 +78,24 @@ pub async fn serve_guarded(
         metrics,
         running: Arc::new(Semaphore::new(config.server.calls_max)),
         waits: Arc::new(Semaphore::new(limits.waits_max)),
-        body_read_max: Duration::from_millis(limits.body_read_ms),
+        body_patience: BodyPatience::from(limits),
         proxies: Proxies::from(&config.proxies),
         origins: Arc::new(config.cors.origins.clone()),
         shutdown: runtime.shutdown.clone(),
         tasks: runtime.tasks.clone(),
     };
-    let port_limits = PortLimits {
-        connections_max: limits.connections_max,
-        head_read_max: Duration::from_millis(limits.head_read_ms),
-        linger: Duration::from_millis(limits.linger_ms),
+    let port = PortOptions {
+        limits: limits.clone(),
+        certificate: Certificate::load(&config.tls).await?,
+        proxies: Proxies::from(&config.proxies),
+        metrics: gateway.metrics.clone(),
     };
+    if let Some(certificate) = port.certificate.clone() {
+        let keep_fresh = certificate.keep_fresh(port.metrics.clone(), runtime.shutdown.clone());
+        runtime.tasks.spawn("certificate", keep_fresh);
+    }
     let router = router(gateway)?;
     runtime.health.set_serving();
-    serve(runtime, router, port_limits).await;
+    serve(runtime, router, port).await;
     Ok(())
 }

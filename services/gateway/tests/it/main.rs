@@ -10,8 +10,11 @@
 
 mod access;
 mod answers;
+mod attacks;
 mod audit;
 mod bodies;
+mod browser;
+mod conformance;
 mod document;
 mod doubles;
 mod draining;
@@ -21,9 +24,11 @@ mod headers;
 mod limits;
 mod matrix;
 mod process;
+mod proxies;
 mod rate_limits;
 mod resilience;
 mod stage;
 mod tenancy;
+mod tls;
 mod waiting;
 mod webhooks;
