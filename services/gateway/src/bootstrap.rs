@@ -13,7 +13,9 @@ use tradepost_types::{TenantId, UserId};
 use crate::adapters::postgres::MIGRATOR;
 use crate::config::GatewayConfig;
 use crate::demo::Demo;
-use crate::http::{BodyPatience, Certificate, Gateway, PortOptions, Proxies, router, serve};
+use crate::http::{
+    BodyPatience, Certificate, Gateway, Places, PortOptions, Proxies, router, serve,
+};
 use crate::metrics::Metrics;
 use crate::ports::Guards;
 use crate::upstream::Upstreams;
@@ -68,9 +70,9 @@ pub async fn serve_guarded(
     runtime: Runtime,
     guards: Guards,
 ) -> anyhow::Result<()> {
-    let tenant: TenantId = config.demo.tenant.parse().context("demo.tenant")?;
     let metrics = Metrics::register(&runtime.registry);
-    let upstreams = Upstreams::connect(&config.upstreams, tenant, &metrics)?;
+    let upstreams = Upstreams::connect(&config.upstreams, &runtime.identity()?, &metrics)?;
+    upstreams.show(&runtime.health);
     let limits = &config.limits;
     let gateway = Gateway {
         guards,
@@ -78,6 +80,7 @@ pub async fn serve_guarded(
         metrics,
         running: Arc::new(Semaphore::new(config.server.calls_max)),
         waits: Arc::new(Semaphore::new(limits.waits_max)),
+        places: Places::new(config.sockets.clone()),
         body_patience: BodyPatience::from(limits),
         proxies: Proxies::from(&config.proxies),
         origins: Arc::new(config.cors.origins.clone()),

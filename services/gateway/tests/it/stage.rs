@@ -18,9 +18,10 @@ use tradepost_gateway::bootstrap::{limiter, serve_guarded};
 use tradepost_gateway::config::{GatewayConfig, IdentityConfig, LimitsConfig, UpstreamsConfig};
 use tradepost_gateway::ports::Guards;
 use tradepost_postgres::{DatabaseConfig, idempotency};
-use tradepost_service::{CommonConfig, Runtime, Tasks};
+use tradepost_service::auth::Caller;
+use tradepost_service::{CommonConfig, Health, Runtime, Tasks};
 use tradepost_telemetry::Registry;
-use tradepost_testkit::TestDatabase;
+use tradepost_testkit::{TestDatabase, Trust};
 
 use crate::doubles::Doubles;
 use crate::fake::Fake;
@@ -48,9 +49,11 @@ pub(crate) struct Stage {
     pub(crate) doubles: Doubles,
     pub(crate) addr: SocketAddr,
     pub(crate) registry: Registry,
+    pub(crate) health: Health,
     pub(crate) shutdown: CancellationToken,
     pub(crate) tasks: Tasks,
     pub(crate) served: tokio::task::JoinHandle<anyhow::Result<()>>,
+    pub(crate) trust: Trust,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
@@ -137,9 +140,11 @@ impl Stage {
     ) -> Self {
         let (fake, url) = Fake::serve().await;
         let url = || url.parse().unwrap();
+        let trust = Trust::new();
         let mut config = GatewayConfig {
             server: CommonConfig {
                 listen_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
+                auth: trust.config("gateway"),
                 ..CommonConfig::default()
             },
             database: DatabaseConfig::new(NOWHERE, NOWHERE),
@@ -149,6 +154,7 @@ impl Stage {
                 inventory_url: url(),
                 payment_url: url(),
                 shipping_url: url(),
+                notification_url: None,
                 deadline_ms: 20_000,
                 slow_ms: 10_000,
                 open_ms: 200,
@@ -161,6 +167,7 @@ impl Stage {
             tls: Default::default(),
             cors: Default::default(),
             proxies: Default::default(),
+            sockets: Default::default(),
             demo: Default::default(),
         };
         adjust(&mut config);
@@ -174,11 +181,20 @@ impl Stage {
             doubles,
             addr: runtime.listener.local_addr().unwrap(),
             registry: runtime.registry.clone(),
+            health: runtime.health.clone(),
             shutdown: runtime.shutdown.clone(),
             tasks: runtime.tasks.clone(),
             served: tokio::spawn(serve_guarded(config, runtime, guards)),
+            trust,
             client: Client::builder(TokioExecutor::new()).build_http(),
         }
+    }
+
+    /// Who the service that was asked last takes the caller to be.
+    pub(crate) fn seen_by(&self, service: &str) -> Arc<Caller> {
+        let metadata = self.fake.metadata();
+        let header = metadata.get("authorization").expect("a token");
+        self.trust.caller(service, header.to_str().unwrap())
     }
 
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
