@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::time::Instant;
+use tradepost_service::Tls;
 use tradepost_service::auth::Identity;
 use tradepost_service::client::{ClientOptions, channel};
 use url::Url;
@@ -57,6 +58,7 @@ impl Upstreams {
     pub fn connect(
         config: &UpstreamsConfig,
         identity: Identity,
+        tls: Option<Tls>,
         metrics: &Metrics,
     ) -> anyhow::Result<Self> {
         let limits = LinkLimits {
@@ -67,6 +69,7 @@ impl Upstreams {
         };
         let options = ClientOptions {
             connections: config.connections,
+            tls,
             ..ClientOptions::default()
         };
         let link = |name: &'static str, url: &Url| {

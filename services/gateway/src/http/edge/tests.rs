@@ -34,7 +34,7 @@ fn gateway(running: usize) -> Shared {
     let user = tradepost_types::UserId::new();
     Arc::new(Gateway {
         guards: Demo { tenant, user }.guards(),
-        upstreams: Upstreams::connect(&config, identity, &metrics).unwrap(),
+        upstreams: Upstreams::connect(&config, identity, None, &metrics).unwrap(),
         metrics,
         running: Arc::new(Semaphore::new(running)),
         waits: Arc::new(Semaphore::new(1)),
