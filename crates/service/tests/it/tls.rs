@@ -122,7 +122,10 @@ async fn nobody_else_gets_to_say_a_word() {
     let plain = soon(server.plain().get_shipment(plain)).await;
     assert!(plain.is_err());
     let text = server.registry.render().expect("the registry renders");
-    assert!(!text.contains("GetShipment\",code"), "no call came in: {text}");
+    assert!(
+        !text.contains("GetShipment\",code"),
+        "no call came in: {text}"
+    );
 }
 
 #[tokio::test]
