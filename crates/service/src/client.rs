@@ -1,10 +1,14 @@
 //! Calling another service.
 
+mod secure;
+
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use http::header::AUTHORIZATION;
+use http::uri::Scheme;
 use tonic::service::Interceptor;
 use tonic::transport::channel::Change;
 use tonic::transport::{Channel, Endpoint};
@@ -12,6 +16,7 @@ use tonic::{Request, Status};
 
 use crate::auth::{Grant, Identity};
 use crate::error::Failure;
+use crate::tls::Tls;
 
 /// Calls that wait for a connection before callers are held back.
 const BUFFER_MAX: usize = 1024;
@@ -26,7 +31,10 @@ pub struct ClientOptions {
     /// How long the answer to that test may take.
     pub keepalive_timeout: Duration,
     /// Over how many connections calls are spread: what kills one must not hit every call.
+    /// A channel to an `https://` address has one.
     pub connections: usize,
+    /// The certificates for `https://` addresses: [`Runtime::tls`](crate::Runtime::tls).
+    pub tls: Option<Tls>,
 }
 
 impl Default for ClientOptions {
@@ -36,6 +44,7 @@ impl Default for ClientOptions {
             keepalive_interval: Duration::from_secs(20),
             keepalive_timeout: Duration::from_secs(5),
             connections: 2,
+            tls: None,
         }
     }
 }
@@ -44,8 +53,8 @@ impl Default for ClientOptions {
 /// is lost; until then calls fail with `UNAVAILABLE`.
 ///
 /// # Errors
-/// Fails when `url` is malformed.
-pub fn channel(url: &str, options: &ClientOptions) -> Result<Channel, tonic::transport::Error> {
+/// Fails when `url` is malformed, or `https://` without certificates.
+pub fn channel(url: &str, options: &ClientOptions) -> anyhow::Result<Channel> {
     let endpoint = Endpoint::from_str(url)?
         .connect_timeout(options.connect_timeout)
         .tcp_nodelay(true)
@@ -54,6 +63,12 @@ pub fn channel(url: &str, options: &ClientOptions) -> Result<Channel, tonic::tra
         .keep_alive_timeout(options.keepalive_timeout)
         .keep_alive_while_idle(true)
         .buffer_size(BUFFER_MAX);
+    if endpoint.uri().scheme() == Some(&Scheme::HTTPS) {
+        let tls = options.tls.as_ref().with_context(|| {
+            format!("{url} needs certificates: server.tls.{{cert,key,ca}}_path")
+        })?;
+        return Ok(secure::connect(&endpoint, tls));
+    }
     if options.connections <= 1 {
         return Ok(endpoint.connect_lazy());
     }

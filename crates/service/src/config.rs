@@ -17,6 +17,7 @@ use tradepost_crash::Death;
 use tradepost_telemetry::TelemetryConfig;
 
 use crate::auth::AuthConfig;
+use crate::tls::TlsConfig;
 
 pub use load::{ConfigErrors, Problem, load};
 pub use sources::Sources;
@@ -46,6 +47,9 @@ pub struct CommonConfig {
     /// Whom this process believes, and who it is to others.
     #[garde(dive)]
     pub auth: AuthConfig,
+    /// Mutual TLS between services.
+    #[garde(dive)]
+    pub tls: TlsConfig,
     /// Logs and traces.
     #[garde(dive)]
     pub telemetry: TelemetryConfig,
@@ -95,6 +99,7 @@ impl Default for CommonConfig {
             deadline_default_ms: 10_000,
             deadline_max_ms: 60_000,
             auth: AuthConfig::default(),
+            tls: TlsConfig::default(),
             telemetry: TelemetryConfig::default(),
             crash: CrashConfig::default(),
         }

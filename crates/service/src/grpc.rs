@@ -7,6 +7,7 @@ mod call;
 mod connection;
 mod deadline;
 mod metrics;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,7 @@ use crate::config::CommonConfig;
 use crate::health::Health;
 use crate::program::Runtime;
 use crate::tasks::Tasks;
+use crate::tls::Tls;
 use call::{CallLayer, Limits};
 use metrics::Methods;
 
@@ -56,6 +58,7 @@ pub struct GrpcServer {
     routes: RoutesBuilder,
     names: Vec<&'static str>,
     rules: Rules,
+    tls: Option<Tls>,
 }
 
 impl GrpcServer {
@@ -73,6 +76,7 @@ impl GrpcServer {
             routes: RoutesBuilder::default(),
             names: Vec::new(),
             rules: Rules::new(),
+            tls: runtime.tls.clone(),
         }
     }
 
@@ -159,7 +163,7 @@ impl GrpcServer {
             .layer(calls)
             .add_routes(self.routes.routes())
             .serve_with_incoming_shutdown(
-                accept::connections(listener, self.shutdown.clone()),
+                accept::connections(listener, self.tls, self.shutdown.clone()),
                 self.shutdown.cancelled_owned(),
             )
             .await

@@ -62,6 +62,7 @@ pub mod page;
 mod program;
 pub mod request_id;
 mod tasks;
+mod tls;
 
 pub use clock::Clock;
 pub use config::CommonConfig;
@@ -70,3 +71,4 @@ pub use grpc::GrpcServer;
 pub use health::Health;
 pub use program::{NoAdmin, Program, Runtime, run};
 pub use tasks::{IntoOutcome, Tasks};
+pub use tls::{Tls, TlsConfig};

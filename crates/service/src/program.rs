@@ -21,6 +21,7 @@ use crate::config::{self, CommonConfig, Sources};
 use crate::files::Files;
 use crate::health::Health;
 use crate::tasks::Tasks;
+use crate::tls::Tls;
 
 /// The exit code of a process whose configuration is faulty.
 const EXIT_CONFIG: u8 = 2;
@@ -73,6 +74,8 @@ pub struct Runtime {
     pub registry: Registry,
     /// The public port, bound already.
     pub listener: TcpListener,
+    /// The certificates for connections between services, if they are encrypted.
+    pub tls: Option<Tls>,
     /// The part of the configuration that is common to all services.
     pub common: CommonConfig,
 }
@@ -82,12 +85,19 @@ impl Runtime {
     /// test of a service for itself.
     ///
     /// # Errors
-    /// Fails when the address cannot be bound.
+    /// Fails when the address cannot be bound or a certificate cannot be used.
     pub async fn bind(service: &str, common: CommonConfig) -> anyhow::Result<Self> {
         let shutdown = CancellationToken::new();
+        let tasks = Tasks::new(shutdown.clone());
+        let tls = Tls::load(&common.tls)?;
+        if let Some(tls) = tls.clone() {
+            let poll = Duration::from_millis(common.auth.poll_ms);
+            tasks.spawn("tls", tls.follow(poll, shutdown.clone()));
+        }
         Ok(Self {
             service: service.to_owned(),
-            tasks: Tasks::new(shutdown.clone()),
+            tasks,
+            tls,
             shutdown,
             health: Health::new(),
             registry: Registry::new(service),

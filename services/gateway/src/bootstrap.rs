@@ -71,7 +71,8 @@ pub async fn serve_guarded(
     guards: Guards,
 ) -> anyhow::Result<()> {
     let metrics = Metrics::register(&runtime.registry);
-    let upstreams = Upstreams::connect(&config.upstreams, &runtime.identity()?, &metrics)?;
+    let (identity, tls) = (runtime.identity()?, runtime.tls.clone());
+    let upstreams = Upstreams::connect(&config.upstreams, &identity, tls, &metrics)?;
     upstreams.show(&runtime.health);
     let limits = &config.limits;
     let gateway = Gateway {

@@ -21,9 +21,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::time::Instant;
-use tradepost_service::Health;
 use tradepost_service::auth::Identity;
-use tradepost_service::client::{CallContext, ClientOptions, channel};
+use tradepost_service::client::{ClientOptions, channel};
+use tradepost_service::{Health, Tls};
 use tradepost_types::TenantId;
 use url::Url;
 
@@ -61,6 +61,7 @@ impl Upstreams {
     pub fn connect(
         config: &UpstreamsConfig,
         identity: &Identity,
+        tls: Option<Tls>,
         metrics: &Metrics,
     ) -> anyhow::Result<Self> {
         let limits = LinkLimits {
@@ -71,6 +72,7 @@ impl Upstreams {
         };
         let options = ClientOptions {
             connections: config.connections,
+            tls,
             ..ClientOptions::default()
         };
         let link = |name: &'static str, url: &Url| {

@@ -91,8 +91,12 @@ fn build_api(
     changes: Changes,
 ) -> anyhow::Result<OrderApi> {
     let inventory = &config.inventory;
-    let channel = channel(inventory.url.as_str(), &ClientOptions::default())
-        .context("inventory.url cannot be used")?;
+    let options = ClientOptions {
+        tls: runtime.tls.clone(),
+        ..ClientOptions::default()
+    };
+    let channel =
+        channel(inventory.url.as_str(), &options).context("inventory.url cannot be used")?;
     let limits = CacheLimits {
         ttl: Duration::from_millis(inventory.price_cache_ttl_ms),
         items_max: inventory.price_cache_items_max,

@@ -10,22 +10,34 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::{Connected, TcpConnectInfo};
+
+use super::wire::Wire;
 
 /// What a client of HTTP/2 says first, before anything can be asked of it.
 const PREFACE_BYTES: usize = 24;
 
 /// One accepted connection.
 pub(super) struct Connection {
-    stream: TcpStream,
+    stream: Wire,
     /// How much of the preface is still to come.
     silent_for: usize,
     shutdown: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream, shutdown: CancellationToken) -> Self {
+    pub(super) fn plain(stream: TcpStream, shutdown: CancellationToken) -> Self {
+        Self::new(Wire::Plain(stream), shutdown)
+    }
+
+    /// After its handshake; the client may still be silent about HTTP.
+    pub(super) fn secure(stream: TlsStream<TcpStream>, shutdown: CancellationToken) -> Self {
+        Self::new(Wire::Secure(Box::new(stream)), shutdown)
+    }
+
+    fn new(stream: Wire, shutdown: CancellationToken) -> Self {
         Self {
             stream,
             silent_for: PREFACE_BYTES,

@@ -17,3 +17,4 @@ mod page;
 mod process;
 mod server;
 mod support;
+mod tls;

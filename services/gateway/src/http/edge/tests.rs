@@ -41,7 +41,7 @@ fn gateway(running: usize) -> Shared {
     let limiter = Limiter::new(&RateLimitsConfig::default(), None, limits);
     Arc::new(Gateway {
         guards: Demo { tenant, user }.guards(Arc::new(limiter)),
-        upstreams: Upstreams::connect(&config, &identity, &metrics).unwrap(),
+        upstreams: Upstreams::connect(&config, &identity, None, &metrics).unwrap(),
         metrics,
         running: Arc::new(Semaphore::new(running)),
         waits: Arc::new(Semaphore::new(1)),
