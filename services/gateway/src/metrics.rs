@@ -1,5 +1,7 @@
 //! Every instrument of the gateway.
 
+mod audit;
+
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -8,6 +10,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use tradepost_telemetry::Registry;
+
+pub use audit::AuditMetrics;
 
 /// From a millisecond to the longest wait for an order.
 const BUCKETS: [f64; 14] = [

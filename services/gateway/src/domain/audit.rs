@@ -6,10 +6,12 @@
 //! where a call came from stands beside the chain, where it can be erased.
 
 mod chain;
+mod checkpoint;
 mod entry;
 mod text;
 
-pub use chain::{Digest, Head, Sealed};
+pub use chain::{Digest, Head, Recorded, Sealed};
+pub use checkpoint::{Checkpoint, Kind};
 pub use entry::{Actor, Entry, Origin, Outcome, Salt};
 
 use std::fmt;

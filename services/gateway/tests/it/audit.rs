@@ -1,4 +1,5 @@
 //! The audit trail on the real database.
 
 mod appending;
+mod log;
 mod support;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::{FromRow, PgConnection};
 use time::OffsetDateTime;
 use tradepost_gateway::adapters::postgres::MIGRATOR;
-use tradepost_gateway::domain::audit::{Chain, Digest, Entry, Outcome, Sealed};
+use tradepost_gateway::domain::audit::{Chain, Digest, Entry, Head, Outcome, Sealed};
 use tradepost_gateway::domain::caller::Subject;
 use tradepost_postgres::{Database, DatabaseConfig};
 use tradepost_testkit::TestDatabase;
@@ -103,4 +103,14 @@ pub(crate) async fn rows(conn: &mut PgConnection, chain: Chain) -> Vec<Sealed> {
         hash: row.hash,
     };
     rows.into_iter().map(sealed).collect()
+}
+
+/// The rows follow each other from the first on.
+pub(crate) fn assert_linked(rows: &[Sealed], chain: Chain) {
+    let mut head = Head::genesis(chain);
+    for row in rows {
+        assert_eq!((row.seq, row.prev), (head.seq + 1, head.hash));
+        assert_eq!(row.computed_hash(), row.hash, "row {}", row.seq);
+        head = row.head();
+    }
 }

@@ -1,0 +1,3 @@
+//! What the use cases need from outside. One method of a store is one transaction.
+
+pub mod audit;
