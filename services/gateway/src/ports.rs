@@ -1,3 +1,37 @@
-//! What the use cases need from outside. One method of a store is one transaction.
+//! What the use cases and the gate need of others, and may not know how. One method of a store is
+//! one transaction.
 
 pub mod audit;
+mod authenticate;
+mod directory;
+mod limits;
+mod trail;
+
+use std::sync::Arc;
+
+use tradepost_service::Clock;
+
+pub use authenticate::{Authenticate, Refused};
+pub use directory::{Directory, Key, Standing};
+pub use limits::{Decision, Limits};
+pub use trail::Trail;
+
+/// The port cannot do its work now; the caller may come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not available at the moment")]
+pub struct Unavailable;
+
+/// Those that the gate asks about a request, in this order. Cheap to clone.
+#[derive(Clone)]
+pub struct Guards {
+    /// How much is too much.
+    pub limits: Arc<dyn Limits>,
+    /// Who calls.
+    pub authenticate: Arc<dyn Authenticate>,
+    /// Which tenants, members and keys there are.
+    pub directory: Arc<dyn Directory>,
+    /// What is remembered.
+    pub trail: Arc<dyn Trail>,
+    /// What time it is.
+    pub clock: Clock,
+}

@@ -9,12 +9,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio::sync::oneshot;
 use tradepost_service::Tasks;
 
 use crate::domain::audit::{Chain, Entry, Recorded};
 use crate::metrics::AuditMetrics;
 use crate::ports::audit::{AuditJournal, AuditStoreError};
+use crate::ports::{Trail, Unavailable};
 
 /// The entry could not be written, or nobody knows whether it was: what it is about must not
 /// happen.
@@ -122,6 +124,16 @@ impl AuditLog {
             self.inner.tasks.detach(writer.run());
         }
         Some(answered)
+    }
+}
+
+#[async_trait]
+impl Trail for AuditLog {
+    async fn record(&self, entry: Entry) -> Result<(), Unavailable> {
+        let recorded = Self::record(self, entry).await;
+        recorded
+            .map(|_recorded| ())
+            .map_err(|AuditUnavailable| Unavailable)
     }
 }
 

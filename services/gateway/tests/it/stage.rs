@@ -12,11 +12,12 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
-use tradepost_gateway::bootstrap::GatewayProgram;
+use tradepost_gateway::bootstrap::serve_guarded;
 use tradepost_gateway::config::{GatewayConfig, LimitsConfig, UpstreamsConfig};
-use tradepost_service::{CommonConfig, Program, Runtime, Tasks};
+use tradepost_service::{CommonConfig, Runtime, Tasks};
 use tradepost_telemetry::Registry;
 
+use crate::doubles::Doubles;
 use crate::fake::Fake;
 
 /// How long anything may take that has to happen.
@@ -24,6 +25,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 pub(crate) struct Stage {
     pub(crate) fake: Fake,
+    pub(crate) doubles: Doubles,
     pub(crate) addr: SocketAddr,
     pub(crate) registry: Registry,
     pub(crate) shutdown: CancellationToken,
@@ -110,22 +112,31 @@ impl Stage {
                 payment_url: url(),
                 shipping_url: url(),
                 deadline_ms: 20_000,
+                slow_ms: 10_000,
+                open_ms: 200,
+                calls_max: 256,
                 connections: 2,
             },
             limits: LimitsConfig::default(),
+            tls: Default::default(),
+            cors: Default::default(),
+            proxies: Default::default(),
             demo: Default::default(),
         };
         adjust(&mut config);
         let runtime = Runtime::bind("gateway", config.server.clone())
             .await
             .unwrap();
+        let doubles = Doubles::new();
+        let guards = doubles.guards();
         Self {
             fake,
+            doubles,
             addr: runtime.listener.local_addr().unwrap(),
             registry: runtime.registry.clone(),
             shutdown: runtime.shutdown.clone(),
             tasks: runtime.tasks.clone(),
-            served: tokio::spawn(GatewayProgram::serve(config, runtime)),
+            served: tokio::spawn(serve_guarded(config, runtime, guards)),
             client: Client::builder(TokioExecutor::new()).build_http(),
         }
     }
