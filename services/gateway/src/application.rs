@@ -1,5 +1,23 @@
-//! One use case a file.
+//! What can be done, one use case a file, over the ports.
 
+mod access_tokens;
 mod audit_log;
+mod authenticator;
+mod claims;
+mod current;
+mod directory;
+mod passwords;
+mod revocations;
+mod sealing;
 
+pub use access_tokens::{
+    AccessToken, AccessTokens, Grant, IssueError, KeyFault, TokenSettings, generate_key,
+};
 pub use audit_log::{AuditLimits, AuditLog, AuditUnavailable};
+pub use authenticator::{Authenticator, Refused, Verified};
+pub use claims::{AUDIENCE, AccessClaims, TOKEN_TYPE};
+pub use current::{CurrentError, KeepCurrent};
+pub use directory::Directory;
+pub use passwords::{HashError, HashSettings, Passwords};
+pub use revocations::Revocations;
+pub use sealing::{MasterKeyFault, Purpose, SealError, Sealer};

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::Semaphore;
+use tradepost_backend::{Store, StoreSettings};
 use tradepost_service::{CommonConfig, NoAdmin, Program, Runtime};
 use tradepost_types::{TenantId, UserId};
 
+use crate::adapters::postgres::MIGRATOR;
 use crate::config::GatewayConfig;
 use crate::demo::Demo;
 use crate::http::{Gateway, PortLimits, Proxies, router, serve};
@@ -29,6 +31,12 @@ impl Program for GatewayProgram {
     }
 
     async fn serve(config: GatewayConfig, runtime: Runtime) -> anyhow::Result<()> {
+        let settings = StoreSettings {
+            database: config.database.clone(),
+            schema: &MIGRATOR,
+            request_ids_kept_hours: config.identity.idempotency_retention_hours,
+        };
+        let store = Store::open(Self::NAME, settings, &runtime).await?;
         let tenant: TenantId = config.demo.tenant.parse().context("demo.tenant")?;
         tracing::warn!(
             event = "gateway.demo_tenant",
@@ -36,7 +44,10 @@ impl Program for GatewayProgram {
             "nobody is asked who they are: every request is served for the demo tenant"
         );
         let user = UserId::new();
-        serve_guarded(config, runtime, Demo { tenant, user }.guards()).await
+        let (tasks, shutdown) = (runtime.tasks.clone(), runtime.shutdown.clone());
+        let served = serve_guarded(config, runtime, Demo { tenant, user }.guards()).await;
+        store.close(&tasks, &shutdown).await;
+        served
     }
 }
 

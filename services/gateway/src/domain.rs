@@ -3,5 +3,11 @@
 pub mod access;
 pub mod audit;
 pub mod caller;
+pub mod email;
+pub mod membership;
+pub mod password;
+pub mod revocation;
 pub mod rights;
 pub mod routes;
+pub mod session;
+pub mod tenant;

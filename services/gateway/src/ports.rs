@@ -4,7 +4,10 @@
 pub mod audit;
 mod authenticate;
 mod directory;
+pub mod identity;
+mod key_authenticator;
 mod limits;
+mod second_factor;
 mod trail;
 
 use std::sync::Arc;
@@ -13,7 +16,9 @@ use tradepost_service::Clock;
 
 pub use authenticate::{Authenticate, Refused};
 pub use directory::{Directory, Key, Standing};
+pub use key_authenticator::{KeyAuthenticator, KeyRefused, NoKeys};
 pub use limits::{Decision, Limits};
+pub use second_factor::{FactorError, NoSecondFactor, SecondFactor, Shown};
 pub use trail::Trail;
 
 /// The port cannot do its work now; the caller may come back.

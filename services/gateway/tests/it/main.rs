@@ -23,5 +23,6 @@ mod matrix;
 mod process;
 mod resilience;
 mod stage;
+mod tenancy;
 mod waiting;
 mod webhooks;

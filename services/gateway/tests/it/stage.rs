@@ -12,16 +12,34 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
+use tradepost_gateway::adapters::postgres::MIGRATOR;
 use tradepost_gateway::bootstrap::serve_guarded;
-use tradepost_gateway::config::{GatewayConfig, LimitsConfig, UpstreamsConfig};
+use tradepost_gateway::config::{GatewayConfig, IdentityConfig, LimitsConfig, UpstreamsConfig};
+use tradepost_postgres::{DatabaseConfig, idempotency};
 use tradepost_service::{CommonConfig, Runtime, Tasks};
 use tradepost_telemetry::Registry;
+use tradepost_testkit::TestDatabase;
 
 use crate::doubles::Doubles;
 use crate::fake::Fake;
 
 /// How long anything may take that has to happen.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+/// 32 bytes that are no secret.
+pub(crate) const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+/// A database that is not there: the services behind the gateway do without.
+const NOWHERE: &str = "postgres://nobody:nothing@127.0.0.1:1/gateway";
+
+/// The issuer of the tokens.
+pub(crate) const ISSUER: &str = "http://gateway.test";
+
+/// A migrated database of its own.
+pub(crate) async fn migrated() -> TestDatabase {
+    let extra = [(idempotency::SCHEMA, &idempotency::MIGRATOR)];
+    tradepost_testkit::database(&MIGRATOR, &extra).await
+}
 
 pub(crate) struct Stage {
     pub(crate) fake: Fake,
@@ -106,6 +124,8 @@ impl Stage {
                 listen_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
                 ..CommonConfig::default()
             },
+            database: DatabaseConfig::new(NOWHERE, NOWHERE),
+            identity: IdentityConfig::new(ISSUER.parse().unwrap(), MASTER_KEY.into()),
             upstreams: UpstreamsConfig {
                 order_url: url(),
                 inventory_url: url(),
