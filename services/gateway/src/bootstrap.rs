@@ -6,10 +6,11 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::sync::Semaphore;
 use tradepost_backend::{Store, StoreSettings};
-use tradepost_service::{CommonConfig, NoAdmin, Program, Runtime};
+use tradepost_service::{CommonConfig, Program, Runtime};
 use tradepost_types::{TenantId, UserId};
 
 use crate::adapters::postgres::MIGRATOR;
+use crate::command::{self, GatewayCommand};
 use crate::config::GatewayConfig;
 use crate::demo::Demo;
 use crate::http::{Gateway, PortLimits, Proxies, router, serve};
@@ -24,7 +25,7 @@ impl Program for GatewayProgram {
     const NAME: &'static str = "gateway";
     const ABOUT: &'static str = "The REST API of the services behind it";
     type Config = GatewayConfig;
-    type Admin = NoAdmin;
+    type Admin = GatewayCommand;
 
     fn common(config: &GatewayConfig) -> &CommonConfig {
         &config.server
@@ -48,6 +49,10 @@ impl Program for GatewayProgram {
         let served = serve_guarded(config, runtime, Demo { tenant, user }.guards()).await;
         store.close(&tasks, &shutdown).await;
         served
+    }
+
+    async fn admin(config: GatewayConfig, command: GatewayCommand) -> anyhow::Result<()> {
+        command::run(command, config).await
     }
 }
 

@@ -9,10 +9,12 @@ mod chain;
 mod checkpoint;
 mod entry;
 mod text;
+mod verify;
 
 pub use chain::{Digest, Head, Recorded, Sealed};
 pub use checkpoint::{Checkpoint, Kind};
 pub use entry::{Actor, Entry, Origin, Outcome, Salt};
+pub use verify::{Fault, Link, Tampering, follow, verify};
 
 use std::fmt;
 use std::str::FromStr;

@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use time::{Date, OffsetDateTime};
 
-use crate::domain::audit::{Chain, Checkpoint, Entry, Head, Origin, Outcome, Recorded, Sealed};
+use crate::domain::audit::{
+    Chain, Checkpoint, Entry, Head, Origin, Outcome, Recorded, Salt, Sealed,
+};
 
 /// Why the trail could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +46,21 @@ pub struct Kept {
     pub entry: Sealed,
     /// Where it came from, with the salt of its digest.
     pub origin: Option<SaltedOrigin>,
+}
+
+impl Kept {
+    /// Whether what stands beside the chain is what was sealed. What was erased is no fault.
+    #[must_use]
+    pub fn origin_is_intact(&self) -> bool {
+        let Some(kept) = &self.origin else {
+            return true;
+        };
+        let salt = Salt::try_from(kept.salt.as_slice()).ok();
+        let digest = salt
+            .zip(kept.origin())
+            .map(|(salt, origin)| origin.digest(&salt));
+        digest.is_some() && digest == self.entry.origin_digest
+    }
 }
 
 /// What stands beside the chain.
@@ -108,7 +125,8 @@ pub trait AuditStore: Send + Sync {
     /// Makes the partitions of this month and of the months ahead.
     async fn prepare(&self, months_ahead: u8) -> Result<(), AuditStoreError>;
 
-    /// The first days of the months that the trail has partitions for, oldest first.
+    /// The first days of the past months that the trail has partitions for, oldest first. What is
+    /// past, the database's clock says.
     async fn months(&self) -> Result<Vec<Date>, AuditStoreError>;
 
     /// The last entries of each chain in a month.
@@ -124,9 +142,6 @@ pub enum VaultError {
     /// The files cannot be written or read.
     #[error("the checkpoints' files cannot be used")]
     Files(#[from] std::io::Error),
-    /// The signature could not be made.
-    #[error("the checkpoint could not be signed")]
-    Signature,
 }
 
 /// Where checkpoints go: signed, and outside the database.

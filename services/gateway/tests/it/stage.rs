@@ -141,6 +141,7 @@ impl Stage {
             tls: Default::default(),
             cors: Default::default(),
             proxies: Default::default(),
+            audit: Default::default(),
             demo: Default::default(),
         };
         adjust(&mut config);

@@ -27,6 +27,8 @@ pub(super) async fn list(conn: &mut PgConnection) -> Result<Vec<Date>, DbError> 
          from pg_inherits i
          join pg_class c on c.oid = i.inhrelid
          where i.inhparent = 'audit_entries'::regclass
+           and to_date(right(c.relname, 7), 'YYYY_MM')
+               < date_trunc('month', now() at time zone 'UTC')
          order by 1",
     )
     .fetch_all(conn)
