@@ -14,15 +14,18 @@ use super::body::BodyPatience;
 use super::client::Proxies;
 use super::cors::Origins;
 use super::edge::edge;
-use super::{access, docs, items, orders, payments, problem_docs, shipments, webhooks};
+use super::{access, audit, docs, items, orders, payments, problem_docs, shipments, webhooks};
 use crate::metrics::Metrics;
 use crate::ports::Guards;
+use crate::ports::audit::AuditStore;
 use crate::upstream::Upstreams;
 
 /// What every request uses.
 pub struct Gateway {
     /// Those who are asked before a request reaches its handler.
     pub guards: Guards,
+    /// The audit trail, to be read.
+    pub audit: Arc<dyn AuditStore>,
     /// The services.
     pub upstreams: Upstreams,
     /// The instruments.
@@ -63,6 +66,7 @@ pub(super) type Shared = Arc<Gateway>;
         (name = "shipments", description = "Parcels"),
         (name = "webhooks", description = "What others report"),
         (name = "access", description = "Who may do what"),
+        (name = "audit", description = "Who did what"),
     )
 )]
 struct Description;
@@ -95,6 +99,7 @@ fn api() -> (Router<Shared>, OpenApi) {
         .merge(shipments::routes())
         .merge(webhooks::routes())
         .merge(access::routes())
+        .merge(audit::routes())
         .split_for_parts();
     problem_docs::describe(&mut description);
     (routes, description)

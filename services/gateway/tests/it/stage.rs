@@ -13,6 +13,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tradepost_gateway::adapters::postgres::MIGRATOR;
+use tradepost_gateway::adapters::postgres::audit::PgAudit;
 use tradepost_gateway::bootstrap::serve_guarded;
 use tradepost_gateway::config::{GatewayConfig, IdentityConfig, LimitsConfig, UpstreamsConfig};
 use tradepost_postgres::{DatabaseConfig, idempotency};
@@ -150,6 +151,8 @@ impl Stage {
             .unwrap();
         let doubles = Doubles::new();
         let guards = doubles.guards();
+        let database = Database::connect_lazy(&config.database, "gateway").unwrap();
+        let audit = Arc::new(PgAudit::new(database, &config.database));
         Self {
             fake,
             doubles,
@@ -157,7 +160,7 @@ impl Stage {
             registry: runtime.registry.clone(),
             shutdown: runtime.shutdown.clone(),
             tasks: runtime.tasks.clone(),
-            served: tokio::spawn(serve_guarded(config, runtime, guards)),
+            served: tokio::spawn(serve_guarded(config, runtime, guards, audit)),
             client: Client::builder(TokioExecutor::new()).build_http(),
         }
     }

@@ -9,8 +9,9 @@ mod read;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
+use sqlx::PgConnection;
 use time::Date;
-use tradepost_postgres::{Database, DatabaseConfig, DbError};
+use tradepost_postgres::{Database, DatabaseConfig, DbError, SystemTx, TenantTx};
 
 use crate::domain::audit::{Chain, Entry, Head, Recorded};
 use crate::ports::audit::{AuditFilter, AuditJournal, AuditStore, AuditStoreError, Kept};
@@ -31,6 +32,36 @@ impl PgAudit {
         Self {
             database,
             owner_url: config.owner_url.clone(),
+        }
+    }
+
+    /// Row-level security stands behind the conditions of the queries, where there is a tenant.
+    async fn reading(&self, chain: Chain) -> Result<Reading, DbError> {
+        Ok(match chain {
+            Chain::Tenant(tenant) => Reading::Tenant(self.database.tenant_tx(tenant).await?),
+            Chain::Platform => Reading::Platform(self.database.system_tx().await?),
+        })
+    }
+}
+
+/// A transaction that reads one chain.
+enum Reading {
+    Tenant(TenantTx),
+    Platform(SystemTx),
+}
+
+impl Reading {
+    fn conn(&mut self) -> &mut PgConnection {
+        match self {
+            Self::Tenant(tx) => tx.conn(),
+            Self::Platform(tx) => tx.conn(),
+        }
+    }
+
+    async fn rollback(self) {
+        match self {
+            Self::Tenant(tx) => tx.rollback().await,
+            Self::Platform(tx) => tx.rollback().await,
         }
     }
 }
@@ -72,7 +103,7 @@ impl AuditStore for PgAudit {
         after: i64,
         limit: u16,
     ) -> Result<Vec<Kept>, AuditStoreError> {
-        let mut tx = self.database.system_tx().await?;
+        let mut tx = self.reading(chain).await?;
         let rows = read::forwards(tx.conn(), chain, after, limit).await?;
         tx.rollback().await;
         read::kept(rows)
@@ -85,21 +116,9 @@ impl AuditStore for PgAudit {
         before: Option<i64>,
         limit: i64,
     ) -> Result<Vec<Kept>, AuditStoreError> {
-        let rows = match chain {
-            // Row-level security stands behind the query's own condition.
-            Chain::Tenant(tenant) => {
-                let mut tx = self.database.tenant_tx(tenant).await?;
-                let rows = read::backwards(tx.conn(), chain, filter, before, limit).await?;
-                tx.rollback().await;
-                rows
-            }
-            Chain::Platform => {
-                let mut tx = self.database.system_tx().await?;
-                let rows = read::backwards(tx.conn(), chain, filter, before, limit).await?;
-                tx.rollback().await;
-                rows
-            }
-        };
+        let mut tx = self.reading(chain).await?;
+        let rows = read::backwards(tx.conn(), chain, filter, before, limit).await?;
+        tx.rollback().await;
         read::kept(rows)
     }
 
