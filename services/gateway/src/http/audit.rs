@@ -127,7 +127,7 @@ impl Exporting {
             .audit
             .read(self.chain, self.after, EXPORT_PAGE)
             .await
-            .inspect_err(|error| said(error))?;
+            .inspect_err(said)?;
         // A page that is not full was the last: a chain that grows meanwhile does not go on
         // without end.
         self.is_over = page.len() < usize::from(EXPORT_PAGE);

@@ -2,4 +2,7 @@
 
 mod appending;
 mod log;
+mod reading;
+mod retention;
 mod support;
+mod tampering;

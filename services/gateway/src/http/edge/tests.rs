@@ -6,9 +6,11 @@ use axum::{Router, middleware};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+use tradepost_postgres::{Database, DatabaseConfig};
 use tradepost_telemetry::Registry;
 
 use super::*;
+use crate::adapters::postgres::audit::PgAudit;
 use crate::config::UpstreamsConfig;
 use crate::demo::Demo;
 use crate::metrics::Metrics;
@@ -31,8 +33,11 @@ fn gateway(running: usize) -> Shared {
     let tenant = "tenant_01jd0000000000000000000000".parse().unwrap();
     let shutdown = CancellationToken::new();
     let user = tradepost_types::UserId::new();
+    let nowhere = DatabaseConfig::new("postgres://127.0.0.1:1/x", "postgres://127.0.0.1:1/x");
+    let database = Database::connect_lazy(&nowhere, "test").unwrap();
     Arc::new(Gateway {
         guards: Demo { tenant, user }.guards(),
+        audit: Arc::new(PgAudit::new(database, &nowhere)),
         upstreams: Upstreams::connect(&config, tenant, &metrics).unwrap(),
         metrics,
         running: Arc::new(Semaphore::new(running)),
