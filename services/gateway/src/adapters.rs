@@ -1,4 +1,5 @@
 //! Foreign technology, each in one place.
 
+pub mod audit_files;
 pub mod postgres;
 pub mod redis;

@@ -1,6 +1,8 @@
 //! What can be done, one use case a file, over the ports.
 
 mod access_tokens;
+mod audit_keeper;
+mod audit_log;
 mod authenticator;
 mod claims;
 mod current;
@@ -14,6 +16,8 @@ mod sealing;
 pub use access_tokens::{
     AccessToken, AccessTokens, Grant, IssueError, KeyFault, TokenSettings, generate_key,
 };
+pub use audit_keeper::{AuditKeeper, AuditPolicy, KeepError};
+pub use audit_log::{AuditLimits, AuditLog, AuditUnavailable};
 pub use authenticator::{Authenticator, Refused, Verified};
 pub use claims::{AUDIENCE, AccessClaims, TOKEN_TYPE};
 pub use current::{CurrentError, KeepCurrent};

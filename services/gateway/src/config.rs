@@ -1,5 +1,6 @@
 //! The configuration: one struct, parsed and validated once.
 
+mod audit;
 mod edge;
 mod identity;
 mod rate_limits;
@@ -12,6 +13,7 @@ use tradepost_service::CommonConfig;
 use tradepost_types::TenantId;
 use url::Url;
 
+pub use audit::AuditConfig;
 pub use edge::{CorsConfig, ForwardedHeader, LimitsConfig, ProxiesConfig, TlsConfig};
 pub use identity::{IdentityConfig, PasswordsConfig, TokenAlgorithm};
 pub use rate_limits::{RateLimitsConfig, RedisConfig};
@@ -63,6 +65,10 @@ pub struct GatewayConfig {
     #[garde(dive)]
     #[serde(default)]
     pub sockets: SocketsConfig,
+    /// The audit trail.
+    #[garde(dive)]
+    #[serde(default)]
+    pub audit: AuditConfig,
     /// Whom requests are served for, as long as nobody has to say who they are.
     #[garde(dive)]
     #[serde(default)]

@@ -7,6 +7,7 @@
 
 mod access;
 mod asking;
+mod audit;
 mod body;
 mod caller;
 mod client;

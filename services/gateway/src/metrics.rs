@@ -1,5 +1,6 @@
 //! Every instrument of the gateway.
 
+mod audit;
 mod limits;
 
 use std::time::Duration;
@@ -13,6 +14,8 @@ use tradepost_telemetry::Registry;
 
 use crate::upstream::Standing;
 pub use limits::{LimitMetrics, Outcome, Place, RedisFault};
+
+pub use audit::AuditMetrics;
 
 /// From a millisecond to the longest wait for an order.
 const BUCKETS: [f64; 14] = [

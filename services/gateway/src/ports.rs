@@ -1,5 +1,7 @@
-//! What the gate and the use cases need from outside.
+//! What the use cases and the gate need of others, and may not know how. One method of a store is
+//! one transaction.
 
+pub mod audit;
 mod authenticate;
 mod directory;
 pub mod identity;

@@ -6,11 +6,15 @@
 //! where a call came from stands beside the chain, where it can be erased.
 
 mod chain;
+mod checkpoint;
 mod entry;
 mod text;
+mod verify;
 
-pub use chain::{Digest, Head, Sealed};
+pub use chain::{Digest, Head, Recorded, Sealed};
+pub use checkpoint::{Checkpoint, Kind};
 pub use entry::{Actor, Entry, Origin, Outcome, Salt};
+pub use verify::{Fault, Link, Tampering, follow, verify};
 
 use std::fmt;
 use std::str::FromStr;

@@ -192,6 +192,8 @@ const fn needs(permission: Permission) -> Rule {
 
 /// A list, a page of it, costs as much as this many reads.
 const LIST: u32 = 5;
+/// All there is costs as much as this many reads.
+const EXPORT: u32 = 50;
 /// What starts a saga costs as much as this many reads.
 const SAGA: u32 = 5;
 
@@ -272,6 +274,17 @@ pub const ROUTES: &[Route] = {
             "explain_access",
             "/v1/access/explain",
             needs(P::AccessExplain),
+        ),
+        // who did what
+        get(
+            "list_audit_entries",
+            "/v1/audit",
+            needs(P::AuditRead).cost(LIST),
+        ),
+        get(
+            "export_audit",
+            "/v1/audit/export",
+            needs(P::AuditRead).cost(EXPORT),
         ),
         // the description of the API
         get("get_description", "/openapi.json", public()),

@@ -16,16 +16,19 @@ use super::cors::Origins;
 use super::edge::edge;
 use super::notifications::Places;
 use super::{
-    access, docs, items, notifications, orders, payments, problem_docs, shipments, webhooks,
+    access, audit, docs, items, notifications, orders, payments, problem_docs, shipments, webhooks,
 };
 use crate::metrics::Metrics;
 use crate::ports::Guards;
+use crate::ports::audit::AuditStore;
 use crate::upstream::Upstreams;
 
 /// What every request uses.
 pub struct Gateway {
     /// Those who are asked before a request reaches its handler.
     pub guards: Guards,
+    /// The audit trail, to be read.
+    pub audit: Arc<dyn AuditStore>,
     /// The services.
     pub upstreams: Upstreams,
     /// The instruments.
@@ -69,6 +72,7 @@ pub(super) type Shared = Arc<Gateway>;
         (name = "webhooks", description = "What others report"),
         (name = "notifications", description = "What happens, as it happens"),
         (name = "access", description = "Who may do what"),
+        (name = "audit", description = "Who did what"),
     )
 )]
 struct Description;
@@ -102,6 +106,7 @@ fn api() -> (Router<Shared>, OpenApi) {
         .merge(webhooks::routes())
         .merge(access::routes())
         .merge(notifications::routes())
+        .merge(audit::routes())
         .split_for_parts();
     problem_docs::describe(&mut description);
     (routes, description)

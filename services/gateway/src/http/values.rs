@@ -105,6 +105,18 @@ impl From<Time> for Timestamp {
     }
 }
 
+impl From<OffsetDateTime> for Time {
+    fn from(time: OffsetDateTime) -> Self {
+        Self(time)
+    }
+}
+
+impl From<Time> for OffsetDateTime {
+    fn from(Time(time): Time) -> Self {
+        time
+    }
+}
+
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let text = self.0.format(&Rfc3339).map_err(ser::Error::custom)?;

@@ -1,4 +1,8 @@
 //! The audit trail on the real database.
 
 mod appending;
+mod log;
+mod reading;
+mod retention;
 mod support;
+mod tampering;

@@ -8,7 +8,9 @@ use serde_json::Value;
 use crate::stage::{Stage, keyed};
 
 /// Every route of the contract: operation, method, path.
-const ROUTES: [(&str, &str, &str); 16] = [
+const ROUTES: [(&str, &str, &str); 18] = [
+    ("list_audit_entries", "get", "/v1/audit"),
+    ("export_audit", "get", "/v1/audit/export"),
     ("place_order", "post", "/v1/orders"),
     ("list_orders", "get", "/v1/orders"),
     ("get_order", "get", "/v1/orders/{order_id}"),

@@ -14,6 +14,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tradepost_gateway::adapters::postgres::MIGRATOR;
+use tradepost_gateway::adapters::postgres::audit::PgAudit;
 use tradepost_gateway::bootstrap::{limiter, serve_guarded};
 use tradepost_gateway::config::{GatewayConfig, IdentityConfig, LimitsConfig, UpstreamsConfig};
 use tradepost_gateway::ports::Guards;
@@ -168,6 +169,7 @@ impl Stage {
             cors: Default::default(),
             proxies: Default::default(),
             sockets: Default::default(),
+            audit: Default::default(),
             demo: Default::default(),
         };
         adjust(&mut config);
@@ -176,6 +178,8 @@ impl Stage {
             .unwrap();
         let doubles = Doubles::new();
         let guards = guards(&doubles, &config, &runtime);
+        let database = Database::connect_lazy(&config.database, "gateway").unwrap();
+        let audit = Arc::new(PgAudit::new(database, &config.database));
         Self {
             fake,
             doubles,
@@ -184,8 +188,8 @@ impl Stage {
             health: runtime.health.clone(),
             shutdown: runtime.shutdown.clone(),
             tasks: runtime.tasks.clone(),
-            served: tokio::spawn(serve_guarded(config, runtime, guards)),
             trust,
+            served: tokio::spawn(serve_guarded(config, runtime, guards, audit)),
             client: Client::builder(TokioExecutor::new()).build_http(),
         }
     }

@@ -45,6 +45,15 @@ impl Head {
     }
 }
 
+/// Where an entry stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recorded {
+    /// In which chain.
+    pub chain: Chain,
+    /// At which place, counted from 1.
+    pub seq: i64,
+}
+
 /// An entry in its chain, as tables and exports hold it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sealed {

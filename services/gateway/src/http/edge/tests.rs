@@ -6,11 +6,13 @@ use axum::{Router, middleware};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+use tradepost_postgres::{Database, DatabaseConfig};
 use tradepost_service::auth::Identity;
 use tradepost_telemetry::Registry;
 use tradepost_token::{Algorithm, SigningKey};
 
 use super::*;
+use crate::adapters::postgres::audit::PgAudit;
 use crate::application::Limiter;
 use crate::config::{RateLimitsConfig, UpstreamsConfig};
 use crate::demo::Demo;
@@ -39,8 +41,11 @@ fn gateway(running: usize) -> Shared {
     let user = tradepost_types::UserId::new();
     let limits = LimitMetrics::register(&Registry::new("gateway"));
     let limiter = Limiter::new(&RateLimitsConfig::default(), None, limits);
+    let nowhere = DatabaseConfig::new("postgres://127.0.0.1:1/x", "postgres://127.0.0.1:1/x");
+    let database = Database::connect_lazy(&nowhere, "test").unwrap();
     Arc::new(Gateway {
         guards: Demo { tenant, user }.guards(Arc::new(limiter)),
+        audit: Arc::new(PgAudit::new(database, &nowhere)),
         upstreams: Upstreams::connect(&config, &identity, None, &metrics).unwrap(),
         metrics,
         running: Arc::new(Semaphore::new(running)),

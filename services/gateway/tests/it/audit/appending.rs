@@ -3,26 +3,16 @@
 use futures::future::join_all;
 use sqlx::{Executor, PgConnection};
 use tradepost_gateway::adapters::postgres::audit::{append, append_all};
-use tradepost_gateway::domain::audit::{Actor, Chain, Entry, Head, Origin, Outcome, Sealed};
+use tradepost_gateway::domain::audit::{Actor, Chain, Entry, Origin, Outcome};
 use tradepost_postgres::{Database, DbError};
 use tradepost_types::TenantId;
 
-use super::support::{Stage, a_chain, entry};
+use super::support::{Stage, a_chain, assert_linked, entry};
 
 async fn append_in_own_transaction(database: &Database, tenant: TenantId, entry: &Entry) {
     let mut tx = database.tenant_tx(tenant).await.unwrap();
     append(tx.conn(), entry).await.unwrap();
     tx.commit().await.unwrap();
-}
-
-/// The rows follow each other from the first on.
-fn assert_linked(rows: &[Sealed], chain: Chain) {
-    let mut head = Head::genesis(chain);
-    for row in rows {
-        assert_eq!((row.seq, row.prev), (head.seq + 1, head.hash));
-        assert_eq!(row.computed_hash(), row.hash, "row {}", row.seq);
-        head = row.head();
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,16 +7,7 @@ use time::OffsetDateTime;
 use tradepost_postgres::DbError;
 use uuid::Uuid;
 
-use crate::domain::audit::{Chain, Digest, Entry, Head, Origin, Salt, Sealed};
-
-/// Where an entry stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Recorded {
-    /// In which chain.
-    pub chain: Chain,
-    /// At which place, counted from 1.
-    pub seq: i64,
-}
+use crate::domain::audit::{Chain, Digest, Entry, Head, Origin, Recorded, Salt, Sealed};
 
 /// Appends an entry to its chain, inside the transaction of `conn`: it is there if and only if the
 /// transaction commits. Call it last, since it locks the chain until then. A transaction of a
