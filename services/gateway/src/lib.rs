@@ -4,6 +4,7 @@
 //! `upstream` asks the services over gRPC; `bootstrap` puts them together. Who calls is not asked
 //! yet: every request is served for one tenant of the configuration.
 
+pub mod adapters;
 pub mod bootstrap;
 pub mod config;
 pub mod domain;

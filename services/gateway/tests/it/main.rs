@@ -9,6 +9,7 @@
 )]
 
 mod answers;
+mod audit;
 mod bodies;
 mod document;
 mod draining;

@@ -1,0 +1,3 @@
+//! Foreign technology, each in one place.
+
+pub mod postgres;

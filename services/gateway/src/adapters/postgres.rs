@@ -1,0 +1,6 @@
+//! The gateway's own database.
+
+pub mod audit;
+
+/// The gateway's own tables.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");

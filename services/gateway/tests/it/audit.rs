@@ -1,0 +1,4 @@
+//! The audit trail on the real database.
+
+mod appending;
+mod support;
