@@ -1,17 +1,14 @@
 //! Database and messaging from the start of a process to its end.
 
-use std::time::Duration;
-
 use sqlx::migrate::Migrator;
-use tokio_util::sync::CancellationToken;
 use tradepost_messaging::{Messaging, MessagingConfig, Outbox, Subscription};
-use tradepost_postgres::{Database, DatabaseConfig, idempotency};
+use tradepost_postgres::{Database, DatabaseConfig};
 use tradepost_service::{GrpcServer, Runtime};
 
-use crate::janitor;
+use crate::store::{Store, StoreSettings};
 
-/// How often the database is tried while it cannot be reached at start.
-const MIGRATE_RETRY: Duration = Duration::from_secs(1);
+/// The tables of messaging, besides the service's own.
+const MESSAGING: (&str, &Migrator) = ("messaging", &tradepost_messaging::MIGRATOR);
 
 /// What a service chooses of its backend.
 #[derive(Debug, Clone)]
@@ -28,7 +25,7 @@ pub struct Settings {
 
 /// Database and messaging of one process.
 pub struct Backend {
-    database: Database,
+    store: Store,
     messaging: Messaging,
 }
 
@@ -45,25 +42,28 @@ impl Backend {
         settings: Settings,
         runtime: &Runtime,
     ) -> anyhow::Result<Self> {
-        let database = Database::connect_lazy(&settings.database, service)?;
-        migrate(&settings, &runtime.shutdown).await?;
-        let messaging = runtime.registry.with(|registry| {
-            Messaging::new(settings.messaging, database.clone(), service, registry)
-        });
-        check_health(runtime, &database);
-        let hours = settings.request_ids_kept_hours;
-        let prune = janitor::run(database.clone(), hours, runtime.shutdown.clone());
-        runtime.tasks.spawn("request-id-janitor", prune);
-        Ok(Self {
+        let Settings {
             database,
             messaging,
-        })
+            schema,
+            request_ids_kept_hours,
+        } = settings;
+        let settings = StoreSettings {
+            database,
+            schema,
+            request_ids_kept_hours,
+        };
+        let store = Store::open_with(service, settings, &[MESSAGING], runtime).await?;
+        let messaging = runtime
+            .registry
+            .with(|registry| Messaging::new(messaging, store.database(), service, registry));
+        Ok(Self { store, messaging })
     }
 
     /// The pools, for adapters.
     #[must_use]
     pub fn database(&self) -> Database {
-        self.database.clone()
+        self.store.database()
     }
 
     /// Where messages go out, for adapters.
@@ -85,40 +85,7 @@ impl Backend {
         let messaging = self.messaging.run(runtime.shutdown.clone());
         runtime.tasks.spawn("messaging", messaging);
         let served = server.serve(runtime.listener).await;
-        // The pools close after the last user of them; the tasks end by the shutdown.
-        runtime.shutdown.cancel();
-        runtime.tasks.drained().await;
-        self.database.close().await;
+        self.store.close(&runtime.tasks, &runtime.shutdown).await;
         served
-    }
-}
-
-fn check_health(runtime: &Runtime, database: &Database) {
-    let pinged = database.clone();
-    runtime.health.check("database", move || {
-        let database = pinged.clone();
-        async move { database.ping().await.map_err(|error| error.to_string()) }
-    });
-}
-
-/// Brings the schema up to date; a database that is not there yet is waited for.
-async fn migrate(settings: &Settings, shutdown: &CancellationToken) -> anyhow::Result<()> {
-    let extra = [
-        (idempotency::SCHEMA, &idempotency::MIGRATOR),
-        ("messaging", &tradepost_messaging::MIGRATOR),
-    ];
-    loop {
-        match Database::migrate(&settings.database, settings.schema, &extra).await {
-            Ok(()) => return Ok(()),
-            Err(error) if error.is_retryable() => {
-                let error: &dyn std::error::Error = &error;
-                tracing::warn!(event = "backend.database_awaited", error, "tried again");
-            }
-            Err(error) => return Err(error.into()),
-        }
-        tokio::select! {
-            () = shutdown.cancelled() => anyhow::bail!("stopped before the database was there"),
-            () = tokio::time::sleep(MIGRATE_RETRY) => {}
-        }
     }
 }

@@ -4,7 +4,7 @@ use clap::Subcommand;
 use tradepost_messaging::parked::{self, ParkedCommand};
 use tradepost_postgres::{Database, DatabaseConfig};
 
-use crate::provision::{self, Provision};
+use crate::provision::{Provision, provision};
 
 /// Commands for operators.
 #[derive(Debug, Subcommand)]
@@ -31,6 +31,6 @@ pub async fn run(
             parked::run(command, &database).await?;
             Ok(())
         }
-        BackendCommand::Provision(provision) => provision::run(&provision, service, config).await,
+        BackendCommand::Provision(command) => provision(&command, service, config).await,
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 use tradepost_postgres::DatabaseConfig;
-use tradepost_postgres::provision::{Passwords, provision};
+use tradepost_postgres::provision::{self as roles, Passwords};
 use url::Url;
 
 /// How to make them. Idempotent: what is there is kept, passwords are set anew.
@@ -20,7 +20,10 @@ pub struct Provision {
 }
 
 /// Makes the database and the roles of `service`.
-pub(crate) async fn run(
+///
+/// # Errors
+/// Fails with a sentence for the operator.
+pub async fn provision(
     command: &Provision,
     service: &str,
     config: &DatabaseConfig,
@@ -38,7 +41,7 @@ pub(crate) async fn run(
         app: password("url", &config.url, service, "app")?,
         system: password("system_url", &config.system_url, service, "system")?,
     };
-    provision(&admin_url, service, &passwords)
+    roles::provision(&admin_url, service, &passwords)
         .await
         .context("the database and its roles cannot be made")?;
     tracing::info!(

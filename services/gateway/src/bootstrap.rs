@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::Semaphore;
+use tradepost_backend::{Store, StoreSettings};
 use tradepost_service::{CommonConfig, NoAdmin, Program, Runtime};
 use tradepost_types::TenantId;
 
+use crate::adapters::postgres::MIGRATOR;
 use crate::config::GatewayConfig;
 use crate::http::{Gateway, PortLimits, router, serve};
 use crate::metrics::Metrics;
@@ -29,6 +31,12 @@ impl Program for GatewayProgram {
     /// Readiness does not depend on the services: a gateway that answers 503 for one of them is
     /// still the way to the others.
     async fn serve(config: GatewayConfig, runtime: Runtime) -> anyhow::Result<()> {
+        let settings = StoreSettings {
+            database: config.database.clone(),
+            schema: &MIGRATOR,
+            request_ids_kept_hours: config.identity.idempotency_retention_hours,
+        };
+        let store = Store::open(Self::NAME, settings, &runtime).await?;
         let tenant: TenantId = config.demo.tenant.parse().context("demo.tenant")?;
         tracing::warn!(
             event = "gateway.demo_tenant",
@@ -53,7 +61,9 @@ impl Program for GatewayProgram {
         };
         let router = router(gateway)?;
         runtime.health.set_serving();
+        let (tasks, shutdown) = (runtime.tasks.clone(), runtime.shutdown.clone());
         serve(runtime, router, port_limits).await;
+        store.close(&tasks, &shutdown).await;
         Ok(())
     }
 }

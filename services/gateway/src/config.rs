@@ -1,10 +1,15 @@
 //! The configuration: one struct, parsed and validated once.
 
+mod identity;
+
 use garde::Validate;
 use serde::{Deserialize, Serialize};
+use tradepost_postgres::DatabaseConfig;
 use tradepost_service::CommonConfig;
 use tradepost_types::TenantId;
 use url::Url;
+
+pub use identity::{IdentityConfig, PasswordsConfig, TokenAlgorithm};
 
 /// Everything an operator can choose: `TRADEPOST_GATEWAY__SECTION__KEY`.
 #[derive(Debug, Clone, Deserialize, Serialize, Validate)]
@@ -15,6 +20,12 @@ pub struct GatewayConfig {
     #[garde(dive)]
     #[serde(default)]
     pub server: CommonConfig,
+    /// The gateway's own database.
+    #[garde(dive)]
+    pub database: DatabaseConfig,
+    /// Who may come in, and how long.
+    #[garde(dive)]
+    pub identity: IdentityConfig,
     /// The services behind the gateway.
     #[garde(dive)]
     pub upstreams: UpstreamsConfig,

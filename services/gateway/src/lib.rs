@@ -5,9 +5,11 @@
 //! yet: every request is served for one tenant of the configuration.
 
 pub mod adapters;
+pub mod application;
 pub mod bootstrap;
 pub mod config;
 pub mod domain;
 pub mod http;
 pub mod metrics;
+pub mod ports;
 pub mod upstream;

@@ -1,15 +1,17 @@
 //! The gateway as a process, with its telemetry.
 
+use secrecy::ExposeSecret;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tradepost_testkit::{Process, free_port};
+use tradepost_testkit::{Process, TestDatabase, free_port};
 
 use crate::fake::Fake;
-use crate::stage::SOON;
+use crate::stage::{ISSUER, MASTER_KEY, SOON, migrated};
 
 /// A gateway that serves; its REST port.
-async fn started(url: &str) -> (Process, String) {
+async fn started(url: &str, database: &TestDatabase) -> (Process, String) {
     let local = |port: u16| format!("127.0.0.1:{port}");
+    let config = database.config();
     let (listen, admin) = (local(free_port()), local(free_port()));
     let mut process = ["ORDER", "INVENTORY", "PAYMENT", "SHIPPING"]
         .into_iter()
@@ -20,6 +22,16 @@ async fn started(url: &str) -> (Process, String) {
         .env("TRADEPOST_GATEWAY__SERVER__LISTEN_ADDR", &listen)
         .env("TRADEPOST_GATEWAY__SERVER__ADMIN_ADDR", &admin)
         .env("TRADEPOST_GATEWAY__LIMITS__LINGER_MS", "0")
+        .env("TRADEPOST_GATEWAY__IDENTITY__ISSUER", ISSUER)
+        .env("TRADEPOST_GATEWAY__IDENTITY__MASTER_KEY", MASTER_KEY)
+        .env(
+            "TRADEPOST_GATEWAY__DATABASE__URL",
+            config.url.expose_secret(),
+        )
+        .env(
+            "TRADEPOST_GATEWAY__DATABASE__SYSTEM_URL",
+            config.system_url.expose_secret(),
+        )
         .spawn();
     process.ready(admin.parse().unwrap(), SOON).await;
     (process, listen)
@@ -28,7 +40,8 @@ async fn started(url: &str) -> (Process, String) {
 #[tokio::test]
 async fn it_says_whom_it_serves_and_ends_at_the_signal() {
     let (_fake, url) = Fake::serve().await;
-    let (mut process, _) = started(&url).await;
+    let database = migrated().await;
+    let (mut process, _) = started(&url, &database).await;
 
     process.terminate();
     let status = process.wait(SOON).await;
@@ -42,7 +55,8 @@ async fn it_says_whom_it_serves_and_ends_at_the_signal() {
 #[tokio::test]
 async fn a_trace_goes_through_to_the_services_and_back() {
     let (fake, url) = Fake::serve().await;
-    let (_process, listen) = started(&url).await;
+    let database = migrated().await;
+    let (_process, listen) = started(&url, &database).await;
     let trace_id = "0af7651916cd43dd8448eb211c80319c";
     let request = format!(
         "GET /v1/orders/o HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\

@@ -12,15 +12,30 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
+use tradepost_gateway::adapters::postgres::MIGRATOR;
 use tradepost_gateway::bootstrap::GatewayProgram;
-use tradepost_gateway::config::{GatewayConfig, LimitsConfig, UpstreamsConfig};
+use tradepost_gateway::config::{GatewayConfig, IdentityConfig, LimitsConfig, UpstreamsConfig};
+use tradepost_postgres::idempotency;
 use tradepost_service::{CommonConfig, Program, Runtime, Tasks};
 use tradepost_telemetry::Registry;
+use tradepost_testkit::TestDatabase;
 
 use crate::fake::Fake;
 
 /// How long anything may take that has to happen.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+/// 32 bytes that are no secret.
+pub(crate) const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+/// The issuer of the tokens.
+pub(crate) const ISSUER: &str = "http://gateway.test";
+
+/// A migrated database of its own.
+pub(crate) async fn migrated() -> TestDatabase {
+    let extra = [(idempotency::SCHEMA, &idempotency::MIGRATOR)];
+    tradepost_testkit::database(&MIGRATOR, &extra).await
+}
 
 pub(crate) struct Stage {
     pub(crate) fake: Fake,
@@ -28,6 +43,9 @@ pub(crate) struct Stage {
     pub(crate) registry: Registry,
     pub(crate) shutdown: CancellationToken,
     pub(crate) tasks: Tasks,
+    /// How many tasks run when no request does.
+    pub(crate) idle_tasks: usize,
+    _database: TestDatabase,
     pub(crate) served: tokio::task::JoinHandle<anyhow::Result<()>>,
     client: Client<HttpConnector, Full<Bytes>>,
 }
@@ -99,11 +117,14 @@ impl Stage {
     pub(crate) async fn with(adjust: impl FnOnce(&mut GatewayConfig)) -> Self {
         let (fake, url) = Fake::serve().await;
         let url = || url.parse().unwrap();
+        let database = migrated().await;
         let mut config = GatewayConfig {
             server: CommonConfig {
                 listen_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
                 ..CommonConfig::default()
             },
+            database: database.config(),
+            identity: IdentityConfig::new(ISSUER.parse().unwrap(), MASTER_KEY.into()),
             upstreams: UpstreamsConfig {
                 order_url: url(),
                 inventory_url: url(),
@@ -115,17 +136,30 @@ impl Stage {
             limits: LimitsConfig::default(),
             demo: Default::default(),
         };
+        // All tests share two cores with the servers: the first connections may take their time.
+        config.database.acquire_timeout_ms = 10_000;
         adjust(&mut config);
         let runtime = Runtime::bind("gateway", config.server.clone())
             .await
             .unwrap();
+        let addr = runtime.listener.local_addr().unwrap();
+        let (registry, tasks) = (runtime.registry.clone(), runtime.tasks.clone());
+        let shutdown = runtime.shutdown.clone();
+        let mut serving = runtime.health.serving();
+        let served = tokio::spawn(GatewayProgram::serve(config, runtime));
+        let is_serving = serving.wait_for(|is_serving| *is_serving);
+        if tokio::time::timeout(SOON, is_serving).await.is_err() {
+            panic!("the gateway does not serve: {:?}", served.await);
+        }
         Self {
             fake,
-            addr: runtime.listener.local_addr().unwrap(),
-            registry: runtime.registry.clone(),
-            shutdown: runtime.shutdown.clone(),
-            tasks: runtime.tasks.clone(),
-            served: tokio::spawn(GatewayProgram::serve(config, runtime)),
+            addr,
+            registry,
+            shutdown,
+            idle_tasks: tasks.running(),
+            tasks,
+            _database: database,
+            served,
             client: Client::builder(TokioExecutor::new()).build_http(),
         }
     }

@@ -1,0 +1,21 @@
+//! What can be done, one use case a file, over the ports.
+
+mod access_tokens;
+mod authenticator;
+mod claims;
+mod current;
+mod directory;
+mod passwords;
+mod revocations;
+mod sealing;
+
+pub use access_tokens::{
+    AccessToken, AccessTokens, Grant, IssueError, KeyFault, TokenSettings, generate_key,
+};
+pub use authenticator::{Authenticator, Refused, Verified};
+pub use claims::{AUDIENCE, AccessClaims, TOKEN_TYPE};
+pub use current::{CurrentError, KeepCurrent};
+pub use directory::Directory;
+pub use passwords::{HashError, HashSettings, Passwords};
+pub use revocations::Revocations;
+pub use sealing::{MasterKeyFault, Purpose, SealError, Sealer};

@@ -1,0 +1,101 @@
+//! Keeps what is in memory current: revocations, tenants and signing keys, several times a second.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::access_tokens::{AccessTokens, KeyFault};
+use super::directory::Directory;
+use super::revocations::Revocations;
+use crate::ports::identity::{Feed, IdentityFeed, StoreError};
+
+/// After so long without a look, what is recent is not enough: everything is read again. It is
+/// shorter than what counts as recent.
+const BLIND_MAX: Duration = Duration::from_secs(15);
+
+/// Why memory is not current.
+#[derive(Debug, thiserror::Error)]
+pub enum CurrentError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A key cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyFault),
+}
+
+/// Polls the feed.
+pub struct KeepCurrent {
+    /// What it reads.
+    pub feed: Arc<dyn IdentityFeed>,
+    /// What it tells of keys.
+    pub tokens: Arc<AccessTokens>,
+    /// What it tells of revocations.
+    pub revocations: Arc<Revocations>,
+    /// What it tells of tenants.
+    pub directory: Arc<Directory>,
+    /// How often it looks.
+    pub interval: Duration,
+}
+
+impl KeepCurrent {
+    /// Reads everything once; the time by the database's clock.
+    ///
+    /// # Errors
+    /// [`CurrentError`].
+    pub async fn load(&self) -> Result<OffsetDateTime, CurrentError> {
+        let feed = self.feed.whole().await?;
+        let now = feed.now;
+        self.take(feed)?;
+        Ok(now)
+    }
+
+    /// Reads what is recent, again and again, until shutdown.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let mut seen = Instant::now();
+        let mut is_failing = false;
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(self.interval) => {}
+            }
+            let began = Instant::now();
+            match self.look(seen).await {
+                Ok(()) => {
+                    seen = began;
+                    is_failing = false;
+                }
+                Err(error) => {
+                    if !is_failing {
+                        let error: &dyn std::error::Error = &error;
+                        tracing::warn!(
+                            event = "identity.feed_failed",
+                            error,
+                            "what is revoked elsewhere is not learnt; tried again"
+                        );
+                    }
+                    is_failing = true;
+                }
+            }
+        }
+    }
+
+    async fn look(&self, seen: Instant) -> Result<(), CurrentError> {
+        let feed = match seen.elapsed() < BLIND_MAX {
+            true => self.feed.recent().await?,
+            false => self.feed.whole().await?,
+        };
+        self.take(feed)
+    }
+
+    fn take(&self, feed: Feed) -> Result<(), CurrentError> {
+        self.revocations.add(feed.revocations);
+        self.revocations.forget(feed.now);
+        self.directory.learn(feed.tenants);
+        self.tokens.update(&feed.keys, feed.now)?;
+        Ok(())
+    }
+}
