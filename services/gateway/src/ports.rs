@@ -1,5 +1,6 @@
 //! What the use cases need from outside.
 
+pub mod credentials;
 pub mod identity;
 mod key_authenticator;
 mod second_factor;
