@@ -1,21 +1,34 @@
 //! What can be done, one use case a file, over the ports.
 
 mod access_tokens;
+mod api_keys;
 mod authenticator;
 mod claims;
 mod current;
 mod directory;
+mod key_callers;
+mod oauth;
+mod oauth_clients;
 mod passwords;
 mod revocations;
 mod sealing;
+mod second_factors;
 
 pub use access_tokens::{
     AccessToken, AccessTokens, Grant, IssueError, KeyFault, TokenSettings, generate_key,
 };
+pub use api_keys::{ApiKeys, KeyRotation, KeyWish, ManageError, ShownOnce};
 pub use authenticator::{Authenticator, Refused, Verified};
 pub use claims::{AUDIENCE, AccessClaims, TOKEN_TYPE};
 pub use current::{CurrentError, KeepCurrent};
 pub use directory::Directory;
+pub use key_callers::KeyCallers;
+pub use oauth::{
+    Approved, AuthorizationWish, ClientShown, Introspection, Issued, OAuth, OAuthFault, OAuthParts,
+    TokenWish,
+};
+pub use oauth_clients::{ClientWish, OAuthClients};
 pub use passwords::{HashError, HashSettings, Passwords};
 pub use revocations::Revocations;
 pub use sealing::{MasterKeyFault, Purpose, SealError, Sealer};
+pub use second_factors::{ChangeError, Enrolment, FRESH, SecondFactors};

@@ -1,6 +1,7 @@
 //! Who calls: reads what a request shows, and says whom to believe it is.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::http::header::AUTHORIZATION;
@@ -116,16 +117,17 @@ impl Authenticator {
         }
     }
 
-    /// The caller by the headers of a request; `None` when they show nothing.
+    /// The caller by the headers of a request from `address`; `None` when they show nothing.
     ///
     /// # Errors
     /// [`Refused`].
     pub async fn caller(
         &self,
         headers: &HeaderMap,
+        address: Option<IpAddr>,
         now: OffsetDateTime,
     ) -> Result<Option<Caller>, Refused> {
-        let verified = self.verify(headers, now).await?;
+        let verified = self.verify(headers, address, now).await?;
         Ok(verified.map(|verified| verified.caller))
     }
 
@@ -136,12 +138,13 @@ impl Authenticator {
     pub async fn verify(
         &self,
         headers: &HeaderMap,
+        address: Option<IpAddr>,
         now: OffsetDateTime,
     ) -> Result<Option<Verified>, Refused> {
         match shown(headers)? {
             Shown::Nothing => Ok(None),
             Shown::Bearer(token) => self.bearer(token, now).await.map(Some),
-            Shown::Key(key) => self.key(key, now).await.map(Some),
+            Shown::Key(key) => self.key(key, address, now).await.map(Some),
         }
     }
 
@@ -170,8 +173,13 @@ impl Authenticator {
         Ok(Verified { caller, basis })
     }
 
-    async fn key(&self, presented: &str, now: OffsetDateTime) -> Result<Verified, Refused> {
-        let found = self.keys.caller(presented, now).await;
+    async fn key(
+        &self,
+        presented: &str,
+        address: Option<IpAddr>,
+        now: OffsetDateTime,
+    ) -> Result<Verified, Refused> {
+        let found = self.keys.caller(presented, address, now).await;
         let mut caller = found.map_err(|refused| match refused {
             KeyRefused::Invalid => Refused::Key,
             KeyRefused::Address => Refused::KeyAddress,

@@ -21,6 +21,10 @@ pub enum FactorError {
     /// It is wrong, or was used already.
     #[error("the second factor is not valid")]
     Invalid,
+    /// There were too many wrong ones: it was not looked at, and none is before so much time has
+    /// gone by.
+    #[error("too many codes were wrong; wait")]
+    TooMany(time::Duration),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

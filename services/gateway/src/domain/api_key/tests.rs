@@ -151,6 +151,14 @@ fn nobody_gives_a_program_what_they_lack_or_what_is_for_people() {
     );
 }
 
+#[test]
+fn no_program_ever_has_all_the_rights_of_a_role_of_people() {
+    // What tells a login of a person from an application that acts for them.
+    for role in Role::ALL.iter().filter(|role| **role != ROLE) {
+        assert!(!role.rights().within(ROLE.rights()), "{role}");
+    }
+}
+
 proptest! {
     #[test]
     fn every_key_is_read_as_it_was_made(id: u128, secret: [u8; 32]) {

@@ -1,11 +1,14 @@
 //! OAuth clients.
 
 use async_trait::async_trait;
+use time::OffsetDateTime;
 use tradepost_types::{ClientId, TenantId};
+use uuid::Uuid;
 
 use super::CredentialError;
 use crate::domain::oauth::Client;
 use crate::domain::revocation::Revocation;
+use crate::domain::rights::Rights;
 use crate::ports::identity::{Author, Made, RequestKey, StoreError};
 
 /// A client to be made.
@@ -73,4 +76,28 @@ pub trait ClientStore: Send + Sync {
         id: ClientId,
         author: &Author,
     ) -> Result<Revocation, CredentialError>;
+
+    /// Remembers that the client gets a token for itself; when that was, by the database's clock.
+    /// `None` when it was removed since it was looked up.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn granted(
+        &self,
+        client: &Client,
+        scope: Rights,
+        author: &Author,
+    ) -> Result<Option<OffsetDateTime>, StoreError>;
+
+    /// Ends one access token of the client, which runs out at `expires_at` anyway.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn revoke_token(
+        &self,
+        client: &Client,
+        token: Uuid,
+        expires_at: OffsetDateTime,
+        author: &Author,
+    ) -> Result<Revocation, StoreError>;
 }

@@ -93,11 +93,8 @@ pub trait CodeStore: Send + Sync {
     ///
     /// # Errors
     /// [`RedeemError`].
-    async fn redeem(
-        &self,
-        redeeming: &Redeeming,
-        author: &Author,
-    ) -> Result<Redeemed, RedeemError>;
+    async fn redeem(&self, redeeming: &Redeeming, author: &Author)
+    -> Result<Redeemed, RedeemError>;
 
     /// Forgets codes that ran out long ago; how many.
     ///

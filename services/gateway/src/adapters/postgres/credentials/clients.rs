@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use sqlx::{FromRow, PgConnection};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use tradepost_postgres::idempotency::{self, Claim};
 use tradepost_postgres::{DbError, retrying};
 use tradepost_types::{ClientId, TenantId, UserId};
@@ -13,6 +13,7 @@ use crate::adapters::postgres::audit;
 use crate::domain::audit::Outcome;
 use crate::domain::oauth::{Client, RedirectUri};
 use crate::domain::revocation::{Revocation, Revoked};
+use crate::domain::rights::Rights;
 use crate::ports::credentials::{ClientStore, CredentialError, NewClient, StoredClient};
 use crate::ports::identity::{Author, Made, RequestKey, StoreError};
 
@@ -58,6 +59,27 @@ impl ClientStore for PgCredentials {
     ) -> Result<Revocation, CredentialError> {
         let tried = retrying(|| self.try_remove_client(tenant, id, author)).await;
         tried.map_err(store)?
+    }
+
+    async fn granted(
+        &self,
+        client: &Client,
+        scope: Rights,
+        author: &Author,
+    ) -> Result<Option<OffsetDateTime>, StoreError> {
+        let granted = retrying(|| self.try_grant(client, scope, author)).await;
+        granted.map_err(store)
+    }
+
+    async fn revoke_token(
+        &self,
+        client: &Client,
+        token: Uuid,
+        expires_at: OffsetDateTime,
+        author: &Author,
+    ) -> Result<Revocation, StoreError> {
+        let revoked = retrying(|| self.try_revoke_token(client, token, expires_at, author)).await;
+        revoked.map_err(store)
     }
 }
 
@@ -191,6 +213,51 @@ impl PgCredentials {
         audit::append(tx.conn(), &entry).await?;
         tx.commit().await?;
         Ok(Ok(revocation))
+    }
+
+    async fn try_grant(
+        &self,
+        client: &Client,
+        scope: Rights,
+        author: &Author,
+    ) -> Result<Option<OffsetDateTime>, DbError> {
+        let mut tx = self.database.tenant_tx(client.tenant).await?;
+        let now: Option<OffsetDateTime> = sqlx::query_scalar(
+            "select clock_timestamp() from oauth_clients
+             where tenant_id = $1 and client_id = $2 and revoked_at is null
+             for share",
+        )
+        .bind(client.tenant.as_uuid())
+        .bind(client.id.as_uuid())
+        .fetch_optional(tx.conn())
+        .await?;
+        if now.is_some() {
+            let entry = entry(author, "oauth.client_token", Outcome::Succeeded)
+                .on(client.id)
+                .with("scope", scope);
+            audit::append(tx.conn(), &entry).await?;
+        }
+        tx.commit().await?;
+        Ok(now)
+    }
+
+    async fn try_revoke_token(
+        &self,
+        client: &Client,
+        token: Uuid,
+        expires_at: OffsetDateTime,
+        author: &Author,
+    ) -> Result<Revocation, DbError> {
+        let mut tx = self.database.tenant_tx(client.tenant).await?;
+        // Longer than it lives: clocks differ.
+        let until = |_now| expires_at + Duration::HOUR;
+        let revocation = revoke(tx.conn(), Revoked::Token(token), until).await?;
+        let entry = entry(author, "oauth.revoke", Outcome::Succeeded)
+            .on(client.id)
+            .with("token", token);
+        audit::append(tx.conn(), &entry).await?;
+        tx.commit().await?;
+        Ok(revocation)
     }
 }
 
