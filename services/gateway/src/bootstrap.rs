@@ -7,12 +7,14 @@ use anyhow::Context;
 use tokio::sync::Semaphore;
 use tradepost_backend::{Store, StoreSettings};
 use tradepost_service::{CommonConfig, NoAdmin, Program, Runtime};
-use tradepost_types::TenantId;
+use tradepost_types::{TenantId, UserId};
 
 use crate::adapters::postgres::MIGRATOR;
 use crate::config::GatewayConfig;
-use crate::http::{Gateway, PortLimits, router, serve};
+use crate::demo::Demo;
+use crate::http::{Gateway, PortLimits, Proxies, router, serve};
 use crate::metrics::Metrics;
+use crate::ports::Guards;
 use crate::upstream::Upstreams;
 
 /// The gateway as a program.
@@ -28,8 +30,6 @@ impl Program for GatewayProgram {
         &config.server
     }
 
-    /// Readiness does not depend on the services: a gateway that answers 503 for one of them is
-    /// still the way to the others.
     async fn serve(config: GatewayConfig, runtime: Runtime) -> anyhow::Result<()> {
         let settings = StoreSettings {
             database: config.database.clone(),
@@ -43,27 +43,49 @@ impl Program for GatewayProgram {
             tenant = %tenant,
             "nobody is asked who they are: every request is served for the demo tenant"
         );
-        let metrics = Metrics::register(&runtime.registry);
-        let upstreams = Upstreams::connect(&config.upstreams, tenant, &metrics)?;
-        let limits = &config.limits;
-        let gateway = Gateway {
-            upstreams,
-            metrics,
-            running: Arc::new(Semaphore::new(config.server.calls_max)),
-            waits: Arc::new(Semaphore::new(limits.waits_max)),
-            body_read_max: Duration::from_millis(limits.body_read_ms),
-            shutdown: runtime.shutdown.clone(),
-        };
-        let port_limits = PortLimits {
-            connections_max: limits.connections_max,
-            head_read_max: Duration::from_millis(limits.head_read_ms),
-            linger: Duration::from_millis(limits.linger_ms),
-        };
-        let router = router(gateway)?;
-        runtime.health.set_serving();
+        let user = UserId::new();
         let (tasks, shutdown) = (runtime.tasks.clone(), runtime.shutdown.clone());
-        serve(runtime, router, port_limits).await;
+        let served = serve_guarded(config, runtime, Demo { tenant, user }.guards()).await;
         store.close(&tasks, &shutdown).await;
-        Ok(())
+        served
     }
+}
+
+/// Serves with these guards.
+///
+/// Readiness does not depend on the services: a gateway that answers 503 for one of them is still
+/// the way to the others.
+///
+/// # Errors
+/// Fails when the configuration cannot be used.
+pub async fn serve_guarded(
+    config: GatewayConfig,
+    runtime: Runtime,
+    guards: Guards,
+) -> anyhow::Result<()> {
+    let tenant: TenantId = config.demo.tenant.parse().context("demo.tenant")?;
+    let metrics = Metrics::register(&runtime.registry);
+    let upstreams = Upstreams::connect(&config.upstreams, tenant, &metrics)?;
+    let limits = &config.limits;
+    let gateway = Gateway {
+        guards,
+        upstreams,
+        metrics,
+        running: Arc::new(Semaphore::new(config.server.calls_max)),
+        waits: Arc::new(Semaphore::new(limits.waits_max)),
+        body_read_max: Duration::from_millis(limits.body_read_ms),
+        proxies: Proxies::from(&config.proxies),
+        origins: Arc::new(config.cors.origins.clone()),
+        shutdown: runtime.shutdown.clone(),
+        tasks: runtime.tasks.clone(),
+    };
+    let port_limits = PortLimits {
+        connections_max: limits.connections_max,
+        head_read_max: Duration::from_millis(limits.head_read_ms),
+        linger: Duration::from_millis(limits.linger_ms),
+    };
+    let router = router(gateway)?;
+    runtime.health.set_serving();
+    serve(runtime, router, port_limits).await;
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! The configuration: one struct, parsed and validated once.
 
+mod edge;
 mod identity;
 
 use garde::Validate;
@@ -9,6 +10,7 @@ use tradepost_service::CommonConfig;
 use tradepost_types::TenantId;
 use url::Url;
 
+pub use edge::{CorsConfig, ForwardedHeader, LimitsConfig, ProxiesConfig, TlsConfig};
 pub use identity::{IdentityConfig, PasswordsConfig, TokenAlgorithm};
 
 /// Everything an operator can choose: `TRADEPOST_GATEWAY__SECTION__KEY`.
@@ -33,6 +35,18 @@ pub struct GatewayConfig {
     #[garde(dive)]
     #[serde(default)]
     pub limits: LimitsConfig,
+    /// The certificate of the REST port; without one it speaks plain HTTP.
+    #[garde(dive)]
+    #[serde(default)]
+    pub tls: TlsConfig,
+    /// The pages that may call the API from a browser.
+    #[garde(dive)]
+    #[serde(default)]
+    pub cors: CorsConfig,
+    /// The proxies that are believed.
+    #[garde(dive)]
+    #[serde(default)]
+    pub proxies: ProxiesConfig,
     /// Whom requests are served for, as long as nobody has to say who they are.
     #[garde(dive)]
     #[serde(default)]
@@ -59,6 +73,18 @@ pub struct UpstreamsConfig {
     #[garde(range(min = 10, max = 60_000))]
     #[serde(default = "default_deadline_ms")]
     pub deadline_ms: u64,
+    /// An answer that takes longer counts as slow; many slow ones open the service's breaker.
+    #[garde(range(min = 1, max = 60_000))]
+    #[serde(default = "default_slow_ms")]
+    pub slow_ms: u64,
+    /// How long nothing is asked of a service that fails, before single calls try it again.
+    #[garde(range(min = 10, max = 600_000))]
+    #[serde(default = "default_open_ms")]
+    pub open_ms: u64,
+    /// How many calls of one service may run at once.
+    #[garde(range(min = 1, max = 100_000))]
+    #[serde(default = "default_upstream_calls_max")]
+    pub calls_max: usize,
     /// Over how many connections the calls to one service are spread.
     #[garde(range(min = 1, max = 64))]
     #[serde(default = "default_connections")]
@@ -69,44 +95,20 @@ const fn default_deadline_ms() -> u64 {
     10_000
 }
 
+const fn default_slow_ms() -> u64 {
+    3_000
+}
+
+const fn default_open_ms() -> u64 {
+    5_000
+}
+
+const fn default_upstream_calls_max() -> usize {
+    256
+}
+
 const fn default_connections() -> usize {
     2
-}
-
-/// Limits of this process. The sizes of bodies are no choice: they are part of the API.
-#[derive(Debug, Clone, Deserialize, Serialize, Validate)]
-#[serde(default, deny_unknown_fields)]
-pub struct LimitsConfig {
-    /// How many connections may be open; more wait in the backlog of the port.
-    #[garde(range(min = 1, max = 100_000))]
-    pub connections_max: usize,
-    /// How long a connection may take to send the head of its next request: it limits slow
-    /// senders and idle connections alike.
-    #[garde(range(min = 10, max = 600_000))]
-    pub head_read_ms: u64,
-    /// How long the body of a request may take to arrive.
-    #[garde(range(min = 10, max = 600_000))]
-    pub body_read_ms: u64,
-    /// How many requests may wait for their order at once (`Prefer: wait`); they do not count as
-    /// running, and one more is answered without a wait.
-    #[garde(range(min = 1, max = 100_000))]
-    pub waits_max: usize,
-    /// How long connections are still taken after the signal to stop, so that callers learn of it
-    /// by an answer and not by a refused connection.
-    #[garde(range(max = 60_000))]
-    pub linger_ms: u64,
-}
-
-impl Default for LimitsConfig {
-    fn default() -> Self {
-        Self {
-            connections_max: 8_192,
-            head_read_ms: 30_000,
-            body_read_ms: 10_000,
-            waits_max: 4_096,
-            linger_ms: 500,
-        }
-    }
 }
 
 /// Whom requests are served for, as long as nobody has to say who they are.

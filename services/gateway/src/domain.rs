@@ -1,5 +1,6 @@
 //! What a shopkeeper would recognise: who may do what. Pure: no I/O, no clock, no chance.
 
+pub mod access;
 pub mod api_key;
 pub mod audit;
 pub mod base62;
@@ -12,6 +13,7 @@ pub mod password;
 pub mod pkce;
 pub mod revocation;
 pub mod rights;
+pub mod routes;
 pub mod session;
 pub mod tenant;
 pub mod totp;

@@ -1,13 +1,22 @@
 //! The REST face: parse, ask a service, render.
 //!
 //! One file a resource. What all of them share stands beside: the extractors (`strict_json`,
-//! `query`, `path`, `idempotency`, `prefer`), the errors (`problem`), the layer around every
-//! request (`edge`), and the port (`port`).
+//! `query`, `path`, `idempotency`, `prefer`, `caller`,
+//! `asking`), the errors (`problem`), the layer around
+//! every request (`edge`) with the way in (`gate`), and the port (`port`).
 
+mod access;
+mod asking;
 mod body;
+mod caller;
+mod client;
+mod cors;
 mod docs;
 mod edge;
 mod fault;
+mod gate;
+mod headers;
+mod hygiene;
 mod idempotency;
 mod items;
 mod orders;
@@ -24,5 +33,7 @@ mod strict_json;
 mod values;
 mod webhooks;
 
+pub use client::{Client, Proxies};
+pub use cors::{Origins, origin_fault};
 pub use port::{PortLimits, serve};
 pub use router::{Gateway, openapi, router};

@@ -8,6 +8,7 @@ pub mod adapters;
 pub mod application;
 pub mod bootstrap;
 pub mod config;
+mod demo;
 pub mod domain;
 pub mod http;
 pub mod metrics;

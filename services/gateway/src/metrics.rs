@@ -9,6 +9,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use tradepost_telemetry::Registry;
 
+use crate::upstream::Standing;
+
 /// From a millisecond to the longest wait for an order.
 const BUCKETS: [f64; 14] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0,
@@ -33,6 +35,23 @@ struct Failed {
     code: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reached {
+    service: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HeldBack {
+    service: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Repeated {
+    service: &'static str,
+    outcome: &'static str,
+}
+
 /// The instruments. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -42,6 +61,9 @@ pub struct Metrics {
     waiting: Gauge,
     shed: Counter,
     upstream_errors: Family<Failed, Counter>,
+    upstream_held: Family<HeldBack, Counter>,
+    upstream_retries: Family<Repeated, Counter>,
+    breakers: Family<Reached, Gauge>,
 }
 
 fn histogram() -> Histogram {
@@ -59,6 +81,9 @@ impl Metrics {
             waiting: Gauge::default(),
             shed: Counter::default(),
             upstream_errors: Family::default(),
+            upstream_held: Family::default(),
+            upstream_retries: Family::default(),
+            breakers: Family::default(),
         };
         registry.register(
             "http_requests",
@@ -78,6 +103,12 @@ impl Metrics {
         registry.register("http_requests_shed", help, metrics.shed.clone());
         let help = "Calls of services that did not succeed, refusals among them";
         registry.register("upstream_errors", help, metrics.upstream_errors.clone());
+        let help = "Calls of services that were not made: the breaker is open, or too many run";
+        registry.register("upstream_held", help, metrics.upstream_held.clone());
+        let help = "Calls that were worth repeating: repeated, or over the budget";
+        registry.register("upstream_retries", help, metrics.upstream_retries.clone());
+        let help = "Where the breaker of a service stands: 0 closed, 1 half open, 2 open";
+        registry.register("upstream_breaker", help, metrics.breakers.clone());
         metrics
     }
 
@@ -119,6 +150,31 @@ impl Metrics {
     pub fn upstream_error(&self, service: &'static str, code: &'static str) {
         let failed = Failed { service, code };
         self.upstream_errors.get_or_create(&failed).inc();
+    }
+}
+
+impl Metrics {
+    /// Counts a call of a service that was not made.
+    pub fn upstream_held(&self, service: &'static str, reason: &'static str) {
+        let held = HeldBack { service, reason };
+        self.upstream_held.get_or_create(&held).inc();
+    }
+
+    /// Counts a call that was worth repeating.
+    pub fn upstream_retry(&self, service: &'static str, repeated: bool) {
+        let outcome = if repeated { "repeated" } else { "over_budget" };
+        let repeated = Repeated { service, outcome };
+        self.upstream_retries.get_or_create(&repeated).inc();
+    }
+
+    /// Says where the breaker of a service stands.
+    pub fn breaker(&self, service: &'static str, standing: Standing) {
+        let value = match standing {
+            Standing::Closed => 0,
+            Standing::HalfOpen => 1,
+            Standing::Open => 2,
+        };
+        self.breakers.get_or_create(&Reached { service }).set(value);
     }
 }
 

@@ -1,9 +1,41 @@
-//! What the use cases need from outside.
+//! What the gate and the use cases need from outside.
 
+mod authenticate;
 pub mod credentials;
+mod directory;
 pub mod identity;
 mod key_authenticator;
+mod limits;
 mod second_factor;
+mod trail;
 
+use std::sync::Arc;
+
+use tradepost_service::Clock;
+
+pub use authenticate::{Authenticate, Refused};
+pub use directory::{Directory, Key, Standing};
 pub use key_authenticator::{KeyAuthenticator, KeyRefused, NoKeys};
+pub use limits::{Decision, Limits};
 pub use second_factor::{FactorError, NoSecondFactor, SecondFactor, Shown};
+pub use trail::Trail;
+
+/// The port cannot do its work now; the caller may come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not available at the moment")]
+pub struct Unavailable;
+
+/// Those that the gate asks about a request, in this order. Cheap to clone.
+#[derive(Clone)]
+pub struct Guards {
+    /// How much is too much.
+    pub limits: Arc<dyn Limits>,
+    /// Who calls.
+    pub authenticate: Arc<dyn Authenticate>,
+    /// Which tenants, members and keys there are.
+    pub directory: Arc<dyn Directory>,
+    /// What is remembered.
+    pub trail: Arc<dyn Trail>,
+    /// What time it is.
+    pub clock: Clock,
+}

@@ -1,6 +1,7 @@
 //! Benches against a running shop: how fast orders are accepted and confirmed, and how fast one
 //! item is sold out. Load comes at a constant rate, whatever the answers take.
 
+pub mod edge;
 pub mod hot_sku;
 mod machine;
 mod memory;

@@ -1,6 +1,7 @@
 //! The command line. What a run found goes to standard output, how it goes to standard error.
 
 mod bench;
+mod edge;
 mod progress;
 mod replay;
 

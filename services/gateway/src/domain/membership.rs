@@ -43,33 +43,23 @@ pub enum RoleFault {
 /// # Errors
 /// [`RoleFault`].
 pub fn may_give(actor: Role, before: Option<Role>, role: Role) -> Result<(), RoleFault> {
-    if rank(role).is_none() {
+    if role == Role::Operator {
         return Err(RoleFault::NotOfTenants);
     }
     may_touch(actor, before.unwrap_or(role))?;
     may_touch(actor, role)
 }
 
-/// Whether a member who is `actor` may act on one who is `other`.
+/// Whether a member who is `actor` may act on one who is `other`: only on who may no more than
+/// they do, and on owners only as an owner.
 ///
 /// # Errors
 /// [`RoleFault::AboveOwn`].
 pub fn may_touch(actor: Role, other: Role) -> Result<(), RoleFault> {
-    match (rank(actor), rank(other)) {
-        (Some(own), Some(its)) if its <= own => Ok(()),
-        (Some(_) | None, Some(_) | None) => Err(RoleFault::AboveOwn),
-    }
-}
-
-/// How high a role of a tenant stands.
-const fn rank(role: Role) -> Option<u8> {
-    match role {
-        Role::Operator => None,
-        Role::Owner => Some(4),
-        Role::Admin => Some(3),
-        Role::Manager => Some(2),
-        Role::Support | Role::Service => Some(1),
-        Role::Customer => Some(0),
+    let is_within = other.rights().within(actor.rights());
+    match is_within && (other != Role::Owner || actor == Role::Owner) {
+        true => Ok(()),
+        false => Err(RoleFault::AboveOwn),
     }
 }
 

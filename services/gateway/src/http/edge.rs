@@ -1,25 +1,32 @@
-//! One layer around every request: admission, span, panics, errors, headers and measurement.
+//! One layer around every request: hygiene, admission, span, panics, errors, headers and
+//! measurement.
 //!
 //! It is one layer and not six, since each would box a future and clone a service per request.
+
+mod seen;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{CACHE_CONTROL, CONNECTION, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+use axum::extract::{Request, State};
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
-use tracing::{Instrument, Span, field};
-use uuid::Uuid;
+use tracing::Instrument;
 
-use super::problem::{Problem, Rendering};
+use super::client::Client;
+use super::cors::Page;
+use super::gate::pass;
+use super::port::Arrival;
+use super::problem::Problem;
 use super::router::{Gateway, Shared};
-use crate::metrics::{Counted, Metrics};
+use super::{headers, hygiene};
+use seen::{Seen, Trace};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// A caller's own id is no longer than this.
@@ -28,8 +35,6 @@ const REQUEST_ID_LEN_MAX: usize = 128;
 const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 /// When a shed caller may come back.
 const RETRY_AFTER_OVERLOAD: Duration = Duration::from_secs(1);
-/// The route of a request that has none.
-const NO_ROUTE: &str = "none";
 
 /// The permit of a running request.
 #[derive(Debug, Clone)]
@@ -43,29 +48,93 @@ impl Admission {
     }
 }
 
+/// By what a request is found in logs and traces, and since when it runs.
+#[derive(Debug, Clone)]
+pub(super) struct Traced {
+    pub(super) trace_id: Arc<str>,
+    pub(super) since: Instant,
+}
+
 /// The layer.
-pub(super) async fn edge(State(gateway): State<Shared>, request: Request, next: Next) -> Response {
+pub(super) async fn edge(
+    State(gateway): State<Shared>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let arrival = request.extensions_mut().remove().unwrap_or_default();
     let seen = Seen::of(&gateway.metrics, &request);
     let span = seen.span.clone();
     async move {
-        let given_id = request
-            .headers()
-            .get(REQUEST_ID)
-            .filter(|id| is_id(id))
-            .cloned();
+        let (asker, entry) = enter(&gateway, &mut request, arrival);
         let trace = Trace::current();
-        let answer = answer(&gateway, request, next).await;
+        request.extensions_mut().insert(Traced {
+            trace_id: trace.id.as_str().into(),
+            since: seen.started,
+        });
+        let answer = match entry {
+            Entry::Granted => answer(&gateway, request, next).await,
+            Entry::Answered(answer) => answer,
+        };
         let mut answer = seen.render(answer, &trace.id);
-        dress(answer.headers_mut(), given_id, &trace);
+        let headers = answer.headers_mut();
+        headers::secure(headers, seen.route(), asker.client.is_secure);
+        asker.dress(headers, &trace);
         if gateway.shutdown.is_cancelled() {
-            answer
-                .headers_mut()
-                .insert(CONNECTION, HeaderValue::from_static("close"));
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         seen.finish(answer)
     }
     .instrument(span)
     .await
+}
+
+/// What the answer needs to know of the request.
+struct Asker {
+    client: Client,
+    page: Page,
+    given_id: Option<HeaderValue>,
+}
+
+/// Whether a request may go in.
+enum Entry {
+    Granted,
+    /// It needs no handler: it is refused, or a preflight.
+    Answered(Response),
+}
+
+/// What needs no identity. Afterwards the request holds nothing that only trusted parts may say.
+fn enter(gateway: &Gateway, request: &mut Request, arrival: Arrival) -> (Asker, Entry) {
+    let given = request.headers();
+    let asker = Asker {
+        client: gateway.proxies.client(arrival.peer, given),
+        page: Page::of(request.method(), given, gateway.origins.as_ref()),
+        given_id: given.get(REQUEST_ID).filter(|id| is_id(id)).cloned(),
+    };
+    let fault = arrival.fault.map(Problem::from);
+    let fault = fault.or_else(|| hygiene::check(request.uri(), given).err());
+    let entry = match fault.map(IntoResponse::into_response) {
+        Some(refusal) => Entry::Answered(refusal),
+        None => asker
+            .page
+            .preflight()
+            .map_or(Entry::Granted, Entry::Answered),
+    };
+    hygiene::strip(request.headers_mut());
+    request.extensions_mut().insert(asker.client);
+    (asker, entry)
+}
+
+impl Asker {
+    fn dress(self, headers: &mut HeaderMap, trace: &Trace) {
+        let made = || HeaderValue::try_from(trace.id.as_str()).ok();
+        if let Some(id) = self.given_id.or_else(made) {
+            headers.insert(REQUEST_ID, id);
+        }
+        if let Some(Ok(parent)) = trace.parent.as_deref().map(HeaderValue::try_from) {
+            headers.insert(TRACE_RESPONSE, parent);
+        }
+        self.page.dress(headers);
+    }
 }
 
 /// What the handler answers; a panic is an answer too.
@@ -76,7 +145,9 @@ async fn answer(gateway: &Gateway, mut request: Request, next: Next) -> Response
     };
     let admission = Admission(Arc::new(Mutex::new(Some(permit))));
     request.extensions_mut().insert(admission);
-    let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let answer = AssertUnwindSafe(pass(gateway, request, next))
+        .catch_unwind()
+        .await;
     // The panic hook has logged what and where.
     answer.unwrap_or_else(|_panic| internal())
 }
@@ -104,138 +175,6 @@ fn internal() -> Response {
 fn is_id(id: &HeaderValue) -> bool {
     let id = id.as_bytes();
     !id.is_empty() && id.len() <= REQUEST_ID_LEN_MAX && id.iter().all(u8::is_ascii_graphic)
-}
-
-/// The headers of every answer.
-fn dress(headers: &mut HeaderMap, given_id: Option<HeaderValue>, trace: &Trace) {
-    let id = given_id.or_else(|| HeaderValue::try_from(trace.id.as_str()).ok());
-    if let Some(id) = id {
-        headers.insert(REQUEST_ID, id);
-    }
-    if let Some(Ok(parent)) = trace.parent.as_deref().map(HeaderValue::try_from) {
-        headers.insert(TRACE_RESPONSE, parent);
-    }
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers
-        .entry(CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
-}
-
-/// The trace of the current span; an id of its own when nothing traces.
-struct Trace {
-    id: String,
-    parent: Option<String>,
-}
-
-impl Trace {
-    fn current() -> Self {
-        let parent = tradepost_telemetry::current_traceparent();
-        // `00-` + 32 digits + `-` + …
-        let id = parent.as_deref().and_then(|parent| parent.get(3..35));
-        let id = id.map_or_else(|| Uuid::now_v7().simple().to_string(), str::to_owned);
-        Self { id, parent }
-    }
-}
-
-/// A request as it came, and its measurement: one whose client leaves before the answer counts as
-/// 499.
-struct Seen {
-    metrics: Metrics,
-    route: Option<MatchedPath>,
-    method: Method,
-    uri: Uri,
-    started: Instant,
-    status: u16,
-    span: Span,
-    _running: Counted,
-}
-
-impl Seen {
-    fn of(metrics: &Metrics, request: &Request) -> Self {
-        let route = request.extensions().get::<MatchedPath>().cloned();
-        let method = request.method().clone();
-        let template = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
-        let span = tracing::info_span!(
-            "http",
-            otel.name = template,
-            otel.kind = "server",
-            http.request.method = name(&method),
-            http.route = template,
-            http.response.status_code = field::Empty,
-        );
-        let traceparent = request.headers().get(tradepost_telemetry::TRACEPARENT);
-        if let Some(Ok(traceparent)) = traceparent.map(HeaderValue::to_str) {
-            tradepost_telemetry::set_parent(&span, traceparent);
-        }
-        Self {
-            metrics: metrics.clone(),
-            route,
-            method,
-            uri: request.uri().clone(),
-            started: Instant::now(),
-            status: 499,
-            span,
-            _running: metrics.running(),
-        }
-    }
-
-    fn route(&self) -> &str {
-        self.route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str)
-    }
-
-    /// Gives every error the same form, also those of the router.
-    fn render(&self, mut answer: Response, trace_id: &str) -> Response {
-        let status = answer.status();
-        let problem = answer.extensions_mut().remove::<Problem>();
-        let problem = match problem {
-            Some(problem) => problem,
-            None if status.is_client_error() || status.is_server_error() => {
-                Problem::of_status(status)
-            }
-            None => return answer,
-        };
-        let rendering = Rendering {
-            trace_id,
-            path: self.uri.path(),
-            route: self.route(),
-            has_body: self.method != Method::GET && self.method != Method::HEAD,
-        };
-        problem.render(answer.headers(), &rendering)
-    }
-
-    fn finish(mut self, answer: Response) -> Response {
-        self.status = answer.status().as_u16();
-        answer
-    }
-}
-
-impl Drop for Seen {
-    fn drop(&mut self) {
-        let duration = self.started.elapsed();
-        self.span.record("http.response.status_code", self.status);
-        self.metrics
-            .answered(self.route(), name(&self.method), self.status, duration);
-        tracing::debug!(
-            parent: &self.span,
-            event = "http.answered",
-            http.duration_seconds = duration.as_secs_f64(),
-            "a request was answered"
-        );
-    }
-}
-
-/// The name of a method; there are endlessly many others.
-fn name(method: &Method) -> &'static str {
-    match method.as_str() {
-        "GET" => "GET",
-        "HEAD" => "HEAD",
-        "POST" => "POST",
-        "PUT" => "PUT",
-        "PATCH" => "PATCH",
-        "DELETE" => "DELETE",
-        "OPTIONS" => "OPTIONS",
-        _ => "OTHER",
-    }
 }
 
 #[cfg(test)]

@@ -3,12 +3,12 @@
 mod body;
 
 use axum::Json;
-use axum::extract::State;
 use axum::http::StatusCode;
 use tradepost_proto::inventory::v1 as pb;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::asking::Asking;
 use super::idempotency::IdempotencyKey;
 use super::path::Named;
 use super::problem::Problem;
@@ -46,13 +46,13 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
     )
 )]
 async fn put(
-    State(gateway): State<Shared>,
+    Asking(services): Asking,
     Named(sku): Named,
     key: IdempotencyKey,
     StrictJson(item): StrictJson<NewItem>,
 ) -> Result<(StatusCode, Json<Item>), Problem> {
     let request = item.into_request(key.key, sku);
-    let stored = gateway.upstreams.inventory.put_item(request).await?;
+    let stored = services.inventory().put_item(request).await?;
     let status = if stored.created {
         StatusCode::CREATED
     } else {
@@ -71,12 +71,12 @@ async fn put(
     responses((status = 200, description = "The item with its stock", body = Item))
 )]
 async fn get(
-    State(gateway): State<Shared>,
+    Asking(services): Asking,
     StrictQuery(Nothing {}): StrictQuery<Nothing>,
     Named(sku): Named,
 ) -> Result<Json<Item>, Problem> {
     let request = pb::GetItemRequest { sku };
-    let found = gateway.upstreams.inventory.get_item(request).await?;
+    let found = services.inventory().get_item(request).await?;
     Item::try_from(present(found.item)?).map(Json)
 }
 
@@ -92,14 +92,10 @@ async fn get(
     responses((status = 200, description = "A page of items", body = ItemPage))
 )]
 async fn list(
-    State(gateway): State<Shared>,
+    Asking(services): Asking,
     StrictQuery(filter): StrictQuery<ItemFilter>,
 ) -> Result<Json<ItemPage>, Problem> {
-    let page = gateway
-        .upstreams
-        .inventory
-        .list_items(filter.into())
-        .await?;
+    let page = services.inventory().list_items(filter.into()).await?;
     ItemPage::try_from(page).map(Json)
 }
 
@@ -119,13 +115,13 @@ async fn list(
     responses((status = 201, description = "The movement and the stock after it", body = Recorded))
 )]
 async fn record_movement(
-    State(gateway): State<Shared>,
+    Asking(services): Asking,
     Named(sku): Named,
     key: IdempotencyKey,
     StrictJson(movement): StrictJson<NewMovement>,
 ) -> Result<(StatusCode, Json<Recorded>), Problem> {
     let request = movement.into_request(key.key, sku);
-    let recorded = gateway.upstreams.inventory.record_movement(request).await?;
+    let recorded = services.inventory().record_movement(request).await?;
     Ok((StatusCode::CREATED, Json(Recorded::try_from(recorded)?)))
 }
 
@@ -144,11 +140,11 @@ async fn record_movement(
     responses((status = 200, description = "A page of movements", body = MovementPage))
 )]
 async fn list_movements(
-    State(gateway): State<Shared>,
+    Asking(services): Asking,
     Named(sku): Named,
     StrictQuery(filter): StrictQuery<MovementFilter>,
 ) -> Result<Json<MovementPage>, Problem> {
     let request = filter.into_request(sku);
-    let page = gateway.upstreams.inventory.list_movements(request).await?;
+    let page = services.inventory().list_movements(request).await?;
     MovementPage::try_from(page).map(Json)
 }

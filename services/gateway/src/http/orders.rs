@@ -3,9 +3,7 @@
 mod body;
 mod wait;
 
-use axum::Extension;
 use axum::Json;
-use axum::extract::State;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -13,7 +11,8 @@ use tradepost_proto::order::v1 as pb;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::edge::Admission;
+use super::asking::Asking;
+use super::caller::By;
 use super::idempotency::IdempotencyKey;
 use super::path::Named;
 use super::prefer::Prefer;
@@ -23,6 +22,7 @@ use super::router::Shared;
 use super::strict_json::StrictJson;
 use super::values::present;
 use body::{Cancellation, NewOrder, Order, OrderFilter, OrderPage, Timeline};
+use wait::Room;
 
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
@@ -59,18 +59,19 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
     )
 )]
 async fn place(
-    State(gateway): State<Shared>,
-    Extension(admission): Extension<Admission>,
-    prefer: Prefer,
+    room: Room,
+    Asking(services): Asking,
+    By(caller): By,
     key: IdempotencyKey,
     StrictJson(order): StrictJson<NewOrder>,
 ) -> Result<Response, Problem> {
-    let request = order.into_request(key.key);
-    let placed = gateway.upstreams.orders.place(request).await?;
+    let orders = services.patient().orders();
+    let placed = orders.place(order.into_request(key.key, &caller)?).await?;
     let mut order = present(placed.order)?;
     let mut headers = HeaderMap::new();
+    let prefer = room.prefer;
     if let Some(within) = prefer.wait() {
-        let granted = wait::until_settled(&gateway, &admission, &mut order, within).await;
+        let granted = room.until_settled(&orders, &mut order, within).await;
         if let (true, Some(applied)) = (granted, prefer.applied()) {
             headers.insert(PREFERENCE_APPLIED, applied);
         }
@@ -99,10 +100,14 @@ async fn place(
     responses((status = 200, description = "A page of orders", body = OrderPage))
 )]
 async fn list(
-    State(gateway): State<Shared>,
+    Asking(services): Asking,
+    By(caller): By,
     StrictQuery(filter): StrictQuery<OrderFilter>,
 ) -> Result<Json<OrderPage>, Problem> {
-    let page = gateway.upstreams.orders.list(filter.into()).await?;
+    let page = services
+        .orders()
+        .list(filter.into_request(&caller)?)
+        .await?;
     OrderPage::try_from(page).map(Json)
 }
 
@@ -117,12 +122,12 @@ async fn list(
     responses((status = 200, description = "The order", body = Order))
 )]
 async fn get(
-    State(gateway): State<Shared>,
+    Asking(services): Asking,
     StrictQuery(Nothing {}): StrictQuery<Nothing>,
     Named(order_id): Named,
 ) -> Result<Json<Order>, Problem> {
     let request = pb::GetOrderRequest { order_id };
-    let found = gateway.upstreams.orders.get(request).await?;
+    let found = services.orders().get(request).await?;
     Order::try_from(present(found.order)?).map(Json)
 }
 
@@ -144,7 +149,7 @@ async fn get(
     responses((status = 200, description = "The wish was taken", body = Order))
 )]
 async fn cancel(
-    State(gateway): State<Shared>,
+    Asking(services): Asking,
     Named(order_id): Named,
     key: IdempotencyKey,
     body: Option<StrictJson<Cancellation>>,
@@ -155,7 +160,7 @@ async fn cancel(
         order_id,
         note: note.unwrap_or_default(),
     };
-    let cancelled = gateway.upstreams.orders.cancel(request).await?;
+    let cancelled = services.orders().cancel(request).await?;
     Order::try_from(present(cancelled.order)?).map(Json)
 }
 
@@ -172,11 +177,11 @@ async fn cancel(
     responses((status = 200, description = "The order's history", body = Timeline))
 )]
 async fn timeline(
-    State(gateway): State<Shared>,
+    Asking(services): Asking,
     StrictQuery(Nothing {}): StrictQuery<Nothing>,
     Named(order_id): Named,
 ) -> Result<Json<Timeline>, Problem> {
     let request = pb::GetOrderTimelineRequest { order_id };
-    let timeline = gateway.upstreams.orders.timeline(request).await?;
+    let timeline = services.orders().timeline(request).await?;
     Timeline::try_from(timeline).map(Json)
 }

@@ -3,12 +3,12 @@
 mod body;
 
 use axum::Json;
-use axum::extract::State;
 use axum::http::StatusCode;
 use tradepost_proto::payment::v1 as pb;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::asking::Asking;
 use super::idempotency::IdempotencyKey;
 use super::path::Named;
 use super::problem::Problem;
@@ -37,12 +37,12 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
     responses((status = 200, description = "The payment", body = Payment))
 )]
 async fn get(
-    State(gateway): State<Shared>,
+    Asking(services): Asking,
     StrictQuery(Nothing {}): StrictQuery<Nothing>,
     Named(payment_id): Named,
 ) -> Result<Json<Payment>, Problem> {
     let request = pb::GetPaymentRequest { payment_id };
-    let found = gateway.upstreams.payments.get(request).await?;
+    let found = services.payments().get(request).await?;
     Payment::try_from(present(found.payment)?).map(Json)
 }
 
@@ -64,13 +64,13 @@ async fn get(
     responses((status = 201, description = "The refund as it was accepted", body = Refund))
 )]
 async fn refund(
-    State(gateway): State<Shared>,
+    Asking(services): Asking,
     Named(payment_id): Named,
     key: IdempotencyKey,
     StrictJson(refund): StrictJson<NewRefund>,
 ) -> Result<(StatusCode, Json<Refund>), Problem> {
     let request = refund.into_request(key.key, payment_id);
-    let created = gateway.upstreams.payments.refund(request).await?;
+    let created = services.payments().refund(request).await?;
     let refund = Refund::try_from(present(created.refund)?)?;
     Ok((StatusCode::CREATED, Json(refund)))
 }

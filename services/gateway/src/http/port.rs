@@ -4,7 +4,11 @@
 //! answer ends its connection, so that callers and load balancers go elsewhere. Then the port is
 //! closed and connections end when they are idle. Last, those go that neither send nor read.
 
+#[expect(dead_code, reason = "the reader of heads comes with the next step")]
+mod head;
+
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,12 +25,23 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 use tradepost_service::{Runtime, Tasks};
 
+use super::client::Peer;
+use head::HeadFault;
+
 /// The largest head of a request, and what is read of a connection at once.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// How long to wait after a failed accept: having no file descriptor left passes.
 const BACK_OFF: Duration = Duration::from_millis(100);
 /// How long a connection without a running request may last when the port is closed.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How a request came; the layer around it takes it out.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Arrival {
+    pub(super) peer: Peer,
+    /// Set when the bytes were no request: what stands in their place must not be served.
+    pub(super) fault: Option<HeadFault>,
+}
 
 /// Limits of the port.
 #[derive(Debug, Clone)]
@@ -76,7 +91,7 @@ impl Port {
                 return;
             };
             match listener.accept().await {
-                Ok((stream, _peer)) => self.spawn(stream, slot),
+                Ok((stream, from)) => self.spawn(stream, from.ip(), slot),
                 Err(error) if is_of_the_peer(&error) => {}
                 Err(error) => {
                     tracing::warn!(event = "gateway.accept_failed", %error, "no connection taken");
@@ -88,20 +103,24 @@ impl Port {
 
     /// Takes what is connected already: the kernel would reset it.
     fn take_rest(&self, listener: &TcpListener) {
-        while let Some(Ok((stream, _peer))) = listener.accept().now_or_never() {
-            self.spawn(stream, ());
+        while let Some(Ok((stream, from))) = listener.accept().now_or_never() {
+            self.spawn(stream, from.ip(), ());
         }
     }
 
     /// Serves a connection; `held` is given back with its end.
-    fn spawn<T: Send + 'static>(&self, stream: TcpStream, held: T) {
+    fn spawn<T: Send + 'static>(&self, stream: TcpStream, from: IpAddr, held: T) {
         // Without it an answer could wait 40 ms for a full packet.
         let _ = stream.set_nodelay(true);
         let router = self.router.clone();
         let close = self.close.clone();
         let head_read_max = self.head_read_max;
         self.tasks.detach(async move {
-            drive(stream, router, head_read_max, close).await;
+            let peer = Peer {
+                address: from.to_canonical(),
+                is_encrypted: false,
+            };
+            drive(stream, peer, router, head_read_max, close).await;
             drop(held);
         });
     }
@@ -109,6 +128,7 @@ impl Port {
 
 async fn drive(
     stream: TcpStream,
+    peer: Peer,
     router: Router,
     head_read_max: Duration,
     close: CancellationToken,
@@ -116,7 +136,10 @@ async fn drive(
     // Lent to each running request.
     let busy = Arc::new(());
     let lent = Arc::clone(&busy);
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request
+            .extensions_mut()
+            .insert(Arrival { peer, fault: None });
         let running = Arc::clone(&lent);
         let answer = router.clone().call(request);
         async move {

@@ -26,6 +26,11 @@ pub(super) struct Prefer {
 }
 
 impl Prefer {
+    /// What the headers of a request prefer.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        read(headers)
+    }
+
     /// How long to wait, if at all.
     pub(super) fn wait(self) -> Option<Duration> {
         self.wait_seconds.map(Duration::from_secs)

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -16,6 +16,13 @@ use crate::upstream::Refusal;
 
 /// The content type of every error answer.
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// The headers of an error answer that stand beside its problem.
+const KEPT: [HeaderName; 3] = [
+    ALLOW,
+    HeaderName::from_static("ratelimit"),
+    HeaderName::from_static("ratelimit-policy"),
+];
 
 /// An error answer in the making.
 #[derive(Debug, Clone)]
@@ -26,6 +33,7 @@ pub(super) struct Problem {
     faults: Vec<(Place, String)>,
     retry_after: Option<Duration>,
     closing: bool,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// Where a fault is.
@@ -113,6 +121,7 @@ impl Problem {
             faults: Vec::new(),
             retry_after: None,
             closing: false,
+            headers: Vec::new(),
         }
     }
 
@@ -143,10 +152,29 @@ impl Problem {
         self
     }
 
+    /// What happened, for developers.
+    pub(super) fn into_detail(self) -> String {
+        self.detail
+    }
+
     /// Says that the same request may be tried again after `delay`.
     pub(super) const fn retry_after(mut self, delay: Duration) -> Self {
         self.retry_after = Some(delay);
         self
+    }
+
+    /// Adds a header to the answer.
+    pub(super) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// Says how the caller could show who they are, or what is missing for it.
+    pub(super) fn challenge(self, challenge: &str) -> Self {
+        match HeaderValue::try_from(challenge) {
+            Ok(challenge) => self.with(WWW_AUTHENTICATE, challenge),
+            Err(_unprintable) => self,
+        }
     }
 
     /// Ends the connection with the answer: what is left of the request was not read.
@@ -155,7 +183,7 @@ impl Problem {
         self
     }
 
-    /// The answer. Of the headers of `given`, the one that a 405 must have is kept.
+    /// The answer. Of the headers of `given`, those that say more than the problem are kept.
     pub(super) fn render(self, given: &HeaderMap, rendering: &Rendering<'_>) -> Response {
         let seconds = self.retry_after.map(whole_seconds);
         let body = ProblemBody {
@@ -178,17 +206,19 @@ impl Problem {
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-        if let Some(allow) = given.get(ALLOW) {
-            headers.insert(ALLOW, allow.clone());
+        for name in KEPT {
+            for value in given.get_all(&name) {
+                headers.append(name.clone(), value.clone());
+            }
         }
         if let Some(seconds) = seconds {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self.status == StatusCode::UNAUTHORIZED {
-            // The only credential of this API so far is the signature of a webhook.
+        headers.extend(self.headers);
+        if self.status == StatusCode::UNAUTHORIZED && !headers.contains_key(WWW_AUTHENTICATE) {
             headers.insert(
                 WWW_AUTHENTICATE,
-                HeaderValue::from_static("Stripe-Signature"),
+                HeaderValue::from_static(rendering.scheme()),
             );
         }
         if self.closing {
@@ -228,6 +258,15 @@ impl Place {
 }
 
 impl Rendering<'_> {
+    /// How a caller of this route shows who they are.
+    fn scheme(&self) -> &'static str {
+        if self.route.starts_with("/v1/webhooks/") {
+            "Stripe-Signature"
+        } else {
+            "Bearer"
+        }
+    }
+
     fn is_parameter(&self, field: &str) -> bool {
         !self.has_body || self.route.contains(&format!("{{{field}}}"))
     }

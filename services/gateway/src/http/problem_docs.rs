@@ -5,6 +5,7 @@ use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::problem::{PROBLEM_JSON, ProblemBody};
+use crate::domain::routes::{self, Route, Verb, Who};
 
 /// Adds the error answers to every operation, and their schema.
 pub(super) fn describe(api: &mut OpenApi) {
@@ -12,9 +13,14 @@ pub(super) fn describe(api: &mut OpenApi) {
     let mut schemas = vec![(ProblemBody::name().into_owned(), ProblemBody::schema())];
     ProblemBody::schemas(&mut schemas);
     components.schemas.extend(schemas);
-    for item in api.paths.paths.values_mut() {
-        for operation in operations(item) {
-            for (status, description) in answers(operation) {
+    for (path, item) in &mut api.paths.paths {
+        for (verb, operation) in operations(item) {
+            let mut answers = answers(operation);
+            let public = |route: &Route| route.rule.who == Who::Public;
+            if !routes::find(verb, path).is_some_and(public) {
+                answers.extend(DENIALS);
+            }
+            for (status, description) in answers {
                 let response = RefOr::T(problem(description));
                 let responses = &mut operation.responses.responses;
                 responses.entry(status.to_owned()).or_insert(response);
@@ -23,9 +29,33 @@ pub(super) fn describe(api: &mut OpenApi) {
     }
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    let PathItem { get, put, post, .. } = item;
-    [get, put, post].into_iter().flatten()
+/// What every route answers that is not for everybody.
+const DENIALS: [(&str, &str); 2] = [
+    (
+        "401",
+        "Credentials are missing or not good, or a second factor is needed; see `WWW-Authenticate`",
+    ),
+    ("403", "A permission is missing, or the tenant is suspended"),
+];
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (Verb, &mut Operation)> {
+    let PathItem {
+        get,
+        put,
+        post,
+        patch,
+        delete,
+        ..
+    } = item;
+    let operations = [
+        (Verb::Get, get),
+        (Verb::Put, put),
+        (Verb::Post, post),
+        (Verb::Patch, patch),
+        (Verb::Delete, delete),
+    ];
+    let given = operations.into_iter();
+    given.filter_map(|(verb, operation)| Some((verb, operation.as_mut()?)))
 }
 
 /// Which errors an operation can answer.

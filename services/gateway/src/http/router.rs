@@ -6,17 +6,23 @@ use std::time::Duration;
 use axum::{Router, middleware};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tradepost_service::Tasks;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use super::client::Proxies;
+use super::cors::Origins;
 use super::edge::edge;
-use super::{docs, items, orders, payments, problem_docs, shipments, webhooks};
+use super::{access, docs, items, orders, payments, problem_docs, shipments, webhooks};
 use crate::metrics::Metrics;
+use crate::ports::Guards;
 use crate::upstream::Upstreams;
 
 /// What every request uses.
 pub struct Gateway {
+    /// Those who are asked before a request reaches its handler.
+    pub guards: Guards,
     /// The services.
     pub upstreams: Upstreams,
     /// The instruments.
@@ -27,8 +33,14 @@ pub struct Gateway {
     pub waits: Arc<Semaphore>,
     /// How long a body may take to arrive.
     pub body_read_max: Duration,
+    /// Whose word on a client's address is taken.
+    pub proxies: Proxies,
+    /// The pages that may call the API from a browser.
+    pub origins: Arc<dyn Origins>,
     /// Cancelled when the process has to stop.
     pub shutdown: CancellationToken,
+    /// Runs what outlives a request.
+    pub tasks: Tasks,
 }
 
 /// The state of the router.
@@ -50,6 +62,7 @@ pub(super) type Shared = Arc<Gateway>;
         (name = "payments", description = "Payments and refunds"),
         (name = "shipments", description = "Parcels"),
         (name = "webhooks", description = "What others report"),
+        (name = "access", description = "Who may do what"),
     )
 )]
 struct Description;
@@ -81,6 +94,7 @@ fn api() -> (Router<Shared>, OpenApi) {
         .merge(payments::routes())
         .merge(shipments::routes())
         .merge(webhooks::routes())
+        .merge(access::routes())
         .split_for_parts();
     problem_docs::describe(&mut description);
     (routes, description)

@@ -1,13 +1,13 @@
 //! Shipments.
 
 use axum::Json;
-use axum::extract::State;
 use serde::Serialize;
 use tradepost_proto::shipping::v1 as pb;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::asking::Asking;
 use super::path::Named;
 use super::problem::Problem;
 use super::query::{Nothing, StrictQuery};
@@ -31,12 +31,12 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
     responses((status = 200, description = "The shipment", body = Shipment))
 )]
 async fn get(
-    State(gateway): State<Shared>,
+    Asking(services): Asking,
     StrictQuery(Nothing {}): StrictQuery<Nothing>,
     Named(shipment_id): Named,
 ) -> Result<Json<Shipment>, Problem> {
     let request = pb::GetShipmentRequest { shipment_id };
-    let found = gateway.upstreams.shipping.get(request).await?;
+    let found = services.shipping().get(request).await?;
     Shipment::try_from(present(found.shipment)?).map(Json)
 }
 

@@ -41,7 +41,12 @@ async fn take(State(gateway): State<Shared>, request: Request) -> Result<StatusC
     let signature = signature(request.headers())?;
     let payload = body::read(request, BYTES_MAX, gateway.body_read_max).await?;
     let request = pb::HandleProviderWebhookRequest { payload, signature };
-    gateway.upstreams.payments.webhook(request).await?;
+    gateway
+        .upstreams
+        .for_itself()
+        .payments()
+        .webhook(request)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -3,25 +3,15 @@
 use tradepost_proto::inventory::v1 as pb;
 use tradepost_proto::inventory::v1::inventory_service_client::InventoryServiceClient;
 
-use super::Spoken;
-use super::calls::Calls;
+use super::calls::{Calls, Repeat};
 use super::refusal::Refusal;
 
-/// The catalogue and its stock. Cheap to clone.
-#[derive(Clone)]
+/// The catalogue and its stock.
 pub struct Inventory {
-    client: InventoryServiceClient<Spoken>,
-    calls: Calls,
+    pub(super) calls: Calls,
 }
 
 impl Inventory {
-    pub(super) fn new(channel: Spoken, calls: Calls) -> Self {
-        Self {
-            client: InventoryServiceClient::new(channel),
-            calls,
-        }
-    }
-
     /// Creates or replaces a catalogue entry.
     ///
     /// # Errors
@@ -30,8 +20,11 @@ impl Inventory {
         &self,
         request: pb::PutItemRequest,
     ) -> Result<pb::PutItemResponse, Refusal> {
-        let mut client = self.client.clone();
-        self.calls.answer(client.put_item(request)).await
+        self.calls
+            .answer(Repeat::Safe, request, |channel, request| async move {
+                InventoryServiceClient::new(channel).put_item(request).await
+            })
+            .await
     }
 
     /// Reads one item.
@@ -42,8 +35,11 @@ impl Inventory {
         &self,
         request: pb::GetItemRequest,
     ) -> Result<pb::GetItemResponse, Refusal> {
-        let mut client = self.client.clone();
-        self.calls.answer(client.get_item(request)).await
+        self.calls
+            .answer(Repeat::Safe, request, |channel, request| async move {
+                InventoryServiceClient::new(channel).get_item(request).await
+            })
+            .await
     }
 
     /// Reads a page of items.
@@ -54,8 +50,13 @@ impl Inventory {
         &self,
         request: pb::ListItemsRequest,
     ) -> Result<pb::ListItemsResponse, Refusal> {
-        let mut client = self.client.clone();
-        self.calls.answer(client.list_items(request)).await
+        self.calls
+            .answer(Repeat::Safe, request, |channel, request| async move {
+                InventoryServiceClient::new(channel)
+                    .list_items(request)
+                    .await
+            })
+            .await
     }
 
     /// Records a change of stock.
@@ -66,9 +67,12 @@ impl Inventory {
         &self,
         request: pb::RecordStockMovementRequest,
     ) -> Result<pb::RecordStockMovementResponse, Refusal> {
-        let mut client = self.client.clone();
         self.calls
-            .answer(client.record_stock_movement(request))
+            .answer(Repeat::Safe, request, |channel, request| async move {
+                InventoryServiceClient::new(channel)
+                    .record_stock_movement(request)
+                    .await
+            })
             .await
     }
 
@@ -80,9 +84,12 @@ impl Inventory {
         &self,
         request: pb::ListStockMovementsRequest,
     ) -> Result<pb::ListStockMovementsResponse, Refusal> {
-        let mut client = self.client.clone();
         self.calls
-            .answer(client.list_stock_movements(request))
+            .answer(Repeat::Safe, request, |channel, request| async move {
+                InventoryServiceClient::new(channel)
+                    .list_stock_movements(request)
+                    .await
+            })
             .await
     }
 }

@@ -4,25 +4,15 @@ use tonic::Streaming;
 use tradepost_proto::order::v1 as pb;
 use tradepost_proto::order::v1::order_service_client::OrderServiceClient;
 
-use super::Spoken;
-use super::calls::Calls;
+use super::calls::{Calls, Repeat};
 use super::refusal::Refusal;
 
-/// Orders and their saga. Cheap to clone.
-#[derive(Clone)]
+/// Orders and their saga.
 pub struct Orders {
-    client: OrderServiceClient<Spoken>,
-    calls: Calls,
+    pub(super) calls: Calls,
 }
 
 impl Orders {
-    pub(super) fn new(channel: Spoken, calls: Calls) -> Self {
-        Self {
-            client: OrderServiceClient::new(channel),
-            calls,
-        }
-    }
-
     /// Places an order.
     ///
     /// # Errors
@@ -31,8 +21,11 @@ impl Orders {
         &self,
         request: pb::PlaceOrderRequest,
     ) -> Result<pb::PlaceOrderResponse, Refusal> {
-        let mut client = self.client.clone();
-        self.calls.answer(client.place_order(request)).await
+        self.calls
+            .answer(Repeat::Safe, request, |channel, request| async move {
+                OrderServiceClient::new(channel).place_order(request).await
+            })
+            .await
     }
 
     /// Reads one order.
@@ -40,8 +33,11 @@ impl Orders {
     /// # Errors
     /// What the service refuses, or that it did not answer.
     pub async fn get(&self, request: pb::GetOrderRequest) -> Result<pb::GetOrderResponse, Refusal> {
-        let mut client = self.client.clone();
-        self.calls.answer(client.get_order(request)).await
+        self.calls
+            .answer(Repeat::Safe, request, |channel, request| async move {
+                OrderServiceClient::new(channel).get_order(request).await
+            })
+            .await
     }
 
     /// Reads a page of orders, without their lines.
@@ -52,8 +48,11 @@ impl Orders {
         &self,
         request: pb::ListOrdersRequest,
     ) -> Result<pb::ListOrdersResponse, Refusal> {
-        let mut client = self.client.clone();
-        self.calls.answer(client.list_orders(request)).await
+        self.calls
+            .answer(Repeat::Safe, request, |channel, request| async move {
+                OrderServiceClient::new(channel).list_orders(request).await
+            })
+            .await
     }
 
     /// Asks for an order to be cancelled.
@@ -64,8 +63,11 @@ impl Orders {
         &self,
         request: pb::CancelOrderRequest,
     ) -> Result<pb::CancelOrderResponse, Refusal> {
-        let mut client = self.client.clone();
-        self.calls.answer(client.cancel_order(request)).await
+        self.calls
+            .answer(Repeat::Safe, request, |channel, request| async move {
+                OrderServiceClient::new(channel).cancel_order(request).await
+            })
+            .await
     }
 
     /// Reads what happened to an order.
@@ -76,8 +78,13 @@ impl Orders {
         &self,
         request: pb::GetOrderTimelineRequest,
     ) -> Result<pb::GetOrderTimelineResponse, Refusal> {
-        let mut client = self.client.clone();
-        self.calls.answer(client.get_order_timeline(request)).await
+        self.calls
+            .answer(Repeat::Safe, request, |channel, request| async move {
+                OrderServiceClient::new(channel)
+                    .get_order_timeline(request)
+                    .await
+            })
+            .await
     }
 
     /// Watches one order: now and after every change. The deadline holds until the service takes
@@ -86,11 +93,16 @@ impl Orders {
     /// # Errors
     /// What the service refuses, or that it did not answer.
     pub async fn watch(&self, order_id: &str) -> Result<Watch, Refusal> {
-        let mut client = self.client.clone();
         let request = pb::WatchOrderRequest {
             order_id: order_id.to_owned(),
         };
-        let stream = self.calls.answer(client.watch_order(request)).await?;
+        // Whoever watches tries again by themselves.
+        let stream = self
+            .calls
+            .answer(Repeat::Never, request, |channel, request| async move {
+                OrderServiceClient::new(channel).watch_order(request).await
+            })
+            .await?;
         Ok(Watch {
             stream,
             calls: self.calls.clone(),

@@ -3,25 +3,15 @@
 use tradepost_proto::payment::v1 as pb;
 use tradepost_proto::payment::v1::payment_service_client::PaymentServiceClient;
 
-use super::Spoken;
-use super::calls::Calls;
+use super::calls::{Calls, Repeat};
 use super::refusal::Refusal;
 
-/// Payments and refunds. Cheap to clone.
-#[derive(Clone)]
+/// Payments and refunds.
 pub struct Payments {
-    client: PaymentServiceClient<Spoken>,
-    calls: Calls,
+    pub(super) calls: Calls,
 }
 
 impl Payments {
-    pub(super) fn new(channel: Spoken, calls: Calls) -> Self {
-        Self {
-            client: PaymentServiceClient::new(channel),
-            calls,
-        }
-    }
-
     /// Reads one payment with its refunds.
     ///
     /// # Errors
@@ -30,8 +20,13 @@ impl Payments {
         &self,
         request: pb::GetPaymentRequest,
     ) -> Result<pb::GetPaymentResponse, Refusal> {
-        let mut client = self.client.clone();
-        self.calls.answer(client.get_payment(request)).await
+        self.calls
+            .answer(Repeat::Safe, request, |channel, request| async move {
+                PaymentServiceClient::new(channel)
+                    .get_payment(request)
+                    .await
+            })
+            .await
     }
 
     /// Gives money back.
@@ -42,11 +37,17 @@ impl Payments {
         &self,
         request: pb::CreateRefundRequest,
     ) -> Result<pb::CreateRefundResponse, Refusal> {
-        let mut client = self.client.clone();
-        self.calls.answer(client.create_refund(request)).await
+        self.calls
+            .answer(Repeat::Safe, request, |channel, request| async move {
+                PaymentServiceClient::new(channel)
+                    .create_refund(request)
+                    .await
+            })
+            .await
     }
 
-    /// Hands a webhook of the card provider on, as it came.
+    /// Hands a webhook of the card provider on, as it came. It carries no key of ours; the provider
+    /// repeats it.
     ///
     /// # Errors
     /// What the service refuses, or that it did not answer.
@@ -54,9 +55,12 @@ impl Payments {
         &self,
         request: pb::HandleProviderWebhookRequest,
     ) -> Result<pb::HandleProviderWebhookResponse, Refusal> {
-        let mut client = self.client.clone();
         self.calls
-            .answer(client.handle_provider_webhook(request))
+            .answer(Repeat::Never, request, |channel, request| async move {
+                PaymentServiceClient::new(channel)
+                    .handle_provider_webhook(request)
+                    .await
+            })
             .await
     }
 }

@@ -7,6 +7,8 @@ use axum::http::StatusCode;
 use tonic::{Code, Status};
 use tradepost_service::error::{ErrorDetails, Failure, FieldViolation, PLATFORM_DOMAIN, code_name};
 
+use super::link::Held;
+
 /// When a caller may come back after a passing fault, if the service does not say.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -38,21 +40,42 @@ impl Refusal {
         .into()
     }
 
+    /// A call that was not made.
+    pub(super) fn held(service: &'static str, held: Held) -> Self {
+        let (reason, detail, retry_after) = match held {
+            Held::Open { retry_after } => {
+                let detail = format!("the {service} service is not well and not asked for a while");
+                ("UPSTREAM_UNAVAILABLE", detail, retry_after)
+            }
+            Held::Full => {
+                let detail = format!("too many calls of the {service} service are running");
+                ("UPSTREAM_OVERLOADED", detail, RETRY_AFTER)
+            }
+        };
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            reason: reason.to_owned(),
+            detail,
+            fields: Vec::new(),
+            retry_after: Some(retry_after),
+        }
+    }
+
+    /// What an error answer comes to.
+    pub(super) fn code(status: &Status) -> Code {
+        code(status, &ErrorDetails::from_status(status))
+    }
+
     /// Reads an error answer, and names its code for the metrics. What is our fault and not the
-    /// caller's is logged here and said without its cause.
+    /// caller's is said without its cause. A service that fails often is told of by its breaker,
+    /// once, and not here with every call.
     pub(super) fn read(service: &'static str, status: &Status) -> (Self, &'static str) {
         let details = ErrorDetails::from_status(status);
-        // A service always gives a reason; a status with a source was made by the transport.
-        let lost = status.source().is_some() && details.reason.is_empty();
-        let code = if lost {
-            Code::Unavailable
-        } else {
-            details.code
-        };
+        let code = code(status, &details);
         let http = http_status(code, &details.reason);
         if http.is_server_error() {
             let cause: &dyn Error = status;
-            tracing::warn!(
+            tracing::debug!(
                 event = "gateway.upstream_failed",
                 upstream.service = service,
                 upstream.code = code_name(code),
@@ -100,6 +123,17 @@ impl Refusal {
             fields: details.fields,
             retry_after,
         }
+    }
+}
+
+/// A service always gives a reason; a status with a source and without one was made by the
+/// transport.
+fn code(status: &Status, details: &ErrorDetails) -> Code {
+    let lost = status.source().is_some() && details.reason.is_empty();
+    if lost {
+        Code::Unavailable
+    } else {
+        details.code
     }
 }
 

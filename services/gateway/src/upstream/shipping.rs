@@ -3,25 +3,15 @@
 use tradepost_proto::shipping::v1 as pb;
 use tradepost_proto::shipping::v1::shipping_service_client::ShippingServiceClient;
 
-use super::Spoken;
-use super::calls::Calls;
+use super::calls::{Calls, Repeat};
 use super::refusal::Refusal;
 
-/// Shipments. Cheap to clone.
-#[derive(Clone)]
+/// Shipments.
 pub struct Shipping {
-    client: ShippingServiceClient<Spoken>,
-    calls: Calls,
+    pub(super) calls: Calls,
 }
 
 impl Shipping {
-    pub(super) fn new(channel: Spoken, calls: Calls) -> Self {
-        Self {
-            client: ShippingServiceClient::new(channel),
-            calls,
-        }
-    }
-
     /// Reads one shipment with its tracking events.
     ///
     /// # Errors
@@ -30,7 +20,12 @@ impl Shipping {
         &self,
         request: pb::GetShipmentRequest,
     ) -> Result<pb::GetShipmentResponse, Refusal> {
-        let mut client = self.client.clone();
-        self.calls.answer(client.get_shipment(request)).await
+        self.calls
+            .answer(Repeat::Safe, request, |channel, request| async move {
+                ShippingServiceClient::new(channel)
+                    .get_shipment(request)
+                    .await
+            })
+            .await
     }
 }

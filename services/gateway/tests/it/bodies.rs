@@ -62,7 +62,7 @@ async fn every_fault_of_a_body_is_named_by_its_place() {
             "/shipping_address/lines/1",
         ),
         ("[]".into(), "INVALID_FIELD", ""),
-        ("{}".into(), "INVALID_FIELD", "/customer_ref"),
+        ("{}".into(), "INVALID_FIELD", "/currency_code"),
     ];
 
     for (body, reason, pointer) in cases {

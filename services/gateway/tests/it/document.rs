@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::stage::{Stage, keyed};
 
 /// Every route of the contract: operation, method, path.
-const ROUTES: [(&str, &str, &str); 14] = [
+const ROUTES: [(&str, &str, &str); 15] = [
     ("place_order", "post", "/v1/orders"),
     ("list_orders", "get", "/v1/orders"),
     ("get_order", "get", "/v1/orders/{order_id}"),
@@ -35,6 +35,7 @@ const ROUTES: [(&str, &str, &str); 14] = [
     ("create_refund", "post", "/v1/payments/{payment_id}/refunds"),
     ("get_shipment", "get", "/v1/shipments/{shipment_id}"),
     ("take_payment_webhook", "post", "/v1/webhooks/payments"),
+    ("explain_access", "get", "/v1/access/explain"),
 ];
 
 fn document() -> Value {

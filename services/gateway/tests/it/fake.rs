@@ -30,6 +30,8 @@ pub(crate) struct Call {
 pub(crate) struct Script {
     calls: Mutex<Vec<Call>>,
     failure: Mutex<Option<Status>>,
+    /// How many more calls fail; none: all of them.
+    failing: Mutex<Option<u32>>,
     /// Whether the next answers to `PlaceOrder` and `PutItem` are about something old.
     pub(crate) old: Mutex<bool>,
     /// Where the order stands; watchers are told.
@@ -57,6 +59,7 @@ impl Fake {
         let fake = Self(Arc::new(Script {
             calls: Mutex::default(),
             failure: Mutex::default(),
+            failing: Mutex::default(),
             old: Mutex::default(),
             state: watch::Sender::new(OrderState::Reserving),
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
@@ -77,6 +80,17 @@ impl Fake {
     /// Every call fails with this from now on.
     pub(crate) fn fail(&self, status: impl Into<Status>) {
         *self.failure.lock().unwrap() = Some(status.into());
+    }
+
+    /// So many calls fail with this.
+    pub(crate) fn fail_times(&self, times: u32, status: impl Into<Status>) {
+        *self.failing.lock().unwrap() = Some(times);
+        self.fail(status);
+    }
+
+    /// No call fails any more.
+    pub(crate) fn heal(&self) {
+        *self.failure.lock().unwrap() = None;
     }
 
     /// Calls are answered only as far as the test adds permits to the gate.
@@ -116,8 +130,17 @@ impl Fake {
     ) -> Result<Response<A>, Status> {
         self.note(request);
         self.gate.acquire().await.unwrap().forget();
-        let failure = self.failure.lock().unwrap().clone();
+        let failure = self.next_failure();
         failure.map_or_else(|| Ok(Response::new(sample())), Err)
+    }
+
+    fn next_failure(&self) -> Option<Status> {
+        match &mut *self.failing.lock().unwrap() {
+            Some(0) => return None,
+            Some(times) => *times -= 1,
+            None => {}
+        }
+        self.failure.lock().unwrap().clone()
     }
 
     fn note<Q: Send + 'static>(&self, request: Request<Q>) {

@@ -71,8 +71,11 @@ async fn the_services_are_told_who_asks_and_for_how_long() {
         text("x-tradepost-tenant"),
         "tenant_01jd0000000000000000000000"
     );
-    assert_eq!(text("x-tradepost-actor"), "demo");
-    assert_eq!(text("grpc-timeout"), "20000000u");
+    let owner = stage.doubles.owner().subject.to_string();
+    assert_eq!(text("x-tradepost-actor"), owner);
+    let timeout = text("grpc-timeout");
+    let micros: u64 = timeout.strip_suffix('u').unwrap().parse().unwrap();
+    assert!((1..=20_000_000).contains(&micros), "{timeout}");
 }
 
 #[tokio::test]

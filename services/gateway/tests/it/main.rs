@@ -8,16 +8,21 @@
     reason = "a test fails by panicking"
 )]
 
+mod access;
 mod answers;
 mod audit;
 mod bodies;
 mod document;
+mod doubles;
 mod draining;
 mod errors;
 mod fake;
 mod headers;
 mod limits;
+mod matrix;
 mod process;
+mod resilience;
 mod stage;
+mod tenancy;
 mod waiting;
 mod webhooks;

@@ -13,13 +13,14 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tradepost_gateway::adapters::postgres::MIGRATOR;
-use tradepost_gateway::bootstrap::GatewayProgram;
+use tradepost_gateway::bootstrap::serve_guarded;
 use tradepost_gateway::config::{GatewayConfig, IdentityConfig, LimitsConfig, UpstreamsConfig};
-use tradepost_postgres::idempotency;
-use tradepost_service::{CommonConfig, Program, Runtime, Tasks};
+use tradepost_postgres::{DatabaseConfig, idempotency};
+use tradepost_service::{CommonConfig, Runtime, Tasks};
 use tradepost_telemetry::Registry;
 use tradepost_testkit::TestDatabase;
 
+use crate::doubles::Doubles;
 use crate::fake::Fake;
 
 /// How long anything may take that has to happen.
@@ -27,6 +28,9 @@ pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// 32 bytes that are no secret.
 pub(crate) const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+/// A database that is not there: the services behind the gateway do without.
+const NOWHERE: &str = "postgres://nobody:nothing@127.0.0.1:1/gateway";
 
 /// The issuer of the tokens.
 pub(crate) const ISSUER: &str = "http://gateway.test";
@@ -39,13 +43,11 @@ pub(crate) async fn migrated() -> TestDatabase {
 
 pub(crate) struct Stage {
     pub(crate) fake: Fake,
+    pub(crate) doubles: Doubles,
     pub(crate) addr: SocketAddr,
     pub(crate) registry: Registry,
     pub(crate) shutdown: CancellationToken,
     pub(crate) tasks: Tasks,
-    /// How many tasks run when no request does.
-    pub(crate) idle_tasks: usize,
-    _database: TestDatabase,
     pub(crate) served: tokio::task::JoinHandle<anyhow::Result<()>>,
     client: Client<HttpConnector, Full<Bytes>>,
 }
@@ -117,13 +119,12 @@ impl Stage {
     pub(crate) async fn with(adjust: impl FnOnce(&mut GatewayConfig)) -> Self {
         let (fake, url) = Fake::serve().await;
         let url = || url.parse().unwrap();
-        let database = migrated().await;
         let mut config = GatewayConfig {
             server: CommonConfig {
                 listen_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
                 ..CommonConfig::default()
             },
-            database: database.config(),
+            database: DatabaseConfig::new(NOWHERE, NOWHERE),
             identity: IdentityConfig::new(ISSUER.parse().unwrap(), MASTER_KEY.into()),
             upstreams: UpstreamsConfig {
                 order_url: url(),
@@ -131,35 +132,31 @@ impl Stage {
                 payment_url: url(),
                 shipping_url: url(),
                 deadline_ms: 20_000,
+                slow_ms: 10_000,
+                open_ms: 200,
+                calls_max: 256,
                 connections: 2,
             },
             limits: LimitsConfig::default(),
+            tls: Default::default(),
+            cors: Default::default(),
+            proxies: Default::default(),
             demo: Default::default(),
         };
-        // All tests share two cores with the servers: the first connections may take their time.
-        config.database.acquire_timeout_ms = 10_000;
         adjust(&mut config);
         let runtime = Runtime::bind("gateway", config.server.clone())
             .await
             .unwrap();
-        let addr = runtime.listener.local_addr().unwrap();
-        let (registry, tasks) = (runtime.registry.clone(), runtime.tasks.clone());
-        let shutdown = runtime.shutdown.clone();
-        let mut serving = runtime.health.serving();
-        let served = tokio::spawn(GatewayProgram::serve(config, runtime));
-        let is_serving = serving.wait_for(|is_serving| *is_serving);
-        if tokio::time::timeout(SOON, is_serving).await.is_err() {
-            panic!("the gateway does not serve: {:?}", served.await);
-        }
+        let doubles = Doubles::new();
+        let guards = doubles.guards();
         Self {
             fake,
-            addr,
-            registry,
-            shutdown,
-            idle_tasks: tasks.running(),
-            tasks,
-            _database: database,
-            served,
+            doubles,
+            addr: runtime.listener.local_addr().unwrap(),
+            registry: runtime.registry.clone(),
+            shutdown: runtime.shutdown.clone(),
+            tasks: runtime.tasks.clone(),
+            served: tokio::spawn(serve_guarded(config, runtime, guards)),
             client: Client::builder(TokioExecutor::new()).build_http(),
         }
     }

@@ -21,6 +21,12 @@ pub enum Unit {
     /// Units of an item a second.
     #[serde(rename = "units/s")]
     UnitsPerSecond,
+    /// Requests a second.
+    #[serde(rename = "requests/s")]
+    RequestsPerSecond,
+    /// Requests.
+    #[serde(rename = "requests")]
+    Requests,
     /// Orders.
     #[serde(rename = "orders")]
     Orders,
@@ -39,6 +45,8 @@ impl Unit {
             Self::Seconds => "s",
             Self::OrdersPerSecond => "orders/s",
             Self::UnitsPerSecond => "units/s",
+            Self::RequestsPerSecond => "requests/s",
+            Self::Requests => "requests",
             Self::Orders => "orders",
             Self::Units => "units",
             Self::Megabytes => "MB",

@@ -18,6 +18,8 @@ pub(super) enum Bench {
     Orders(Orders),
     /// One item, more buyers than units.
     HotSku(HotSku),
+    /// The gateway alone, before a stub of the order service.
+    Gateway(super::edge::Arguments),
 }
 
 #[derive(Args)]
@@ -25,17 +27,24 @@ struct Common {
     /// The whole bench so many times; the medians count.
     #[arg(long, value_name = "N", default_value = "3")]
     runs: NonZeroU32,
-    /// Write the figures to a file.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
     /// The folder of the services' pid files, to measure their memory after the runs.
     #[arg(long, value_name = "DIR")]
     pids: Option<PathBuf>,
-    /// The commit that is measured.
-    #[arg(long, default_value = "unknown")]
-    commit: String,
+    #[command(flatten)]
+    output: Output,
     #[command(flatten)]
     target: Target,
+}
+
+/// What every bench says, and where.
+#[derive(Args)]
+pub(super) struct Output {
+    /// Write the figures to a file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// The commit that is measured.
+    #[arg(long, default_value = "unknown")]
+    pub(super) commit: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -101,6 +110,7 @@ pub(super) async fn run(bench: Bench) -> anyhow::Result<ExitCode> {
     match bench {
         Bench::Orders(orders) => run_orders(orders).await,
         Bench::HotSku(hot_sku) => run_hot_sku(hot_sku).await,
+        Bench::Gateway(gateway) => super::edge::run(gateway).await,
     }
 }
 
@@ -137,7 +147,7 @@ async fn run_orders(arguments: Orders) -> anyhow::Result<ExitCode> {
         announce(number, &arguments.common);
         runs.push(orders::run(&gateway, &options).await?);
     }
-    finish("orders", load, runs, &arguments.common)
+    finish_shop("orders", load, runs, &arguments.common)
 }
 
 async fn run_hot_sku(arguments: HotSku) -> anyhow::Result<ExitCode> {
@@ -162,7 +172,7 @@ async fn run_hot_sku(arguments: HotSku) -> anyhow::Result<ExitCode> {
         announce(number, &arguments.common);
         runs.push(hot_sku::run(&gateway, &options).await?);
     }
-    finish("hot-sku", load, runs, &arguments.common)
+    finish_shop("hot-sku", load, runs, &arguments.common)
 }
 
 fn told(pace: Pace) -> String {
@@ -174,7 +184,7 @@ fn announce(number: u32, common: &Common) {
     progress::say(&format!("run {number} of {}", common.runs));
 }
 
-fn finish(
+fn finish_shop(
     bench: &str,
     load: String,
     mut runs: Vec<Rows>,
@@ -183,12 +193,17 @@ fn finish(
     if let Some(folder) = &common.pids {
         runs.push(memory(folder)?);
     }
-    let report = Report::new(bench, &common.commit, load, &runs);
+    let report = Report::new(bench, &common.output.commit, load, &runs);
+    finish(report, &common.output)
+}
+
+/// Tells what was found.
+pub(super) fn finish(report: Report, output: &Output) -> anyhow::Result<ExitCode> {
     for fault in &report.faults {
         progress::say(fault);
     }
     progress::print(&report.table());
-    if let Some(file) = &common.json {
+    if let Some(file) = &output.json {
         let mut json = serde_json::to_string_pretty(&report)?;
         json.push('\n');
         write(file, &json)?;

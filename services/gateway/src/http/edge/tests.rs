@@ -10,6 +10,8 @@ use tradepost_telemetry::Registry;
 
 use super::*;
 use crate::config::UpstreamsConfig;
+use crate::demo::Demo;
+use crate::metrics::Metrics;
 use crate::upstream::Upstreams;
 
 fn gateway(running: usize) -> Shared {
@@ -21,24 +23,40 @@ fn gateway(running: usize) -> Shared {
         payment_url: url(),
         shipping_url: url(),
         deadline_ms: 100,
+        slow_ms: 100,
+        open_ms: 100,
+        calls_max: 1,
         connections: 1,
     };
     let tenant = "tenant_01jd0000000000000000000000".parse().unwrap();
+    let shutdown = CancellationToken::new();
+    let user = tradepost_types::UserId::new();
     Arc::new(Gateway {
+        guards: Demo { tenant, user }.guards(),
         upstreams: Upstreams::connect(&config, tenant, &metrics).unwrap(),
         metrics,
         running: Arc::new(Semaphore::new(running)),
         waits: Arc::new(Semaphore::new(1)),
         body_read_max: Duration::from_secs(1),
-        shutdown: CancellationToken::new(),
+        proxies: Default::default(),
+        origins: Arc::new(vec!["https://shop.example".to_owned()]),
+        tasks: tradepost_service::Tasks::new(shutdown.clone()),
+        shutdown,
     })
 }
 
 async fn ask(gateway: &Shared, path: &str) -> (Response, serde_json::Value) {
     let layer = middleware::from_fn_with_state(Arc::clone(gateway), edge);
     let router = Router::new()
-        .route("/panic", get(|| async { panic!("on purpose") as () }))
-        .route("/fine/{name}", get(|| async { "fine" }))
+        .route(
+            "/openapi.json",
+            get(|| async { panic!("on purpose") as () }),
+        )
+        .route("/docs", get(|| async { "fine" }))
+        .route(
+            "/new/{name}",
+            get(|| async { panic!("nobody gets here") as () }),
+        )
         .layer(layer);
     let request = Request::get(path).body(axum::body::Body::empty()).unwrap();
     let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
@@ -51,7 +69,7 @@ async fn ask(gateway: &Shared, path: &str) -> (Response, serde_json::Value) {
 async fn a_panic_is_a_problem_that_says_nothing_of_its_cause() {
     let gateway = gateway(1);
 
-    let (answer, problem) = ask(&gateway, "/panic").await;
+    let (answer, problem) = ask(&gateway, "/openapi.json").await;
 
     assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(answer.headers()["content-type"], "application/problem+json");
@@ -68,7 +86,7 @@ async fn a_panic_is_a_problem_that_says_nothing_of_its_cause() {
 async fn one_request_too_many_is_asked_back() {
     let gateway = gateway(0);
 
-    let (answer, problem) = ask(&gateway, "/fine/a").await;
+    let (answer, problem) = ask(&gateway, "/docs").await;
 
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(answer.headers()["retry-after"], "1");
@@ -79,11 +97,21 @@ async fn one_request_too_many_is_asked_back() {
 #[tokio::test]
 async fn an_answer_at_the_end_of_the_process_ends_its_connection() {
     let gateway = gateway(1);
-    let (before, _) = ask(&gateway, "/fine/a").await;
+    let (before, _) = ask(&gateway, "/docs").await;
     gateway.shutdown.cancel();
 
-    let (after, _) = ask(&gateway, "/fine/a").await;
+    let (after, _) = ask(&gateway, "/docs").await;
 
     assert!(!before.headers().contains_key("connection"));
     assert_eq!(after.headers()["connection"], "close");
+}
+
+#[tokio::test]
+async fn a_route_without_a_rule_is_never_reached() {
+    let gateway = gateway(1);
+
+    let (answer, problem) = ask(&gateway, "/new/a").await;
+
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+    assert_eq!(problem["reason"], "PERMISSION_DENIED");
 }

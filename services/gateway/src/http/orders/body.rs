@@ -1,9 +1,13 @@
 //! Orders as JSON.
 
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tradepost_proto::order::v1 as pb;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::domain::caller::Caller;
+use crate::domain::rights::Permission;
+use crate::http::caller::{need, own_reference};
 use crate::http::problem::Problem;
 use crate::http::values::{Address, Money, Time, instant, mirrored, present, text};
 
@@ -43,9 +47,15 @@ mirrored! {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewOrder {
-    /// The customer: the shop's own reference.
-    #[schema(min_length = 1, max_length = 100, example = "customer-4711")]
-    customer_ref: String,
+    /// The customer: the shop's own reference. Customers order for themselves: they leave it out,
+    /// or give their user id. Everybody else must give it.
+    #[schema(
+        min_length = 1,
+        max_length = 100,
+        example = "customer-4711",
+        nullable = false
+    )]
+    customer_ref: Option<String>,
     /// ISO 4217; every price must be in it.
     #[schema(example = "GBP")]
     currency_code: String,
@@ -69,25 +79,66 @@ pub(super) struct NewOrderLine {
     /// Units.
     #[schema(minimum = 1, maximum = 1_000_000, example = 2)]
     quantity: i64,
-    /// A price agreed with the customer, instead of the list price; not negative.
+    /// A price agreed with the customer, instead of the list price; not negative. It needs the
+    /// permission `orders:price`.
     #[schema(nullable = false)]
     agreed_unit_price: Option<Money>,
 }
 
 impl NewOrder {
-    pub(super) fn into_request(self, request_id: String) -> pb::PlaceOrderRequest {
+    /// The request of `caller`.
+    ///
+    /// # Errors
+    /// A customer other than the caller, or an agreed price, without the right to give it.
+    pub(super) fn into_request(
+        self,
+        request_id: String,
+        caller: &Caller,
+    ) -> Result<pb::PlaceOrderRequest, Problem> {
+        let customer_ref = customer(caller, self.customer_ref)?;
+        let agreed = |line: &NewOrderLine| line.agreed_unit_price.is_some();
+        if let Some(line) = self.lines.iter().position(agreed) {
+            let pointer = format!("/lines/{line}/agreed_unit_price");
+            need(caller, Permission::OrdersPrice)
+                .map_err(|problem| problem.pointer(pointer, "needs the permission orders:price"))?;
+        }
         let lines = self.lines.into_iter().map(|line| pb::PlaceOrderLine {
             sku: line.sku,
             quantity: line.quantity,
             agreed_unit_price: line.agreed_unit_price.map(Into::into),
         });
-        pb::PlaceOrderRequest {
+        Ok(pb::PlaceOrderRequest {
             request_id,
-            customer_ref: self.customer_ref,
+            customer_ref,
             currency_code: self.currency_code,
             lines: lines.collect(),
             shipping_address: Some(self.shipping_address.into()),
             payment_method: self.payment_method,
+        })
+    }
+}
+
+/// Whose order it is to be: a customer's own, or whose the caller says.
+fn customer(caller: &Caller, given: Option<String>) -> Result<String, Problem> {
+    match (own_reference(caller), given) {
+        (None, Some(given)) => Ok(given),
+        (None, None) => {
+            let detail = "customer_ref is required";
+            Err(
+                Problem::new(StatusCode::BAD_REQUEST, "INVALID_FIELD", detail)
+                    .pointer("/customer_ref".to_owned(), "is required"),
+            )
+        }
+        (Some(own), None) => Ok(own),
+        (Some(own), Some(given)) if own == given => Ok(own),
+        (Some(_), Some(_)) => {
+            let detail = "customers order for themselves only";
+            Err(
+                Problem::new(StatusCode::FORBIDDEN, "PERMISSION_DENIED", detail).pointer(
+                    "/customer_ref".to_owned(),
+                    "must be left out, or be your user id",
+                ),
+            )
         }
     }
 }
@@ -229,19 +280,34 @@ pub(super) struct OrderFilter {
     page_token: String,
 }
 
-impl From<OrderFilter> for pb::ListOrdersRequest {
-    fn from(filter: OrderFilter) -> Self {
-        let states = filter.state.into_iter();
-        Self {
-            page_size: filter.page_size,
-            page_token: filter.page_token,
+impl OrderFilter {
+    /// The request of `caller`, who sees no orders of others if they reach only their own.
+    ///
+    /// # Errors
+    /// Another customer than the caller, who reaches only their own.
+    pub(super) fn into_request(self, caller: &Caller) -> Result<pb::ListOrdersRequest, Problem> {
+        let customer_ref = match own_reference(caller) {
+            None => self.customer_ref,
+            Some(own) if self.customer_ref.is_empty() || self.customer_ref == own => own,
+            Some(_) => {
+                let detail = "customers see their own orders only";
+                return Err(
+                    Problem::new(StatusCode::FORBIDDEN, "PERMISSION_DENIED", detail)
+                        .parameter("customer_ref", "must be left out, or be your user id"),
+                );
+            }
+        };
+        let states = self.state.into_iter();
+        Ok(pb::ListOrdersRequest {
+            page_size: self.page_size,
+            page_token: self.page_token,
             states: states
                 .map(|state| pb::OrderState::from(state).into())
                 .collect(),
-            customer_ref: filter.customer_ref,
-            create_time_from: filter.create_time_from.map(Into::into),
-            create_time_until: filter.create_time_until.map(Into::into),
-        }
+            customer_ref,
+            create_time_from: self.create_time_from.map(Into::into),
+            create_time_until: self.create_time_until.map(Into::into),
+        })
     }
 }
 

@@ -1,50 +1,80 @@
 //! Waiting for an order to be confirmed, or not to be.
 
+use std::convert::Infallible;
 use std::mem;
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use tradepost_proto::order::v1 as pb;
 
 use crate::http::edge::Admission;
-use crate::http::router::Gateway;
-use crate::upstream::{Refusal, Watch};
+use crate::http::prefer::Prefer;
+use crate::http::router::{Gateway, Shared};
+use crate::upstream::{Orders, Refusal, Watch};
 
 /// When a watch that broke is tried again.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Waits until it is known how placing the order went, at most `within` and not beyond the end of
-/// the process; `order` is then what is known. A wait does not count as a running request.
-///
-/// `false` when nothing was waited for since too many others wait.
-pub(super) async fn until_settled(
-    gateway: &Gateway,
-    admission: &Admission,
-    order: &mut pb::Order,
-    within: Duration,
-) -> bool {
-    if is_settled(order.state()) || within.is_zero() {
-        return true;
+/// Where a request waits for its order.
+pub(super) struct Room {
+    gateway: Shared,
+    admission: Option<Admission>,
+    /// How long the caller would like to wait.
+    pub(super) prefer: Prefer,
+}
+
+impl FromRequestParts<Shared> for Room {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, gateway: &Shared) -> Result<Self, Infallible> {
+        Ok(Self {
+            gateway: Arc::clone(gateway),
+            admission: parts.extensions.get().cloned(),
+            prefer: Prefer::of(&parts.headers),
+        })
     }
-    let Ok(_permit) = gateway.waits.try_acquire() else {
-        return false;
-    };
-    admission.give_back();
-    let _counted = gateway.metrics.waiting();
-    // A watch shows orders without their lines, which never change.
-    let lines = mem::take(&mut order.lines);
-    tokio::select! {
-        () = follow(gateway, order) => {}
-        () = tokio::time::sleep(within) => {}
-        () = gateway.shutdown.cancelled() => {}
+}
+
+impl Room {
+    /// Waits until it is known how placing the order went, at most `within` and not beyond the end
+    /// of the process; `order` is then what is known. A wait does not count as a running request.
+    ///
+    /// `false` when nothing was waited for since too many others wait.
+    pub(super) async fn until_settled(
+        &self,
+        orders: &Orders,
+        order: &mut pb::Order,
+        within: Duration,
+    ) -> bool {
+        if is_settled(order.state()) || within.is_zero() {
+            return true;
+        }
+        let gateway: &Gateway = &self.gateway;
+        let Ok(_permit) = gateway.waits.try_acquire() else {
+            return false;
+        };
+        if let Some(admission) = &self.admission {
+            admission.give_back();
+        }
+        let _counted = gateway.metrics.waiting();
+        // A watch shows orders without their lines, which never change.
+        let lines = mem::take(&mut order.lines);
+        tokio::select! {
+            () = follow(orders, order) => {}
+            () = tokio::time::sleep(within) => {}
+            () = gateway.shutdown.cancelled() => {}
+        }
+        order.lines = lines;
+        true
     }
-    order.lines = lines;
-    true
 }
 
 /// Keeps `order` up to date until it is settled, over broken watches too.
-async fn follow(gateway: &Gateway, order: &mut pb::Order) {
+async fn follow(orders: &Orders, order: &mut pb::Order) {
     loop {
-        if let Ok(mut watch) = gateway.upstreams.orders.watch(&order.order_id).await {
+        if let Ok(mut watch) = orders.watch(&order.order_id).await {
             // What broke the watch has been counted and logged.
             let _broken: Result<(), Refusal> = read(&mut watch, order).await;
         }

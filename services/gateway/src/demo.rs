@@ -1,0 +1,91 @@
+//! Guards for as long as nobody is asked who they are: everybody is an owner of one tenant.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::http::HeaderMap;
+use tradepost_service::Clock;
+use tradepost_types::{ApiKeyId, SessionId, TenantId, UserId};
+
+use crate::domain::audit::Entry;
+use crate::domain::caller::{Caller, Plan, Proof, Subject};
+use crate::domain::rights::Role;
+use crate::ports::{
+    Authenticate, Decision, Directory, Guards, Key, Limits, Refused, Standing, Trail, Unavailable,
+};
+
+/// Everybody is an owner of this tenant.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Demo {
+    /// The tenant.
+    pub(crate) tenant: TenantId,
+    /// The user that everybody is.
+    pub(crate) user: UserId,
+}
+
+impl Demo {
+    /// The guards.
+    pub(crate) fn guards(self) -> Guards {
+        let demo = Arc::new(self);
+        Guards {
+            limits: demo.clone(),
+            authenticate: demo.clone(),
+            directory: demo.clone(),
+            trail: demo,
+            clock: Clock::system(),
+        }
+    }
+}
+
+#[async_trait]
+impl Authenticate for Demo {
+    async fn caller(&self, _: &HeaderMap) -> Result<Option<Caller>, Refused> {
+        Ok(Some(Caller {
+            subject: Subject::User(self.user),
+            tenant: Some(self.tenant),
+            role: Role::Owner,
+            rights: Role::Owner.rights(),
+            session: Some(SessionId::new()),
+            plan: Plan::Internal,
+            proof: Proof::Secret,
+            expires_at: None,
+        }))
+    }
+}
+
+#[async_trait]
+impl Directory for Demo {
+    async fn tenant(&self, tenant: TenantId) -> Result<Option<Standing>, Unavailable> {
+        Ok((tenant == self.tenant).then(|| Standing {
+            active: true,
+            origins: Vec::new(),
+        }))
+    }
+
+    async fn member(&self, _: TenantId, user: UserId) -> Result<Option<Role>, Unavailable> {
+        Ok((user == self.user).then_some(Role::Owner))
+    }
+
+    async fn key(&self, _: TenantId, _: ApiKeyId) -> Result<Option<Key>, Unavailable> {
+        Ok(None)
+    }
+}
+
+#[async_trait]
+impl Limits for Demo {
+    async fn address(&self, _: IpAddr) -> Decision {
+        Decision::default()
+    }
+
+    async fn identity(&self, _: &Caller, _: u32) -> Decision {
+        Decision::default()
+    }
+}
+
+#[async_trait]
+impl Trail for Demo {
+    async fn record(&self, _: Entry) -> Result<(), Unavailable> {
+        Ok(())
+    }
+}

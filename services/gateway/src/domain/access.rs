@@ -1,0 +1,107 @@
+//! Whether a caller may use a route, and if not, what stands in the way. Whose things a call then
+//! reaches is checked where the things are: in the services.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::caller::{Caller, Proof, Subject};
+use super::rights::{Permission, Reach, Role};
+use super::routes::{Rule, Who};
+
+/// How long a second factor counts as shown lately.
+pub const STEP_UP_AGE_MAX: Duration = Duration::from_secs(600);
+/// By how much a clock may lag behind the one that noted the second factor.
+const SKEW: Duration = Duration::from_secs(30);
+
+/// What held a permission back. Rights only shrink on their way to a call; this is the first place
+/// where the permission is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layer {
+    /// The role in the tenant does not have it.
+    Role,
+    /// The role has it, the scope of the token does not.
+    TokenScope,
+    /// The role has it, the scope of the key does not.
+    KeyScope,
+}
+
+/// Why a call is denied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denial {
+    /// The route is for people in a session of theirs.
+    NotAPerson,
+    /// A permission is missing.
+    Missing {
+        /// Which.
+        permission: Permission,
+        /// Where it got lost.
+        layer: Layer,
+    },
+    /// The route shows things of the whole tenant, the caller reaches only their own.
+    OnlyOwn,
+    /// The caller's second factor was shown too long ago.
+    StepUp,
+}
+
+/// Decides. The first denial counts: what the caller is goes before what they have, and a second
+/// factor is asked for only when it would help.
+///
+/// # Errors
+/// What stands in the way.
+pub fn decide(caller: &Caller, rule: &Rule, now: OffsetDateTime) -> Result<(), Denial> {
+    match rule.who {
+        Who::Public | Who::Authenticated => {}
+        Who::User => is_person(caller)?,
+        Who::Needs(permission) => has(caller, permission)?,
+    }
+    if caller.reach() == Reach::Own && !rule.own && matches!(rule.who, Who::Needs(_)) {
+        return Err(Denial::OnlyOwn);
+    }
+    if rule.step_up && is_stale(caller.proof, now) {
+        return Err(Denial::StepUp);
+    }
+    Ok(())
+}
+
+fn is_person(caller: &Caller) -> Result<(), Denial> {
+    match (caller.subject, caller.session) {
+        (Subject::User(_), Some(_)) => Ok(()),
+        (Subject::User(_), None) | (Subject::Key(_) | Subject::Client(_), _) => {
+            Err(Denial::NotAPerson)
+        }
+    }
+}
+
+/// Whether the caller has a permission.
+///
+/// # Errors
+/// Where it got lost.
+pub fn has(caller: &Caller, permission: Permission) -> Result<(), Denial> {
+    if caller.rights.contain(permission) && caller.role.rights().contain(permission) {
+        return Ok(());
+    }
+    Err(Denial::Missing {
+        permission,
+        layer: layer(caller.role, caller.subject, permission),
+    })
+}
+
+fn layer(role: Role, subject: Subject, permission: Permission) -> Layer {
+    match subject {
+        _ if !role.rights().contain(permission) => Layer::Role,
+        Subject::Key(_) => Layer::KeyScope,
+        Subject::User(_) | Subject::Client(_) => Layer::TokenScope,
+    }
+}
+
+/// Who has no second factor cannot show it; who has one must have shown it lately.
+fn is_stale(proof: Proof, now: OffsetDateTime) -> bool {
+    match proof {
+        Proof::Secret => false,
+        Proof::SecondFactor { at } => now > at + STEP_UP_AGE_MAX || at > now + SKEW,
+    }
+}
+
+#[cfg(test)]
+mod tests;

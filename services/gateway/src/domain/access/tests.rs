@@ -1,0 +1,157 @@
+use proptest::prelude::*;
+use time::macros::datetime;
+use tradepost_types::{ApiKeyId, ClientId, SessionId, TenantId, UserId};
+
+use super::*;
+use crate::domain::caller::Plan;
+use crate::domain::rights::Rights;
+use crate::domain::routes::ROUTES;
+
+const NOW: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
+
+fn caller(role: Role, subject: Subject) -> Caller {
+    let is_person = matches!(subject, Subject::User(_));
+    Caller {
+        subject,
+        tenant: (role != Role::Operator).then(TenantId::new),
+        role,
+        rights: role.rights(),
+        session: is_person.then(SessionId::new),
+        plan: Plan::Standard,
+        proof: Proof::Secret,
+        expires_at: None,
+    }
+}
+
+fn user(role: Role) -> Caller {
+    caller(role, Subject::User(UserId::new()))
+}
+
+fn rule(name: &str) -> Rule {
+    ROUTES.iter().find(|route| route.name == name).unwrap().rule
+}
+
+#[test]
+fn a_role_may_use_what_needs_one_of_its_permissions() {
+    for role in Role::ALL {
+        for route in ROUTES {
+            let Who::Needs(permission) = route.rule.who else {
+                continue;
+            };
+            let decided = decide(&user(*role), &route.rule, NOW);
+            let expected = match role.rights().contain(permission) {
+                false => Err(Denial::Missing {
+                    permission,
+                    layer: Layer::Role,
+                }),
+                true if *role == Role::Customer && !route.rule.own => Err(Denial::OnlyOwn),
+                true => Ok(()),
+            };
+            assert_eq!(decided, expected, "{role} {}", route.name);
+        }
+    }
+}
+
+#[test]
+fn a_scope_takes_away_and_never_gives() {
+    let mut narrow = user(Role::Manager);
+    narrow.rights = Rights::of(&[Permission::OrdersRead]);
+    let refund = rule("create_refund");
+    let missing = |layer| {
+        Err(Denial::Missing {
+            permission: Permission::PaymentsRefund,
+            layer,
+        })
+    };
+    assert_eq!(decide(&narrow, &refund, NOW), missing(Layer::TokenScope));
+    assert_eq!(decide(&narrow, &rule("get_order"), NOW), Ok(()));
+
+    narrow.subject = Subject::Key(ApiKeyId::new());
+    assert_eq!(decide(&narrow, &refund, NOW), missing(Layer::KeyScope));
+
+    let mut wide = user(Role::Support);
+    wide.rights = Role::Owner.rights();
+    assert_eq!(decide(&wide, &refund, NOW), missing(Layer::Role));
+}
+
+#[test]
+fn programs_are_no_persons() {
+    let mine = Rule {
+        who: Who::User,
+        ..rule("get_order")
+    };
+    for subject in [
+        Subject::Key(ApiKeyId::new()),
+        Subject::Client(ClientId::new()),
+    ] {
+        let decided = decide(&caller(Role::Service, subject), &mine, NOW);
+        assert_eq!(decided, Err(Denial::NotAPerson));
+    }
+    let mut without_session = user(Role::Owner);
+    assert_eq!(decide(&without_session, &mine, NOW), Ok(()));
+    without_session.session = None;
+    assert_eq!(
+        decide(&without_session, &mine, NOW),
+        Err(Denial::NotAPerson)
+    );
+}
+
+#[test]
+fn a_second_factor_must_have_been_shown_lately() {
+    let rule = Rule {
+        step_up: true,
+        ..rule("get_order")
+    };
+    let shown = |at| Caller {
+        proof: Proof::SecondFactor { at },
+        ..user(Role::Owner)
+    };
+    for (caller, expected) in [
+        (user(Role::Owner), Ok(())),
+        (shown(NOW), Ok(())),
+        (shown(NOW - STEP_UP_AGE_MAX), Ok(())),
+        (
+            shown(NOW - STEP_UP_AGE_MAX - Duration::from_secs(1)),
+            Err(Denial::StepUp),
+        ),
+        (shown(NOW + Duration::from_secs(20)), Ok(())),
+        (shown(NOW + Duration::from_secs(40)), Err(Denial::StepUp)),
+    ] {
+        assert_eq!(decide(&caller, &rule, NOW), expected);
+    }
+}
+
+#[test]
+fn who_lacks_the_permission_is_not_asked_for_a_second_factor() {
+    let rule = Rule {
+        step_up: true,
+        ..rule("create_refund")
+    };
+    let stale = Caller {
+        proof: Proof::SecondFactor {
+            at: NOW - STEP_UP_AGE_MAX * 2,
+        },
+        ..user(Role::Support)
+    };
+    assert!(matches!(
+        decide(&stale, &rule, NOW),
+        Err(Denial::Missing { .. })
+    ));
+}
+
+proptest! {
+    /// Whatever a token or key claims, no call is allowed that the role does not allow.
+    #[test]
+    fn nothing_is_allowed_beyond_the_role(
+        role in proptest::sample::select(Role::ALL),
+        claimed in proptest::sample::subsequence(Permission::ALL, 0..=Permission::ALL.len()),
+        route in proptest::sample::select(ROUTES),
+    ) {
+        let caller = Caller { rights: claimed.iter().copied().collect(), ..user(role) };
+        if decide(&caller, &route.rule, NOW).is_ok()
+            && let Who::Needs(permission) = route.rule.who
+        {
+            prop_assert!(role.rights().contain(permission) && claimed.contains(&permission));
+        }
+    }
+}

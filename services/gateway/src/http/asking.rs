@@ -1,0 +1,42 @@
+//! The services as a handler asks them: in the name of the caller, no longer than they wait.
+
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use tokio::time::Instant;
+
+use super::caller::By;
+use super::edge::Traced;
+use super::prefer::Prefer;
+use super::problem::Problem;
+use super::router::Shared;
+use crate::upstream::Services;
+
+/// Nobody who wants an answer wants it sooner.
+const WAIT_MIN: Duration = Duration::from_secs(1);
+
+/// The services, for whoever calls.
+pub(super) struct Asking(pub(super) Services);
+
+impl FromRequestParts<Shared> for Asking {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, gateway: &Shared) -> Result<Self, Problem> {
+        let By(caller) = By::from_request_parts(parts, gateway).await?;
+        let Some(tenant) = caller.tenant else {
+            let detail = "you belong to no tenant, so there is nothing to see or do here";
+            return Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                "PERMISSION_DENIED",
+                detail,
+            ));
+        };
+        let begun = parts.extensions.get::<Traced>().map(|traced| traced.since);
+        let wait = Prefer::of(&parts.headers).wait();
+        let until = wait.map(|wait| begun.unwrap_or_else(Instant::now) + wait.max(WAIT_MIN));
+        let actor = caller.subject.to_string();
+        Ok(Self(gateway.upstreams.speaking_for(tenant, &actor, until)))
+    }
+}

@@ -1,0 +1,236 @@
+//! The one way in: what every request passes between the outer layer and its handler.
+//!
+//! The limit of its address, who calls, whether their tenant may, the caller's limit, whether they
+//! may use this route, the entry in the audit trail; then the handler, and its end in the trail.
+//! What fails here has reached no service.
+
+mod passage;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{MatchedPath, Request};
+use axum::http::header::{ALLOW, CONNECTION, UPGRADE};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::caller::{denied, reason};
+use super::client::Client;
+use super::problem::Problem;
+use super::router::Gateway;
+use crate::domain::access::{self, Denial};
+use crate::domain::caller::Caller;
+use crate::domain::routes::{self, Audit, Route, Verb, Who};
+use crate::ports::{Refused, Unavailable};
+use passage::{Passage, Place};
+
+/// When to come back after something that the gate needs was not there.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Lets a request through to its handler, or answers it.
+pub(super) async fn pass(gateway: &Gateway, request: Request, next: Next) -> Response {
+    let address = address(&request);
+    let limited = gateway.guards.limits.address(address).await;
+    if let Some(delay) = limited.refused {
+        return too_many(delay, limited.headers);
+    }
+    let Some(template) = request.extensions().get::<MatchedPath>().cloned() else {
+        // Nothing is there: the router says so, whoever asks.
+        return next.run(request).await;
+    };
+    let route =
+        keeps_protocol(request.headers()).and_then(|()| entry(request.method(), template.as_str()));
+    match route {
+        Ok(route) if route.rule.who == Who::Public => next.run(request).await,
+        Ok(route) => identified(gateway, route, address, request, next).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// The rest of the way, for routes that are not for everybody.
+async fn identified(
+    gateway: &Gateway,
+    route: &'static Route,
+    address: IpAddr,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let caller = match known(gateway, request.headers()).await {
+        Ok(caller) => Arc::new(caller),
+        Err(problem) => return problem.into_response(),
+    };
+    let place = Place::of(route, address, &request);
+    let passage = || Passage::new(gateway, &caller, &place);
+    if let Err(problem) = standing(gateway, &caller).await {
+        if problem.status == StatusCode::FORBIDDEN {
+            passage().denied("TENANT_SUSPENDED").await;
+        }
+        return problem.into_response();
+    }
+    let limit = gateway
+        .guards
+        .limits
+        .identity(&caller, route.rule.cost)
+        .await;
+    if let Some(delay) = limit.refused {
+        return too_many(delay, limit.headers);
+    }
+    let decided = access::decide(&caller, &route.rule, gateway.guards.clock.now());
+    let mut answer = match (decided, route.rule.audit) {
+        (Err(denial), _) => {
+            passage().denied(reason(&denial)).await;
+            refuse(&denial).into_response()
+        }
+        (Ok(()), Audit::Around) => {
+            let passage = passage();
+            request.extensions_mut().insert(caller);
+            passage.audited(request, next).await
+        }
+        (Ok(()), Audit::No | Audit::Within) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+    };
+    answer.headers_mut().extend(limit.headers);
+    answer
+}
+
+/// The entry of a route. Without one nothing is let through, also where a handler is.
+fn entry(method: &Method, template: &str) -> Result<&'static Route, Problem> {
+    let verb = method.as_str().parse::<Verb>().ok();
+    if let Some(route) = verb.and_then(|verb| routes::find(verb, template)) {
+        return Ok(route);
+    }
+    let others: Vec<_> = routes::of(template)
+        .iter()
+        .map(|route| route.verb)
+        .collect();
+    if others.is_empty() {
+        tracing::error!(
+            event = "gateway.route_without_rule",
+            http.route = template,
+            "a route has no entry in the table: it is refused"
+        );
+        let detail = "nobody may use this route";
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "PERMISSION_DENIED",
+            detail,
+        ));
+    }
+    Err(not_allowed(&others))
+}
+
+fn not_allowed(verbs: &[Verb]) -> Problem {
+    let mut names: Vec<_> = verbs.iter().map(|verb| verb.as_str()).collect();
+    if verbs.contains(&Verb::Get) {
+        names.push("HEAD");
+    }
+    let problem = Problem::of_status(StatusCode::METHOD_NOT_ALLOWED);
+    match HeaderValue::try_from(names.join(",")) {
+        Ok(allow) => problem.with(ALLOW, allow),
+        Err(_unprintable) => problem,
+    }
+}
+
+/// A connection stays what it is: what comes after an upgrade would pass the gate unseen.
+fn keeps_protocol(headers: &HeaderMap) -> Result<(), Problem> {
+    let connection = headers.get_all(CONNECTION).iter();
+    let mut options = connection
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    let wants = headers.contains_key(UPGRADE)
+        || options.any(|option| option.trim().eq_ignore_ascii_case("upgrade"));
+    if !wants {
+        return Ok(());
+    }
+    let detail = "this route speaks HTTP only: the connection cannot be upgraded";
+    Err(Problem::new(StatusCode::BAD_REQUEST, "UPGRADE_NOT_ALLOWED", detail).closing())
+}
+
+/// Who calls.
+async fn known(gateway: &Gateway, headers: &HeaderMap) -> Result<Caller, Problem> {
+    match gateway.guards.authenticate.caller(headers).await {
+        Ok(Some(caller)) => Ok(caller),
+        Ok(None) => Err(unauthenticated()),
+        Err(refused) => Err(refused_credentials(refused)),
+    }
+}
+
+/// Whether the caller's tenant may use the platform; operators have none.
+async fn standing(gateway: &Gateway, caller: &Caller) -> Result<(), Problem> {
+    let Some(tenant) = caller.tenant else {
+        return Ok(());
+    };
+    match gateway.guards.directory.tenant(tenant).await {
+        Ok(Some(standing)) if standing.active => Ok(()),
+        // A tenant that is gone is no more than one that is suspended.
+        Ok(Some(_) | None) => {
+            let detail = "your tenant is suspended";
+            Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                "TENANT_SUSPENDED",
+                detail,
+            ))
+        }
+        Err(Unavailable) => Err(unavailable("IDENTITY_UNAVAILABLE")),
+    }
+}
+
+/// The client's address; the layer outside has found it out.
+fn address(request: &Request) -> IpAddr {
+    let client = request.extensions().get::<Client>();
+    client.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |client| client.address)
+}
+
+fn too_many(delay: Duration, headers: HeaderMap) -> Response {
+    let detail = "too many requests; see Retry-After";
+    let mut answer = Problem::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", detail)
+        .retry_after(delay)
+        .into_response();
+    answer.headers_mut().extend(headers);
+    answer
+}
+
+/// RFC 6750, section 3.1: a request without credentials is told no error code.
+fn unauthenticated() -> Problem {
+    let detail = "credentials are missing: send `Authorization: Bearer …`";
+    Problem::new(StatusCode::UNAUTHORIZED, "CREDENTIALS_MISSING", detail)
+        .challenge("Bearer realm=\"tradepost\"")
+}
+
+fn refused_credentials(refused: Refused) -> Problem {
+    match refused {
+        Refused::Invalid { reason, detail } => {
+            Problem::new(StatusCode::UNAUTHORIZED, reason, detail)
+                .challenge("Bearer realm=\"tradepost\", error=\"invalid_token\"")
+        }
+        Refused::Malformed { reason, detail } => {
+            Problem::new(StatusCode::BAD_REQUEST, reason, detail)
+                .challenge("Bearer realm=\"tradepost\", error=\"invalid_request\"")
+        }
+        Refused::Unavailable(Unavailable) => unavailable("IDENTITY_UNAVAILABLE"),
+    }
+}
+
+/// RFC 6750 for what is missing, RFC 9470 for a second factor that is too old.
+fn refuse(denial: &Denial) -> Problem {
+    let error = match denial {
+        Denial::Missing { permission, .. } => {
+            format!("error=\"insufficient_scope\", scope=\"{permission}\"")
+        }
+        Denial::NotAPerson | Denial::OnlyOwn => "error=\"insufficient_scope\"".to_owned(),
+        Denial::StepUp => format!(
+            "error=\"insufficient_user_authentication\", max_age={}",
+            access::STEP_UP_AGE_MAX.as_secs()
+        ),
+    };
+    denied(denial).challenge(&format!("Bearer realm=\"tradepost\", {error}"))
+}
+
+fn unavailable(reason: &'static str) -> Problem {
+    let detail = "this cannot be checked at the moment; try again later";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason, detail).retry_after(RETRY_AFTER)
+}

@@ -1,0 +1,52 @@
+//! What another process has used, by Linux's `/proc`.
+
+use std::time::Duration;
+
+use crate::bench::machine::field;
+use crate::bench::memory::megabytes;
+
+/// The kernel counts in hundredths of a second (`USER_HZ`), on every machine we know.
+const TICKS_PER_SECOND: u64 = 100;
+/// Fields of `/proc/PID/stat` behind the name in brackets: user and system time.
+const USER: usize = 11;
+const SYSTEM: usize = 12;
+
+/// A process, by its number.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Process(pub(super) u32);
+
+impl Process {
+    /// Processor time since its start, of all its threads; zero if it is gone.
+    pub(super) fn processor_time(self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0)).unwrap_or_default();
+        let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        let fields: Vec<_> = rest.split_ascii_whitespace().collect();
+        let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<u64>().ok());
+        let ticks = ticks(USER).unwrap_or(0) + ticks(SYSTEM).unwrap_or(0);
+        Duration::from_millis(ticks * 1_000 / TICKS_PER_SECOND)
+    }
+
+    /// Its resident memory.
+    pub(super) fn megabytes(self) -> Option<f64> {
+        let size = field(&format!("/proc/{}/status", self.0), "VmRSS")?;
+        megabytes(&size).map(|megabytes| megabytes as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_uses_memory_and_time_that_only_grows() {
+        let this = Process(std::process::id());
+        let before = this.processor_time();
+        let mut sum = 0_u64;
+        while this.processor_time() == before {
+            sum = std::hint::black_box(sum + 1);
+        }
+
+        assert!(this.megabytes().is_some_and(|megabytes| megabytes > 1.0));
+        assert!(this.processor_time() > before);
+    }
+}

@@ -1,0 +1,95 @@
+//! Access tokens of many users, signed with a key that the gateway was given.
+
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+use tradepost_token::{SignError, Signer, SigningKey};
+use tradepost_types::{SessionId, TenantId, UserId};
+
+/// As long as the gateway lets an access token live.
+const LIFETIME: Duration = Duration::from_secs(600);
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub enum IssuerError {
+    /// The key does not sign.
+    #[error("the key does not sign")]
+    Sign(#[from] SignError),
+    /// The clock stands before 1970.
+    #[error("the clock is wrong")]
+    Clock(#[from] std::time::SystemTimeError),
+}
+
+/// Makes tokens as the gateway would.
+pub struct Issuer {
+    signer: Signer,
+    issuer: String,
+    tenant: TenantId,
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    aud: [&'static str; 1],
+    sub: String,
+    client_id: &'static str,
+    jti: String,
+    sid: String,
+    org: String,
+    role: &'static str,
+    scope: &'static str,
+    auth_time: u64,
+    amr: [&'static str; 1],
+    iat: u64,
+    nbf: u64,
+    exp: u64,
+    iat_us: u128,
+}
+
+impl Issuer {
+    /// Tokens that say `issuer` and `tenant`.
+    #[must_use]
+    pub fn new(key: SigningKey, issuer: String, tenant: TenantId) -> Self {
+        Self {
+            signer: Signer::new(key, "at+jwt"),
+            issuer,
+            tenant,
+        }
+    }
+
+    /// A token for each of `count` users.
+    ///
+    /// # Errors
+    /// [`IssuerError`].
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the tokens have to be valid by the gateway's clock"
+    )]
+    pub fn tokens(&self, count: usize) -> Result<Vec<String>, IssuerError> {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+        let seconds = now.as_secs();
+        (0..count)
+            .map(|_| {
+                let session = SessionId::new();
+                let claims = Claims {
+                    iss: &self.issuer,
+                    aud: ["tradepost"],
+                    sub: UserId::new().to_string(),
+                    client_id: "tradepost",
+                    jti: session.as_uuid().simple().to_string(),
+                    sid: session.to_string(),
+                    org: self.tenant.to_string(),
+                    role: "support",
+                    scope: "orders:read",
+                    auth_time: seconds,
+                    amr: ["pwd"],
+                    iat: seconds,
+                    nbf: seconds,
+                    exp: seconds + LIFETIME.as_secs(),
+                    iat_us: now.as_micros(),
+                };
+                Ok(self.signer.sign(&claims)?)
+            })
+            .collect()
+    }
+}

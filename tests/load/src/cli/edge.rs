@@ -1,0 +1,99 @@
+//! `load bench gateway`.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+use tradepost_load::bench::Report;
+use tradepost_load::bench::edge::{self, Issuer, Options};
+use tradepost_token::SigningKey;
+use tradepost_types::TenantId;
+
+use super::bench::{Output, finish};
+use super::progress;
+
+/// `scripts/bench gateway` fills them in.
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// The gateway's REST port.
+    #[arg(long, value_name = "ADDR")]
+    gateway: SocketAddr,
+    /// The gateway's process.
+    #[arg(long, value_name = "PID")]
+    pid: u32,
+    /// Where the stub of the order service listens.
+    #[arg(long, value_name = "ADDR")]
+    stub: SocketAddr,
+    /// The private key (PKCS#8, PEM) that the gateway knows for access tokens.
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// The issuer that the gateway believes.
+    #[arg(long, value_name = "URL")]
+    issuer: String,
+    /// A tenant that the gateway knows.
+    #[arg(long, value_name = "ID")]
+    tenant: TenantId,
+    /// Connections, each with one request on its way.
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    connections: usize,
+    /// How long each part lasts.
+    #[arg(long, value_name = "S", default_value = "10")]
+    seconds: NonZeroU32,
+    /// Users, each with a token.
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    users: usize,
+    /// Tokens for the part in which every token is new.
+    #[arg(long, value_name = "N", default_value_t = 40_000)]
+    fresh_tokens: usize,
+    /// The whole bench so many times; the medians count.
+    #[arg(long, value_name = "N", default_value = "3")]
+    runs: NonZeroU32,
+    #[command(flatten)]
+    output: Output,
+}
+
+pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let pem = std::fs::read_to_string(&arguments.key);
+    let pem = pem.with_context(|| arguments.key.display().to_string())?;
+    let key = SigningKey::from_pkcs8_pem(&SecretString::from(pem))?;
+    let algorithm = key.algorithm().as_str();
+    let issuer = Issuer::new(key, arguments.issuer.clone(), arguments.tenant);
+    let options = Options {
+        gateway: arguments.gateway,
+        pid: arguments.pid,
+        connections: arguments.connections,
+        seconds: arguments.seconds,
+        users: arguments.users,
+        fresh_tokens: arguments.fresh_tokens,
+    };
+    let listener = TcpListener::bind(arguments.stub).await;
+    let listener = listener.with_context(|| format!("the stub at {}", arguments.stub))?;
+    let measured = async {
+        let mut runs = Vec::new();
+        for number in 1..=arguments.runs.get() {
+            progress::say(&format!("run {number} of {}", arguments.runs));
+            runs.push(edge::run(&issuer, &options).await?);
+        }
+        anyhow::Ok(runs)
+    };
+    let runs = tokio::select! {
+        runs = measured => runs?,
+        ended = edge::serve_stub(listener) => {
+            ended.context("the stub of the order service")?;
+            anyhow::bail!("the stub of the order service ended");
+        }
+    };
+    let load = format!(
+        "{algorithm}, {} users over {} connections, {} s a part",
+        options.users, options.connections, options.seconds
+    );
+    finish(
+        Report::new("gateway", &arguments.output.commit, load, &runs),
+        &arguments.output,
+    )
+}
