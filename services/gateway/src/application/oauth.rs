@@ -10,7 +10,6 @@ pub use inspect::Introspection;
 pub use token::{Issued, TokenWish};
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -165,11 +164,11 @@ impl fmt::Debug for OAuth {
     }
 }
 
-/// The client as the author of what it does.
-fn author(client: &Client, address: Option<IpAddr>) -> Author {
+/// The client as the author of what it does, from where `stranger` calls.
+fn author(client: &Client, stranger: &Author) -> Author {
     Author {
         subject: Some(Subject::Client(client.id)),
         tenant: Some(client.tenant),
-        address,
+        ..stranger.clone()
     }
 }

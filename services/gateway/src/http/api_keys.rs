@@ -4,14 +4,14 @@ mod body;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::{Extension, Json};
+use axum::Json;
 use tradepost_types::ApiKeyId;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::caller::By;
-use super::client::Client;
+use super::acting::Origin;
 use super::idempotency::IdempotencyKey;
 use super::paging::page;
 use super::path::Named;
@@ -21,7 +21,6 @@ use super::router::Shared;
 use super::strict_json::StrictJson;
 use crate::application::KeyRotation;
 use crate::ports::credentials::CredentialError;
-use crate::ports::identity::Author;
 pub(super) use body::scope;
 use body::{ApiKey, ApiKeyFilter, ApiKeyPage, MadeApiKey, NewApiKey, NewSecret};
 
@@ -53,11 +52,11 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 async fn create(
     State(gateway): State<Shared>,
     By(caller): By,
-    Extension(client): Extension<Client>,
+    origin: Origin,
     key: IdempotencyKey,
     StrictJson(new): StrictJson<NewApiKey>,
 ) -> Result<(StatusCode, Json<MadeApiKey>), Problem> {
-    let author = Author::of(&caller, client.address);
+    let author = origin.author(&caller);
     let now = gateway.guards.clock.now();
     let keys = &gateway.credentials.api_keys;
     let shown = keys
@@ -127,11 +126,11 @@ async fn get(
 async fn revoke(
     State(gateway): State<Shared>,
     By(caller): By,
-    Extension(client): Extension<Client>,
+    origin: Origin,
     StrictQuery(Nothing {}): StrictQuery<Nothing>,
     Named(key_id): Named,
 ) -> Result<StatusCode, Problem> {
-    let author = Author::of(&caller, client.address);
+    let author = origin.author(&caller);
     let keys = &gateway.credentials.api_keys;
     keys.revoke(&caller, &author, id(&key_id)?).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -162,12 +161,12 @@ async fn revoke(
 async fn rotate(
     State(gateway): State<Shared>,
     By(caller): By,
-    Extension(client): Extension<Client>,
+    origin: Origin,
     Named(key_id): Named,
     key: IdempotencyKey,
     wish: Option<StrictJson<NewSecret>>,
 ) -> Result<(StatusCode, Json<MadeApiKey>), Problem> {
-    let author = Author::of(&caller, client.address);
+    let author = origin.author(&caller);
     let now = gateway.guards.clock.now();
     let rotation = KeyRotation {
         id: id(&key_id)?,

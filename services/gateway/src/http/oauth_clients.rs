@@ -4,14 +4,14 @@ mod body;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::{Extension, Json};
+use axum::Json;
 use tradepost_types::ClientId;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::caller::By;
-use super::client::Client;
+use super::acting::Origin;
 use super::idempotency::IdempotencyKey;
 use super::paging::page;
 use super::path::Named;
@@ -20,7 +20,6 @@ use super::query::{Nothing, StrictQuery};
 use super::router::Shared;
 use super::strict_json::StrictJson;
 use crate::ports::credentials::CredentialError;
-use crate::ports::identity::Author;
 use body::{MadeOAuthClient, NewOAuthClient, OAuthClient, OAuthClientFilter, OAuthClientPage};
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
@@ -49,11 +48,11 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 async fn create(
     State(gateway): State<Shared>,
     By(caller): By,
-    Extension(client): Extension<Client>,
+    origin: Origin,
     key: IdempotencyKey,
     StrictJson(new): StrictJson<NewOAuthClient>,
 ) -> Result<(StatusCode, Json<MadeOAuthClient>), Problem> {
-    let author = Author::of(&caller, client.address);
+    let author = origin.author(&caller);
     let now = gateway.guards.clock.now();
     let clients = &gateway.credentials.clients;
     let shown = clients
@@ -119,11 +118,11 @@ async fn get(
 async fn remove(
     State(gateway): State<Shared>,
     By(caller): By,
-    Extension(client): Extension<Client>,
+    origin: Origin,
     StrictQuery(Nothing {}): StrictQuery<Nothing>,
     Named(client_id): Named,
 ) -> Result<StatusCode, Problem> {
-    let author = Author::of(&caller, client.address);
+    let author = origin.author(&caller);
     let clients = &gateway.credentials.clients;
     clients.remove(&caller, &author, id(&client_id)?).await?;
     Ok(StatusCode::NO_CONTENT)

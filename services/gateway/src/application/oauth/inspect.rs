@@ -1,13 +1,12 @@
 //! What a token is good for (RFC 7662), and that it shall be good no longer (RFC 7009).
 
-use std::net::IpAddr;
-
 use secrecy::{ExposeSecret, SecretString};
 use time::OffsetDateTime;
 
 use super::{OAuth, OAuthFault, author};
 use crate::application::claims::AccessClaims;
 use crate::domain::oauth::{Client, ClientKind, OAuthError};
+use crate::ports::identity::Author;
 
 /// What is told about a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,20 +54,16 @@ impl OAuth {
         &self,
         client: &Client,
         token: &SecretString,
-        address: Option<IpAddr>,
+        stranger: &Author,
         now: OffsetDateTime,
     ) -> Result<(), OAuthFault> {
-        let author = author(client, address);
+        let author = author(client, stranger);
         if let Ok(claims) = self.parts.tokens.verify(token.expose_secret(), now) {
             let basis = &claims.basis;
             if let (Some(issued_to), Some(id)) = (basis.client, basis.token)
                 && issued_to == client.id
             {
-                let expires_at = claims.expires_at;
-                let revoked = self
-                    .parts
-                    .clients
-                    .revoke_token(client, id, expires_at, &author);
+                let revoked = self.parts.clients.revoke_token(client, id, &author);
                 self.parts.revocations.add([revoked.await?]);
             }
             return Ok(());

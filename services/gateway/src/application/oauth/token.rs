@@ -1,7 +1,5 @@
 //! The token endpoint: a code, a client's own secret or a refresh token becomes an access token.
 
-use std::net::IpAddr;
-
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use time::Duration;
@@ -65,9 +63,9 @@ impl OAuth {
         &self,
         client: &Client,
         wish: TokenWish,
-        address: Option<IpAddr>,
+        stranger: &Author,
     ) -> Result<Issued, OAuthFault> {
-        let author = author(client, address);
+        let author = author(client, stranger);
         match wish {
             TokenWish::Code {
                 code,

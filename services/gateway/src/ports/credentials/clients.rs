@@ -89,7 +89,7 @@ pub trait ClientStore: Send + Sync {
         author: &Author,
     ) -> Result<Option<OffsetDateTime>, StoreError>;
 
-    /// Ends one access token of the client, which runs out at `expires_at` anyway.
+    /// Ends one access token of the client.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -97,7 +97,6 @@ pub trait ClientStore: Send + Sync {
         &self,
         client: &Client,
         token: Uuid,
-        expires_at: OffsetDateTime,
         author: &Author,
     ) -> Result<Revocation, StoreError>;
 }

@@ -2,14 +2,16 @@
 
 use async_trait::async_trait;
 use sqlx::{FromRow, PgConnection};
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 use tradepost_postgres::idempotency::{self, Claim};
 use tradepost_postgres::{DbError, retrying};
 use tradepost_types::{ApiKeyId, TenantId, UserId};
 use uuid::Uuid;
 
-use super::{PgCredentials, Tried, broken, entry, revoke, store};
+use super::{PgCredentials, Tried, broken};
 use crate::adapters::postgres::audit;
+use crate::adapters::postgres::identity::trail;
+use crate::adapters::postgres::revocation::revoke;
 use crate::domain::api_key::{ApiKey, KeySecrets};
 use crate::domain::audit::Outcome;
 use crate::domain::revocation::{Revocation, Revoked};
@@ -32,19 +34,19 @@ impl ApiKeyStore for PgCredentials {
         author: &Author,
     ) -> Result<Made<ApiKey>, CredentialError> {
         let tried = retrying(|| self.try_add(new, request, author)).await;
-        tried.map_err(store)?
+        tried.map_err(StoreError::from)?
     }
 
     async fn look_up(&self, id: ApiKeyId) -> Result<Option<StoredApiKey>, StoreError> {
-        self.try_look_up(id).await.map_err(store)
+        self.try_look_up(id).await.map_err(StoreError::from)
     }
 
     async fn used(&self, key: &ApiKey) -> Result<(), StoreError> {
-        self.try_used(key).await.map_err(store)
+        self.try_used(key).await.map_err(StoreError::from)
     }
 
     async fn find(&self, tenant: TenantId, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
-        self.try_find(tenant, id).await.map_err(store)
+        self.try_find(tenant, id).await.map_err(StoreError::from)
     }
 
     async fn list(
@@ -53,7 +55,7 @@ impl ApiKeyStore for PgCredentials {
         after: Option<ApiKeyId>,
         limit: i64,
     ) -> Result<Vec<ApiKey>, StoreError> {
-        self.try_list(tenant, after, limit).await.map_err(store)
+        self.try_list(tenant, after, limit).await.map_err(StoreError::from)
     }
 
     async fn replace_secret(
@@ -63,7 +65,7 @@ impl ApiKeyStore for PgCredentials {
         author: &Author,
     ) -> Result<Made<ApiKey>, CredentialError> {
         let tried = retrying(|| self.try_replace(replacement, request, author)).await;
-        tried.map_err(store)?
+        tried.map_err(StoreError::from)?
     }
 
     async fn revoke(
@@ -73,7 +75,7 @@ impl ApiKeyStore for PgCredentials {
         author: &Author,
     ) -> Result<Revocation, CredentialError> {
         let tried = retrying(|| self.try_revoke(tenant, id, author)).await;
-        tried.map_err(store)?
+        tried.map_err(StoreError::from)?
     }
 }
 
@@ -116,7 +118,7 @@ impl PgCredentials {
             id.as_bytes(),
         )
         .await?;
-        let entry = entry(author, "api_key.create", Outcome::Succeeded)
+        let entry = trail::entry(author, Some(tenant), "api_key.create", Outcome::Succeeded)
             .on(made.id)
             .with("scope", made.scope)
             .with("expires_at", made.expires_at.unix_timestamp());
@@ -229,7 +231,7 @@ impl PgCredentials {
         )
         .await?;
         let until = replacement.previous_until.unix_timestamp();
-        let entry = entry(author, "api_key.rotate", Outcome::Succeeded)
+        let entry = trail::entry(author, Some(tenant), "api_key.rotate", Outcome::Succeeded)
             .on(made.id)
             .with("previous_until", until);
         audit::append(tx.conn(), &entry).await?;
@@ -247,22 +249,20 @@ impl PgCredentials {
         author: &Author,
     ) -> Tried<Revocation, CredentialError> {
         let mut tx = self.database.tenant_tx(tenant).await?;
-        let expires_at: Option<OffsetDateTime> = sqlx::query_scalar(
+        let revoked = sqlx::query(
             "update api_keys set revoked_at = coalesce(revoked_at, now())
-             where tenant_id = $1 and key_id = $2
-             returning expires_at",
+             where tenant_id = $1 and key_id = $2",
         )
         .bind(tenant.as_uuid())
         .bind(id.as_uuid())
-        .fetch_optional(tx.conn())
+        .execute(tx.conn())
         .await?;
-        let Some(expires_at) = expires_at else {
+        if revoked.rows_affected() == 0 {
             return Ok(Err(CredentialError::NotFound));
-        };
-        // Never less than a look at the key may be remembered.
-        let until = |now| expires_at.max(now) + Duration::HOUR;
-        let revocation = revoke(tx.conn(), Revoked::Key(id), until).await?;
-        let entry = entry(author, "api_key.revoke", Outcome::Succeeded).on(id);
+        }
+        // For those that remember the key; the row says it to all others, for good.
+        let revocation = revoke(tx.conn(), Revoked::Key(id)).await?;
+        let entry = trail::entry(author, Some(tenant), "api_key.revoke", Outcome::Succeeded).on(id);
         audit::append(tx.conn(), &entry).await?;
         tx.commit().await?;
         Ok(Ok(revocation))

@@ -2,14 +2,16 @@
 
 use async_trait::async_trait;
 use sqlx::{FromRow, PgConnection};
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 use tradepost_postgres::idempotency::{self, Claim};
 use tradepost_postgres::{DbError, retrying};
 use tradepost_types::{ClientId, TenantId, UserId};
 use uuid::Uuid;
 
-use super::{ACCESS_LIFETIME_MAX, PgCredentials, Tried, broken, entry, revoke, store};
+use super::{PgCredentials, Tried, broken};
 use crate::adapters::postgres::audit;
+use crate::adapters::postgres::identity::trail;
+use crate::adapters::postgres::revocation::revoke;
 use crate::domain::audit::Outcome;
 use crate::domain::oauth::{Client, RedirectUri};
 use crate::domain::revocation::{Revocation, Revoked};
@@ -30,15 +32,15 @@ impl ClientStore for PgCredentials {
         author: &Author,
     ) -> Result<Made<Client>, CredentialError> {
         let tried = retrying(|| self.try_add_client(new, request, author)).await;
-        tried.map_err(store)?
+        tried.map_err(StoreError::from)?
     }
 
     async fn look_up(&self, id: ClientId) -> Result<Option<StoredClient>, StoreError> {
-        self.try_look_up_client(id).await.map_err(store)
+        self.try_look_up_client(id).await.map_err(StoreError::from)
     }
 
     async fn find(&self, tenant: TenantId, id: ClientId) -> Result<Option<Client>, StoreError> {
-        self.try_find_client(tenant, id).await.map_err(store)
+        self.try_find_client(tenant, id).await.map_err(StoreError::from)
     }
 
     async fn list(
@@ -48,7 +50,7 @@ impl ClientStore for PgCredentials {
         limit: i64,
     ) -> Result<Vec<Client>, StoreError> {
         let listed = self.try_list_clients(tenant, after, limit).await;
-        listed.map_err(store)
+        listed.map_err(StoreError::from)
     }
 
     async fn remove(
@@ -58,7 +60,7 @@ impl ClientStore for PgCredentials {
         author: &Author,
     ) -> Result<Revocation, CredentialError> {
         let tried = retrying(|| self.try_remove_client(tenant, id, author)).await;
-        tried.map_err(store)?
+        tried.map_err(StoreError::from)?
     }
 
     async fn granted(
@@ -68,18 +70,17 @@ impl ClientStore for PgCredentials {
         author: &Author,
     ) -> Result<Option<OffsetDateTime>, StoreError> {
         let granted = retrying(|| self.try_grant(client, scope, author)).await;
-        granted.map_err(store)
+        granted.map_err(StoreError::from)
     }
 
     async fn revoke_token(
         &self,
         client: &Client,
         token: Uuid,
-        expires_at: OffsetDateTime,
         author: &Author,
     ) -> Result<Revocation, StoreError> {
-        let revoked = retrying(|| self.try_revoke_token(client, token, expires_at, author)).await;
-        revoked.map_err(store)
+        let revoked = retrying(|| self.try_revoke_token(client, token, author)).await;
+        revoked.map_err(StoreError::from)
     }
 }
 
@@ -122,7 +123,7 @@ impl PgCredentials {
         let made = find(tx.conn(), tenant, id).await?;
         let made = made.ok_or(DbError::Query(sqlx::Error::RowNotFound))?;
         idempotency::complete(tx.conn(), tenant, CREATE, request_id, id.as_bytes()).await?;
-        let entry = entry(author, "oauth_client.create", Outcome::Succeeded)
+        let entry = trail::entry(author, Some(tenant), "oauth_client.create", Outcome::Succeeded)
             .on(made.id)
             .with("kind", made.kind.as_str())
             .with("scope", made.scope);
@@ -207,9 +208,8 @@ impl PgCredentials {
         .bind(id.to_string())
         .execute(tx.conn())
         .await?;
-        let until = |now| now + ACCESS_LIFETIME_MAX;
-        let revocation = revoke(tx.conn(), Revoked::Client(id), until).await?;
-        let entry = entry(author, "oauth_client.remove", Outcome::Succeeded).on(id);
+        let revocation = revoke(tx.conn(), Revoked::Client(id)).await?;
+        let entry = trail::entry(author, Some(tenant), "oauth_client.remove", Outcome::Succeeded).on(id);
         audit::append(tx.conn(), &entry).await?;
         tx.commit().await?;
         Ok(Ok(revocation))
@@ -232,7 +232,7 @@ impl PgCredentials {
         .fetch_optional(tx.conn())
         .await?;
         if now.is_some() {
-            let entry = entry(author, "oauth.client_token", Outcome::Succeeded)
+            let entry = trail::entry(author, Some(client.tenant), "oauth.client_token", Outcome::Succeeded)
                 .on(client.id)
                 .with("scope", scope);
             audit::append(tx.conn(), &entry).await?;
@@ -245,14 +245,11 @@ impl PgCredentials {
         &self,
         client: &Client,
         token: Uuid,
-        expires_at: OffsetDateTime,
         author: &Author,
     ) -> Result<Revocation, DbError> {
         let mut tx = self.database.tenant_tx(client.tenant).await?;
-        // Longer than it lives: clocks differ.
-        let until = |_now| expires_at + Duration::HOUR;
-        let revocation = revoke(tx.conn(), Revoked::Token(token), until).await?;
-        let entry = entry(author, "oauth.revoke", Outcome::Succeeded)
+        let revocation = revoke(tx.conn(), Revoked::Token(token)).await?;
+        let entry = trail::entry(author, Some(client.tenant), "oauth.revoke", Outcome::Succeeded)
             .on(client.id)
             .with("token", token);
         audit::append(tx.conn(), &entry).await?;

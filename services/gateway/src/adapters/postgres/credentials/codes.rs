@@ -7,13 +7,15 @@ use tradepost_postgres::{DbError, retrying};
 use tradepost_types::{ClientId, SessionId, UserId};
 use uuid::Uuid;
 
-use super::{ACCESS_LIFETIME_MAX, PgCredentials, Tried, broken, entry, revoke, store};
+use super::{PgCredentials, broken};
 use crate::adapters::postgres::audit;
+use crate::adapters::postgres::identity::{standing, trail};
+use crate::adapters::postgres::revocation::revoke;
 use crate::domain::audit::Outcome;
 use crate::domain::oauth::{CodeFault, Redemption, StoredCode};
 use crate::domain::pkce::Challenge;
 use crate::domain::revocation::{Revocation, Revoked};
-use crate::domain::rights::{Rights, Role};
+use crate::domain::rights::Rights;
 use crate::domain::session::Standing;
 use crate::ports::credentials::{CodeStore, NewCode, RedeemError, Redeemed, Redeeming};
 use crate::ports::identity::{Author, OpenError, Opened, StoreError};
@@ -25,7 +27,7 @@ const SWEEP_MAX: i64 = 1_000;
 impl CodeStore for PgCredentials {
     async fn add(&self, new: &NewCode, author: &Author) -> Result<(), StoreError> {
         let added = retrying(|| self.try_add_code(new, author)).await;
-        added.map_err(store)
+        added.map_err(StoreError::from)
     }
 
     async fn redeem(
@@ -33,12 +35,11 @@ impl CodeStore for PgCredentials {
         redeeming: &Redeeming,
         author: &Author,
     ) -> Result<Redeemed, RedeemError> {
-        let tried = retrying(|| self.try_redeem(redeeming, author)).await;
-        tried.map_err(store)?
+        retrying(|| self.try_redeem(redeeming, author)).await?
     }
 
     async fn sweep(&self) -> Result<u64, StoreError> {
-        self.try_sweep_codes().await.map_err(store)
+        self.try_sweep_codes().await.map_err(StoreError::from)
     }
 }
 
@@ -74,7 +75,7 @@ impl PgCredentials {
         .bind(new.proof_at)
         .execute(tx.conn())
         .await?;
-        let entry = entry(author, "oauth.authorize", Outcome::Succeeded)
+        let entry = trail::entry(author, Some(new.tenant), "oauth.authorize", Outcome::Succeeded)
             .on(new.client)
             .with("scope", new.scope);
         audit::append(tx.conn(), &entry).await?;
@@ -85,7 +86,7 @@ impl PgCredentials {
         &self,
         redeeming: &Redeeming,
         author: &Author,
-    ) -> Tried<Redeemed, RedeemError> {
+    ) -> Result<Result<Redeemed, RedeemError>, StoreError> {
         let mut tx = self.database.system_tx().await?;
         let Some(row) = lock(tx.conn(), redeeming).await? else {
             return Ok(Err(RedeemError::Unknown));
@@ -106,7 +107,7 @@ impl PgCredentials {
             Ok(()) => {}
             Err(CodeFault::Used) => {
                 let ended = end_session(tx.conn(), &row).await?;
-                let entry = entry(author, "oauth.code_reused", Outcome::Denied)
+                let entry = trail::entry(author, Some(redeeming.tenant), "oauth.code_reused", Outcome::Denied)
                     .on(stored.client)
                     .because("CODE_REUSED");
                 audit::append(tx.conn(), &entry).await?;
@@ -127,7 +128,7 @@ impl PgCredentials {
         .bind(redeeming.session.as_uuid())
         .execute(tx.conn())
         .await?;
-        let entry = entry(author, "oauth.redeem", Outcome::Succeeded)
+        let entry = trail::entry(author, Some(redeeming.tenant), "oauth.redeem", Outcome::Succeeded)
             .during(redeeming.session)
             .on(opened.standing.user);
         audit::append(tx.conn(), &entry).await?;
@@ -180,13 +181,11 @@ async fn end_session(conn: &mut PgConnection, row: &Row) -> Result<Option<Revoca
     .execute(&mut *conn)
     .await?;
     let what = Revoked::Session(SessionId::from_uuid(session));
-    let revocation = revoke(conn, what, |now| now + ACCESS_LIFETIME_MAX).await?;
-    Ok(Some(revocation))
+    revoke(conn, what).await.map(Some)
 }
 
 #[derive(FromRow)]
 struct OpenedRow {
-    role: String,
     created_at: OffsetDateTime,
     refresh_expires_at: OffsetDateTime,
 }
@@ -197,38 +196,45 @@ async fn open_session(
     redeeming: &Redeeming,
     row: &Row,
     author: &Author,
-) -> Result<Option<Opened>, DbError> {
+) -> Result<Option<Opened>, StoreError> {
+    let user = UserId::from_uuid(row.user_id);
+    let Some(role) = standing::lock(conn, user, Some(redeeming.tenant)).await? else {
+        return Ok(None);
+    };
     let scope: Rights = row.scope.parse().map_err(|_unknown| broken("scope"))?;
     let address = author.address.map(|address| address.to_string());
-    let opened: Option<OpenedRow> = sqlx::query_as(include_str!("open_session.sql"))
+    let opened: OpenedRow = sqlx::query_as(include_str!("open_session.sql"))
         .bind(redeeming.session.as_uuid())
         .bind(row.user_id)
         .bind(redeeming.tenant.as_uuid())
         .bind(redeeming.client.to_string())
         .bind(scope.to_string())
+        .bind(author.user_agent.as_deref().map_or("", shortened))
         .bind(address.unwrap_or_default())
         .bind(row.proof_at)
         .bind(redeeming.lifetimes.session.as_seconds_f64())
         .bind(redeeming.refresh.0.as_slice())
         .bind(redeeming.lifetimes.refresh.as_seconds_f64())
-        .fetch_optional(conn)
+        .fetch_one(conn)
         .await?;
-    let Some(opened) = opened else {
-        return Ok(None);
-    };
-    let role: Role = opened.role.parse().map_err(|_unknown| broken("role"))?;
     Ok(Some(Opened {
         standing: Standing {
             session: redeeming.session,
-            user: UserId::from_uuid(row.user_id),
+            user,
             tenant: Some(redeeming.tenant),
             role,
             scope: Some(scope),
             client: redeeming.client.to_string(),
             created_at: opened.created_at,
             proof_at: row.proof_at,
-            now: row.now,
+            now: opened.created_at,
         },
         refresh_expires_at: opened.refresh_expires_at,
     }))
+}
+
+/// As much of a text as names a device.
+fn shortened(text: &str) -> &str {
+    let end = text.char_indices().nth(200).map_or(text.len(), |(at, _)| at);
+    text.get(..end).unwrap_or_default()
 }

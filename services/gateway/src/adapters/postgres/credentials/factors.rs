@@ -6,8 +6,9 @@ use time::OffsetDateTime;
 use tradepost_postgres::{DbError, retrying};
 use tradepost_types::UserId;
 
-use super::{PgCredentials, entry, store};
+use super::PgCredentials;
 use crate::adapters::postgres::audit;
+use crate::adapters::postgres::identity::trail;
 use crate::domain::audit::{Entry, Outcome};
 use crate::domain::totp::{Guesses, Step};
 use crate::ports::credentials::{Confirmed, EnrolError, Factor, FactorStore, Guessing, Used};
@@ -16,7 +17,7 @@ use crate::ports::identity::{Author, StoreError};
 #[async_trait]
 impl FactorStore for PgCredentials {
     async fn is_enrolled(&self, user: UserId) -> Result<bool, StoreError> {
-        self.try_is_enrolled(user).await.map_err(store)
+        self.try_is_enrolled(user).await.map_err(StoreError::from)
     }
 
     async fn enrol(
@@ -26,27 +27,27 @@ impl FactorStore for PgCredentials {
         author: &Author,
     ) -> Result<(), EnrolError> {
         let enrolled = retrying(|| self.try_enrol(user, secret_sealed, author)).await;
-        match enrolled.map_err(store)? {
+        match enrolled.map_err(StoreError::from)? {
             true => Ok(()),
             false => Err(EnrolError::Enrolled),
         }
     }
 
     async fn guess(&self, user: UserId) -> Result<Guessing, StoreError> {
-        retrying(|| self.try_guess(user)).await.map_err(store)
+        retrying(|| self.try_guess(user)).await.map_err(StoreError::from)
     }
 
     async fn wrong(&self, user: UserId, author: &Author) -> Result<(), StoreError> {
-        let entry = entry(author, "mfa.check", Outcome::Denied)
+        let entry = trail::entry(author, author.tenant, "mfa.check", Outcome::Denied)
             .on(user)
             .because("CODE_INVALID");
         let recorded = retrying(|| self.try_record(&entry)).await;
-        recorded.map_err(store)
+        recorded.map_err(StoreError::from)
     }
 
     async fn right(&self, user: UserId, used: Used, author: &Author) -> Result<bool, StoreError> {
         let taken = retrying(|| self.try_right(user, used, author)).await;
-        taken.map_err(store)
+        taken.map_err(StoreError::from)
     }
 
     async fn confirm(
@@ -56,7 +57,7 @@ impl FactorStore for PgCredentials {
         author: &Author,
     ) -> Result<bool, StoreError> {
         let is_asked = retrying(|| self.try_confirm(user, confirmed, author)).await;
-        is_asked.map_err(store)
+        is_asked.map_err(StoreError::from)
     }
 
     async fn replace_recovery(
@@ -66,12 +67,12 @@ impl FactorStore for PgCredentials {
         author: &Author,
     ) -> Result<bool, StoreError> {
         let replaced = retrying(|| self.try_replace_recovery(user, recovery, author)).await;
-        replaced.map_err(store)
+        replaced.map_err(StoreError::from)
     }
 
     async fn remove(&self, user: UserId, author: &Author) -> Result<bool, StoreError> {
         let removed = retrying(|| self.try_remove_factor(user, author)).await;
-        removed.map_err(store)
+        removed.map_err(StoreError::from)
     }
 }
 
@@ -119,7 +120,7 @@ impl PgCredentials {
         if enrolled.rows_affected() == 0 {
             return Ok(false);
         }
-        let entry = entry(author, "mfa.enrol", Outcome::Succeeded).on(user);
+        let entry = trail::entry(author, author.tenant, "mfa.enrol", Outcome::Succeeded).on(user);
         audit::append(tx.conn(), &entry).await?;
         tx.commit().await?;
         Ok(true)
@@ -176,7 +177,7 @@ impl PgCredentials {
         if !is_first {
             return Ok(false);
         }
-        let entry = entry(author, action, Outcome::Succeeded).on(user);
+        let entry = trail::entry(author, author.tenant, action, Outcome::Succeeded).on(user);
         audit::append(tx.conn(), &entry).await?;
         tx.commit().await?;
         Ok(true)
@@ -203,7 +204,7 @@ impl PgCredentials {
             return Ok(false);
         }
         put_recovery(tx.conn(), user, &confirmed.recovery).await?;
-        let entry = entry(author, "mfa.confirm", Outcome::Succeeded).on(user);
+        let entry = trail::entry(author, author.tenant, "mfa.confirm", Outcome::Succeeded).on(user);
         audit::append(tx.conn(), &entry).await?;
         tx.commit().await?;
         Ok(true)
@@ -226,7 +227,7 @@ impl PgCredentials {
             return Ok(false);
         }
         put_recovery(tx.conn(), user, recovery).await?;
-        let entry = entry(author, "mfa.recovery_codes", Outcome::Succeeded).on(user);
+        let entry = trail::entry(author, author.tenant, "mfa.recovery_codes", Outcome::Succeeded).on(user);
         audit::append(tx.conn(), &entry).await?;
         tx.commit().await?;
         Ok(true)
@@ -241,7 +242,7 @@ impl PgCredentials {
         if removed.rows_affected() == 0 {
             return Ok(false);
         }
-        let entry = entry(author, "mfa.remove", Outcome::Succeeded).on(user);
+        let entry = trail::entry(author, author.tenant, "mfa.remove", Outcome::Succeeded).on(user);
         audit::append(tx.conn(), &entry).await?;
         tx.commit().await?;
         Ok(true)
