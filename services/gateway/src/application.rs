@@ -4,6 +4,7 @@ mod access_tokens;
 mod api_keys;
 mod authenticator;
 mod claims;
+mod credentials;
 mod current;
 mod directory;
 mod key_callers;
@@ -20,15 +21,16 @@ pub use access_tokens::{
 pub use api_keys::{ApiKeys, KeyRotation, KeyWish, ManageError, ShownOnce};
 pub use authenticator::{Authenticator, Refused, Verified};
 pub use claims::{AUDIENCE, AccessClaims, TOKEN_TYPE};
+pub use credentials::{CredentialPorts, Credentials, Keyring};
 pub use current::{CurrentError, KeepCurrent};
 pub use directory::Directory;
 pub use key_callers::KeyCallers;
 pub use oauth::{
-    Approved, AuthorizationWish, ClientShown, Introspection, Issued, OAuth, OAuthFault, OAuthParts,
-    TokenWish,
+    Approved, AuthorizationWish, ClientShown, CodeShown, Introspection, OAuth, OAuthFault,
+    OAuthIssued, TokenWish,
 };
 pub use oauth_clients::{ClientWish, OAuthClients};
 pub use passwords::{HashError, HashSettings, Passwords};
 pub use revocations::Revocations;
 pub use sealing::{MasterKeyFault, Purpose, SealError, Sealer};
-pub use second_factors::{ChangeError, Enrolment, FRESH, SecondFactors};
+pub use second_factors::{ChangeError, Enrolment, FRESH, SecondFactors, person_in_session};

@@ -6,11 +6,15 @@
 //! every request (`edge`) with the way in (`gate`), and the port (`port`).
 
 mod access;
+mod acting;
+mod api_keys;
 mod asking;
+mod authorizations;
 mod body;
 mod caller;
 mod client;
 mod cors;
+mod credential_problems;
 mod docs;
 mod edge;
 mod fault;
@@ -19,7 +23,11 @@ mod headers;
 mod hygiene;
 mod idempotency;
 mod items;
+mod mfa;
+mod oauth;
+mod oauth_clients;
 mod orders;
+mod paging;
 mod path;
 mod payments;
 mod port;

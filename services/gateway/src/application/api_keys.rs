@@ -32,6 +32,8 @@ pub struct KeyWish {
     pub networks: Vec<Network>,
     /// When it runs out; 90 days from now if nobody says.
     pub expires_at: Option<OffsetDateTime>,
+    /// The id of the request.
+    pub request_id: String,
 }
 
 /// Something that was made, and its secret. There is no secret when the same request made it
@@ -118,7 +120,6 @@ impl ApiKeys {
         caller: &Caller,
         author: &Author,
         wish: KeyWish,
-        request_id: String,
         now: OffsetDateTime,
     ) -> Result<ShownOnce<ApiKey>, ManageError> {
         let (tenant, user) = person(caller)?;
@@ -133,7 +134,8 @@ impl ApiKeys {
             let fault = "must lie in the future, and within a year";
             return Err(ManageError::field("expires_at", fault));
         }
-        let request = self.request(request_id, &fingerprint(tenant, &wish));
+        let fingerprint = fingerprint(tenant, &wish);
+        let request = self.request(wish.request_id, &fingerprint);
         let id = ApiKeyId::new();
         let text = KeyText::new(self.mode, id, &rand::random());
         let new = NewApiKey {

@@ -7,7 +7,7 @@ mod token;
 
 pub use authorize::{Approved, AuthorizationWish};
 pub use inspect::Introspection;
-pub use token::{Issued, TokenWish};
+pub use token::{CodeShown, Issued as OAuthIssued, TokenWish};
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,17 +16,15 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 use tradepost_types::TenantId;
 
-use super::access_tokens::{AccessTokens, IssueError};
+use super::access_tokens::IssueError;
 use super::directory::Directory;
 use super::oauth_clients::hash_secret;
-use super::revocations::Revocations;
-use super::sealing::Sealer;
+use super::sessions::{SessionError, Sessions};
 use crate::domain::caller::Subject;
 use crate::domain::oauth::{Client, ClientKind, OAuthError, is_client_secret};
-use crate::domain::session::Lifetimes;
 use crate::domain::tenant::TenantState;
 use crate::ports::credentials::{ClientStore, CodeStore};
-use crate::ports::identity::{Author, SessionStore, StoreError};
+use crate::ports::identity::{Author, StoreError};
 
 /// Why OAuth says no, and what for developers to read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -81,6 +79,23 @@ impl From<IssueError> for OAuthFault {
     }
 }
 
+impl From<SessionError> for OAuthFault {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Barred
+            | SessionError::Invalid
+            | SessionError::Reused
+            | SessionError::Superseded => OAuthError::InvalidGrant.into(),
+            SessionError::Issue(error) => error.into(),
+            SessionError::Store(error) => error.into(),
+            SessionError::Seal(error) => {
+                tracing::error!(event = "oauth.seal_failed", %error, "a token cannot be sealed");
+                OAuthError::ServerError.into()
+            }
+        }
+    }
+}
+
 /// How a client shows who it is.
 #[derive(Debug, Clone)]
 pub struct ClientShown {
@@ -90,38 +105,15 @@ pub struct ClientShown {
     pub secret: Option<SecretString>,
 }
 
-/// What the authorization server works with.
-pub struct OAuthParts {
-    /// The clients.
-    pub clients: Arc<dyn ClientStore>,
-    /// The codes.
-    pub codes: Arc<dyn CodeStore>,
-    /// The sessions that codes become.
-    pub sessions: Arc<dyn SessionStore>,
-    /// Makes and reads access tokens.
-    pub tokens: Arc<AccessTokens>,
-    /// What is revoked.
-    pub revocations: Arc<Revocations>,
-    /// The tenants.
-    pub directory: Arc<Directory>,
-    /// Hashes secrets.
-    pub sealer: Arc<Sealer>,
-    /// How long what lives.
-    pub lifetimes: Lifetimes,
-}
-
 /// The authorization server.
 pub struct OAuth {
-    parts: OAuthParts,
+    pub(super) clients: Arc<dyn ClientStore>,
+    pub(super) codes: Arc<dyn CodeStore>,
+    pub(super) sessions: Sessions,
+    pub(super) directory: Arc<Directory>,
 }
 
 impl OAuth {
-    /// Works with these parts.
-    #[must_use]
-    pub const fn new(parts: OAuthParts) -> Self {
-        Self { parts }
-    }
-
     /// The client that shows itself.
     ///
     /// # Errors
@@ -137,10 +129,10 @@ impl OAuth {
         {
             return Err(refused());
         }
-        let stored = self.parts.clients.look_up(id).await?.ok_or_else(refused)?;
+        let stored = self.clients.look_up(id).await?.ok_or_else(refused)?;
         let is_shown = match (stored.client.kind, stored.secret_hash, &shown.secret) {
             (ClientKind::Confidential, Some(hash), Some(secret)) => {
-                let shown = hash_secret(&self.parts.sealer, id, secret.expose_secret());
+                let shown = hash_secret(&self.sessions.sealer, id, secret.expose_secret());
                 bool::from(hash.ct_eq(&shown))
             }
             (ClientKind::Public, None, None) => true,
@@ -153,7 +145,7 @@ impl OAuth {
     }
 
     async fn is_active(&self, tenant: TenantId) -> Result<bool, StoreError> {
-        let tenant = self.parts.directory.tenant(tenant).await?;
+        let tenant = self.directory.tenant(tenant).await?;
         Ok(tenant.is_some_and(|tenant| tenant.state == TenantState::Active))
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use secrecy::ExposeSecret;
 use time::OffsetDateTime;
 use tradepost_types::ClientId;
 
@@ -18,8 +19,6 @@ use crate::domain::rights::Rights;
 use crate::ports::credentials::{ClientStore, CredentialError, NewClient};
 use crate::ports::identity::{Author, RequestKey};
 
-use secrecy::ExposeSecret;
-
 /// What a new client is to be.
 #[derive(Debug, Clone)]
 pub struct ClientWish {
@@ -31,6 +30,8 @@ pub struct ClientWish {
     pub redirect_uris: Vec<RedirectUri>,
     /// The most it may ask for.
     pub scope: Rights,
+    /// The id of the request.
+    pub request_id: String,
 }
 
 /// Manages OAuth clients.
@@ -64,7 +65,6 @@ impl OAuthClients {
         caller: &Caller,
         author: &Author,
         wish: ClientWish,
-        request_id: String,
         now: OffsetDateTime,
     ) -> Result<ShownOnce<Client>, ManageError> {
         let (tenant, user) = person(caller)?;
@@ -76,7 +76,7 @@ impl OAuthClients {
         let (name, kind, scope) = (&wish.name, wish.kind.as_str(), wish.scope);
         let said = format!("client\0{tenant}\0{name}\0{kind}\0{scope}\0{places}");
         let request = RequestKey {
-            request_id,
+            request_id: wish.request_id,
             fingerprint: self.sealer.hash(Purpose::Fingerprint, said.as_bytes()),
         };
         let id = ClientId::new();

@@ -14,7 +14,7 @@ use crate::domain::totp::{
     RECOVERY_CODE_BYTES, RECOVERY_CODES, RecoveryCode, SECRET_LEN, TotpSecret,
 };
 use crate::ports::credentials::{Confirmed, EnrolError, Factor, FactorStore, Guessing, Used};
-use crate::ports::identity::{Author, StoreError};
+use crate::ports::identity::{Author, StoreError, UserStore};
 use crate::ports::{FactorError, SecondFactor, Shown};
 
 /// For how long a second factor counts as shown lately, when the factor itself is to be changed.
@@ -70,28 +70,37 @@ impl From<EnrolError> for ChangeError {
 /// Knows, checks and changes second factors.
 pub struct SecondFactors {
     store: Arc<dyn FactorStore>,
+    users: Arc<dyn UserStore>,
     sealer: Arc<Sealer>,
 }
 
 impl SecondFactors {
     /// Factors in this store.
     #[must_use]
-    pub fn new(store: Arc<dyn FactorStore>, sealer: Arc<Sealer>) -> Self {
-        Self { store, sealer }
+    pub fn new(
+        store: Arc<dyn FactorStore>,
+        users: Arc<dyn UserStore>,
+        sealer: Arc<Sealer>,
+    ) -> Self {
+        Self {
+            store,
+            users,
+            sealer,
+        }
     }
 
-    /// A new secret for the user, under that name in their authenticator. It is asked for once it
-    /// is confirmed; until then another call replaces it.
+    /// A new secret for the user. It is asked for once it is confirmed; until then another call
+    /// replaces it.
     ///
     /// # Errors
     /// [`ChangeError`].
     pub async fn enrol(
         &self,
         caller: &Caller,
-        account: &str,
         author: &Author,
     ) -> Result<Enrolment, ChangeError> {
-        let (user, _) = person(caller)?;
+        let (user, _) = person_in_session(caller)?;
+        let account = self.users.find(user).await?.ok_or(ChangeError::NotAPerson)?;
         let bytes: [u8; SECRET_LEN] = rand::random();
         let place = user.to_string();
         let sealed = self
@@ -101,7 +110,7 @@ impl SecondFactors {
         let secret = TotpSecret::new(bytes);
         Ok(Enrolment {
             secret: secret.base32(),
-            url: secret.otpauth_url(account),
+            url: secret.otpauth_url(account.email.as_str()),
         })
     }
 
@@ -115,7 +124,7 @@ impl SecondFactors {
         code: &SecretString,
         author: &Author,
     ) -> Result<Vec<SecretString>, ChangeError> {
-        let (user, _) = person(caller)?;
+        let (user, _) = person_in_session(caller)?;
         let factor = match self.store.guess(user).await? {
             Guessing::Counted(factor) => factor,
             Guessing::Paused(pause) => return Err(FactorError::TooMany(pause).into()),
@@ -179,7 +188,7 @@ impl SecondFactors {
     /// The user, if they have a factor and have shown it lately. One who enrolled after the login
     /// has to step up too: whoever holds their token must not take the factor away.
     async fn fresh(&self, caller: &Caller, now: OffsetDateTime) -> Result<UserId, ChangeError> {
-        let (user, _) = person(caller)?;
+        let (user, _) = person_in_session(caller)?;
         if !self.store.is_enrolled(user).await? {
             return Err(ChangeError::Absent);
         }
@@ -268,7 +277,10 @@ impl fmt::Debug for SecondFactors {
 /// The user and their session, if it is a person in a login of their own who calls. An application
 /// that acts for them has a session too, but never all the rights of a role (`check_scope`): it
 /// must not change how its user logs in, nor let others act for them.
-pub(super) fn person(caller: &Caller) -> Result<(UserId, SessionId), ChangeError> {
+///
+/// # Errors
+/// [`ChangeError::NotAPerson`].
+pub fn person_in_session(caller: &Caller) -> Result<(UserId, SessionId), ChangeError> {
     let is_own_login = caller.rights == caller.role.rights();
     match (caller.subject, caller.session) {
         (Subject::User(user), Some(session)) if is_own_login => Ok((user, session)),

@@ -177,6 +177,27 @@ const fn needs(permission: Permission) -> Rule {
     Rule::of(Who::Needs(permission))
 }
 
+/// What changes something here: its entry is written with the change.
+const fn within(verb: Verb, name: &'static str, template: &'static str, rule: Rule) -> Route {
+    route(verb, name, template, rule.audit(Audit::Within))
+}
+
+/// Managing what programs show.
+const fn keys() -> Rule {
+    let rule = needs(Permission::KeysManage).privileged();
+    Rule {
+        step_up: true,
+        ..rule
+    }
+}
+
+/// Changing how the caller logs in, or who acts for them.
+const fn own_login() -> Rule {
+    Rule::of(Who::User).cost(STRICT).privileged()
+}
+
+/// What is worth guessing at costs as much as this many reads.
+const STRICT: u32 = 10;
 /// A list, a page of it, costs as much as this many reads.
 const LIST: u32 = 5;
 /// What starts a saga costs as much as this many reads.
@@ -248,6 +269,77 @@ pub const ROUTES: &[Route] = {
         ),
         // signed by the card provider; the payment service keeps what it reports
         post("take_payment_webhook", "/v1/webhooks/payments", public()),
+        // API keys and OAuth clients: made by people, for programs
+        get("list_api_keys", "/v1/api-keys", needs(P::KeysRead).cost(LIST)),
+        get("get_api_key", "/v1/api-keys/{key_id}", needs(P::KeysRead)),
+        within(Verb::Post, "create_api_key", "/v1/api-keys", keys()),
+        within(
+            Verb::Post,
+            "rotate_api_key",
+            "/v1/api-keys/{key_id}/rotate",
+            keys(),
+        ),
+        within(Verb::Delete, "revoke_api_key", "/v1/api-keys/{key_id}", keys()),
+        get(
+            "list_oauth_clients",
+            "/v1/oauth/clients",
+            needs(P::KeysRead).cost(LIST),
+        ),
+        get(
+            "get_oauth_client",
+            "/v1/oauth/clients/{client_id}",
+            needs(P::KeysRead),
+        ),
+        within(
+            Verb::Post,
+            "create_oauth_client",
+            "/v1/oauth/clients",
+            keys(),
+        ),
+        within(
+            Verb::Delete,
+            "remove_oauth_client",
+            "/v1/oauth/clients/{client_id}",
+            keys(),
+        ),
+        // the caller's own second factor; whether it has to be shown first is the use case's rule,
+        // which knows whether there is one
+        within(Verb::Post, "enrol_totp", "/v1/auth/mfa/totp", own_login()),
+        within(
+            Verb::Post,
+            "confirm_totp",
+            "/v1/auth/mfa/totp/confirm",
+            own_login(),
+        ),
+        within(Verb::Delete, "remove_totp", "/v1/auth/mfa/totp", own_login()),
+        within(
+            Verb::Post,
+            "step_up",
+            "/v1/auth/mfa/step-up",
+            Rule::of(Who::User).cost(STRICT),
+        ),
+        within(
+            Verb::Post,
+            "replace_recovery_codes",
+            "/v1/auth/mfa/recovery-codes",
+            own_login(),
+        ),
+        // OAuth: clients show themselves by their own secret, users by their login
+        within(
+            Verb::Post,
+            "create_authorization",
+            "/v1/oauth/authorizations",
+            own_login(),
+        ),
+        get("authorize", "/oauth/authorize", public()),
+        within(Verb::Post, "issue_token", "/oauth/token", public()),
+        within(Verb::Post, "introspect_token", "/oauth/introspect", public()),
+        within(Verb::Post, "revoke_token", "/oauth/revoke", public()),
+        get(
+            "get_oauth_metadata",
+            "/.well-known/oauth-authorization-server",
+            public(),
+        ),
         // why a call is denied
         get(
             "explain_access",

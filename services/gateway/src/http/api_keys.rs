@@ -60,7 +60,7 @@ async fn create(
     let now = gateway.guards.clock.now();
     let keys = &gateway.credentials.api_keys;
     let shown = keys
-        .create(&caller, &author, new.into_wish()?, key.key, now)
+        .create(&caller, &author, new.into_wish(key.key)?, now)
         .await?;
     Ok(MadeApiKey::answer(shown))
 }

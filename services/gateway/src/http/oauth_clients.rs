@@ -56,7 +56,7 @@ async fn create(
     let now = gateway.guards.clock.now();
     let clients = &gateway.credentials.clients;
     let shown = clients
-        .create(&caller, &author, new.into_wish()?, key.key, now)
+        .create(&caller, &author, new.into_wish(key.key)?, now)
         .await?;
     Ok(MadeOAuthClient::answer(shown))
 }

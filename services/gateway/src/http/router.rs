@@ -14,7 +14,8 @@ use utoipa_axum::router::OpenApiRouter;
 use super::client::Proxies;
 use super::cors::Origins;
 use super::edge::edge;
-use super::{access, docs, items, orders, payments, problem_docs, shipments, webhooks};
+use super::{
+    access, api_keys, authorizations, docs, mfa, oauth, oauth_clients, items, orders, payments, problem_docs, shipments, webhooks};
 use crate::metrics::Metrics;
 use crate::ports::Guards;
 use crate::upstream::Upstreams;
@@ -62,6 +63,9 @@ pub(super) type Shared = Arc<Gateway>;
         (name = "payments", description = "Payments and refunds"),
         (name = "shipments", description = "Parcels"),
         (name = "webhooks", description = "What others report"),
+        (name = "credentials", description = "API keys and OAuth clients"),
+        (name = "mfa", description = "The caller's own second factor"),
+        (name = "oauth", description = "Tokens for programs (RFC 6749)"),
         (name = "access", description = "Who may do what"),
     )
 )]
@@ -95,6 +99,11 @@ fn api() -> (Router<Shared>, OpenApi) {
         .merge(shipments::routes())
         .merge(webhooks::routes())
         .merge(access::routes())
+        .merge(api_keys::routes())
+        .merge(oauth_clients::routes())
+        .merge(mfa::routes())
+        .merge(authorizations::routes())
+        .merge(oauth::routes())
         .split_for_parts();
     problem_docs::describe(&mut description);
     (routes, description)

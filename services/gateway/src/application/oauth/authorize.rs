@@ -4,7 +4,7 @@ use secrecy::SecretString;
 use tradepost_types::TenantId;
 
 use super::super::sealing::{Purpose, Sealer};
-use super::super::second_factors::person;
+use super::super::second_factors::person_in_session;
 use super::{OAuth, OAuthFault};
 use crate::domain::base62;
 use crate::domain::caller::{Caller, Proof};
@@ -51,7 +51,7 @@ impl OAuth {
     pub async fn client_of(&self, wish: &AuthorizationWish) -> Result<Client, OAuthFault> {
         let unknown = || OAuthFault::new(OAuthError::InvalidClient, "the client is not known");
         let id = wish.client_id.parse().map_err(|_malformed| unknown())?;
-        let stored = self.parts.clients.look_up(id).await?.ok_or_else(unknown)?;
+        let stored = self.clients.look_up(id).await?.ok_or_else(unknown)?;
         if !self.is_active(stored.client.tenant).await? {
             return Err(unknown());
         }
@@ -107,7 +107,7 @@ impl OAuth {
             let detail = "the client is not known";
             return Err(OAuthFault::new(OAuthError::InvalidClient, detail));
         }
-        let (user, _) = person(caller)
+        let (user, _) = person_in_session(caller)
             .map_err(|error| OAuthFault::new(OAuthError::UnauthorizedClient, error.to_string()))?;
         let scope = approved.scope.and(caller.rights);
         if scope == Rights::NONE {
@@ -116,7 +116,7 @@ impl OAuth {
         }
         let code = base62::encode(&rand::random());
         let new = NewCode {
-            hash: hash_code(&self.parts.sealer, client.tenant, &code),
+            hash: hash_code(&self.sessions.sealer, client.tenant, &code),
             tenant: client.tenant,
             client: client.id,
             user,
@@ -128,7 +128,7 @@ impl OAuth {
                 Proof::SecondFactor { at } => Some(at),
             },
         };
-        self.parts.codes.add(&new, author).await?;
+        self.codes.add(&new, author).await?;
         Ok(code.into())
     }
 }

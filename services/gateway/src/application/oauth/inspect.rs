@@ -32,12 +32,12 @@ impl OAuth {
         if client.kind == ClientKind::Public {
             return Err(OAuthError::InvalidClient.into());
         }
-        let Ok(claims) = self.parts.tokens.verify(token.expose_secret(), now) else {
+        let Ok(claims) = self.sessions.tokens.verify(token.expose_secret(), now) else {
             return Ok(Introspection::Inactive);
         };
         let basis = &claims.basis;
         let is_good = basis.tenant == Some(client.tenant)
-            && self.parts.revocations.find(basis).is_none()
+            && self.sessions.revocations.find(basis).is_none()
             && self.is_active(client.tenant).await?;
         Ok(match is_good {
             true => Introspection::Active(AccessClaims::clone(&claims)),
@@ -58,23 +58,23 @@ impl OAuth {
         now: OffsetDateTime,
     ) -> Result<(), OAuthFault> {
         let author = author(client, stranger);
-        if let Ok(claims) = self.parts.tokens.verify(token.expose_secret(), now) {
+        if let Ok(claims) = self.sessions.tokens.verify(token.expose_secret(), now) {
             let basis = &claims.basis;
             if let (Some(issued_to), Some(id)) = (basis.client, basis.token)
                 && issued_to == client.id
             {
-                let revoked = self.parts.clients.revoke_token(client, id, &author);
-                self.parts.revocations.add([revoked.await?]);
+                let revoked = self.clients.revoke_token(client, id, &author);
+                self.sessions.revocations.add([revoked.await?]);
             }
             return Ok(());
         }
-        let presented = super::token::refresh_hash(token);
+        let presented = crate::application::sessions::hash(token);
         let name = client.id.to_string();
         let revoked = self
-            .parts
             .sessions
+            .store
             .revoke_by_token(presented, &name, &author);
-        self.parts.revocations.add(revoked.await?);
+        self.sessions.revocations.add(revoked.await?);
         Ok(())
     }
 }

@@ -1,15 +1,13 @@
 //! The token endpoint: a code, a client's own secret or a refresh token becomes an access token.
 
 use secrecy::{ExposeSecret, SecretString};
-use sha2::{Digest, Sha256};
 use time::Duration;
 use tradepost_types::SessionId;
 
 use super::super::access_tokens::Grant;
-use super::super::sealing::Purpose;
+use super::super::sessions::{self, SessionError};
 use super::authorize::hash_code;
 use super::{OAuth, OAuthFault, author};
-use crate::domain::base62;
 use crate::domain::caller::Subject;
 use crate::domain::oauth::{Client, ClientKind, OAuthError};
 use crate::domain::rights::{Rights, Role};
@@ -21,14 +19,7 @@ use crate::ports::identity::{Author, Claim, OpenError, Opened, RefreshHash, Refr
 #[derive(Debug, Clone)]
 pub enum TokenWish {
     /// For a code that a user has got for it.
-    Code {
-        /// The code.
-        code: SecretString,
-        /// Where the user was sent with it.
-        redirect_uri: String,
-        /// What was hashed for the challenge.
-        verifier: SecretString,
-    },
+    Code(CodeShown),
     /// For itself.
     Own {
         /// What it wants to do; everything it may, if nobody says.
@@ -39,6 +30,17 @@ pub enum TokenWish {
         /// The refresh token.
         token: SecretString,
     },
+}
+
+/// A code as a client shows it.
+#[derive(Debug, Clone)]
+pub struct CodeShown {
+    /// The code.
+    pub code: SecretString,
+    /// Where the user was sent with it.
+    pub redirect_uri: String,
+    /// What was hashed for the challenge.
+    pub verifier: SecretString,
 }
 
 /// What a client gets.
@@ -67,15 +69,7 @@ impl OAuth {
     ) -> Result<Issued, OAuthFault> {
         let author = author(client, stranger);
         match wish {
-            TokenWish::Code {
-                code,
-                redirect_uri,
-                verifier,
-            } => {
-                let verifier = verifier.expose_secret().to_owned();
-                self.redeem(client, &code, redirect_uri, verifier, &author)
-                    .await
-            }
+            TokenWish::Code(shown) => self.redeem(client, shown, &author).await,
             TokenWish::Own { scope } => self.own(client, scope.as_deref(), &author).await,
             TokenWish::Refresh { token } => self.refresh(client, &token, &author).await,
         }
@@ -91,9 +85,9 @@ impl OAuth {
             return Err(OAuthError::UnauthorizedClient.into());
         }
         let rights = client.narrow(scope)?.and(Role::Service.rights());
-        let granted = self.parts.clients.granted(client, rights, author).await?;
+        let granted = self.clients.granted(client, rights, author).await?;
         let now = granted.ok_or(OAuthError::InvalidClient)?;
-        let token = self.parts.tokens.issue(&Grant {
+        let token = self.sessions.tokens.issue(&Grant {
             subject: Subject::Client(client.id),
             tenant: Some(client.tenant),
             role: Role::Service,
@@ -115,26 +109,25 @@ impl OAuth {
     async fn redeem(
         &self,
         client: &Client,
-        code: &SecretString,
-        redirect_uri: String,
-        verifier: String,
+        shown: CodeShown,
         author: &Author,
     ) -> Result<Issued, OAuthFault> {
-        let refresh = SecretString::from(base62::encode(&rand::random()));
+        let code = shown.code.expose_secret();
+        let refresh = sessions::generate().map_err(SessionError::from)?;
         let redeeming = Redeeming {
-            hash: hash_code(&self.parts.sealer, client.tenant, code.expose_secret()),
+            hash: hash_code(&self.sessions.sealer, client.tenant, code),
             tenant: client.tenant,
             client: client.id,
-            redirect_uri,
-            verifier,
+            redirect_uri: shown.redirect_uri,
+            verifier: shown.verifier.expose_secret().to_owned(),
             session: SessionId::new(),
-            refresh: refresh_hash(&refresh),
-            lifetimes: self.parts.lifetimes,
+            refresh: sessions::hash(&refresh),
+            lifetimes: self.sessions.lifetimes,
         };
-        match self.parts.codes.redeem(&redeeming, author).await {
+        match self.codes.redeem(&redeeming, author).await {
             Ok(redeemed) => self.issue(&redeemed.opened, refresh),
             Err(RedeemError::Reused(revocation)) => {
-                self.parts.revocations.add(revocation);
+                self.sessions.revocations.add(revocation);
                 Err(OAuthError::InvalidGrant.into())
             }
             Err(
@@ -152,40 +145,19 @@ impl OAuth {
         presented: &SecretString,
         author: &Author,
     ) -> Result<Issued, OAuthFault> {
-        let next = SecretString::from(base62::encode(&rand::random()));
-        let place = presented.expose_secret().as_bytes();
-        let sealer = &self.parts.sealer;
-        let plain = next.expose_secret().as_bytes();
-        let sealed = sealer.seal_with(Purpose::RefreshSuccessor, place, b"oauth", plain);
-        let claim = Claim {
-            presented: refresh_hash(presented),
-            client: client.id.to_string(),
-            successor: Successor {
-                hash: refresh_hash(&next),
-                sealed: sealed.map_err(|_sealing| OAuthError::ServerError)?,
-            },
-            lifetimes: self.parts.lifetimes,
-        };
-        match self.parts.sessions.refresh(&claim, author).await? {
-            Refreshed::Claimed(opened) => self.issue(&opened, next),
-            Refreshed::Replayed(opened, sealed) => {
-                let opened_token =
-                    sealer.open_with(Purpose::RefreshSuccessor, place, b"oauth", &sealed);
-                let token = opened_token.map_err(|_sealing| OAuthError::ServerError)?;
-                let token = String::from_utf8_lossy(&token).into_owned();
-                self.issue(&opened, token.into())
-            }
-            Refreshed::Reused(_, revocation) => {
-                self.parts.revocations.add(revocation);
-                Err(OAuthError::InvalidGrant.into())
-            }
-            Refreshed::Superseded | Refreshed::Invalid => Err(OAuthError::InvalidGrant.into()),
-        }
+        let name = client.id.to_string();
+        let issued = self.sessions.refresh(presented, &name, author).await?;
+        Ok(Issued {
+            access_token: issued.access.token,
+            lifetime: issued.access.lifetime,
+            refresh_token: Some(issued.refresh),
+            scope: issued.opened.standing.rights(),
+        })
     }
 
     fn issue(&self, opened: &Opened, refresh: SecretString) -> Result<Issued, OAuthFault> {
         let standing: &Standing = &opened.standing;
-        let token = self.parts.tokens.issue(&Grant::from(standing))?;
+        let token = self.sessions.tokens.issue(&Grant::from(standing))?;
         Ok(Issued {
             access_token: token.token,
             lifetime: token.lifetime,
@@ -193,9 +165,4 @@ impl OAuth {
             scope: standing.rights(),
         })
     }
-}
-
-/// What is kept of a refresh token: 256 random bits need no salt.
-pub(super) fn refresh_hash(token: &SecretString) -> RefreshHash {
-    RefreshHash(Sha256::digest(token.expose_secret().as_bytes()).into())
 }

@@ -34,7 +34,7 @@ pub(super) struct NewApiKey {
 }
 
 impl NewApiKey {
-    pub(super) fn into_wish(self) -> Result<KeyWish, Problem> {
+    pub(super) fn into_wish(self, request_id: String) -> Result<KeyWish, Problem> {
         let networks = self.networks.iter().enumerate().map(|(at, network)| {
             network.parse().map_err(|fault: crate::domain::network::NetworkFault| {
                 let detail = format!("/networks/{at} {fault}");
@@ -46,6 +46,7 @@ impl NewApiKey {
             scope: scope(&self.scope)?,
             networks: networks.collect::<Result<_, _>>()?,
             name: self.name,
+            request_id,
             expires_at: self.expire_time.map(OffsetDateTime::from),
         })
     }

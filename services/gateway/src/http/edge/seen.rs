@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use tracing::{Span, field};
 use uuid::Uuid;
 
+use super::super::oauth::OwnForm;
 use super::super::problem::{Problem, Rendering};
 use crate::metrics::{Counted, Metrics};
 
@@ -81,6 +82,7 @@ impl Seen {
         let problem = answer.extensions_mut().remove::<Problem>();
         let problem = match problem {
             Some(problem) => problem,
+            None if answer.extensions().get::<OwnForm>().is_some() => return answer,
             None if status.is_client_error() || status.is_server_error() => {
                 Problem::of_status(status)
             }

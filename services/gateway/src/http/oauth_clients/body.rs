@@ -52,7 +52,7 @@ pub(super) struct NewOAuthClient {
 }
 
 impl NewOAuthClient {
-    pub(super) fn into_wish(self) -> Result<ClientWish, Problem> {
+    pub(super) fn into_wish(self, request_id: String) -> Result<ClientWish, Problem> {
         let places = self.redirect_uris.iter().enumerate().map(|(at, uri)| {
             RedirectUri::parse(uri).map_err(|fault| {
                 let detail = format!("/redirect_uris/{at} {fault}");
@@ -64,6 +64,7 @@ impl NewOAuthClient {
             redirect_uris: places.collect::<Result<_, _>>()?,
             scope: scope(&self.scope)?,
             name: self.name,
+            request_id,
             kind: match self.kind {
                 OAuthClientKind::Confidential => ClientKind::Confidential,
                 OAuthClientKind::Public => ClientKind::Public,
