@@ -1,7 +1,6 @@
 //! Puts the parts together.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::Semaphore;
@@ -12,7 +11,7 @@ use tradepost_types::{TenantId, UserId};
 use crate::adapters::postgres::MIGRATOR;
 use crate::config::GatewayConfig;
 use crate::demo::Demo;
-use crate::http::{Gateway, PortLimits, Proxies, router, serve};
+use crate::http::{BodyPatience, Certificate, Gateway, PortOptions, Proxies, router, serve};
 use crate::metrics::Metrics;
 use crate::ports::Guards;
 use crate::upstream::Upstreams;
@@ -73,19 +72,24 @@ pub async fn serve_guarded(
         metrics,
         running: Arc::new(Semaphore::new(config.server.calls_max)),
         waits: Arc::new(Semaphore::new(limits.waits_max)),
-        body_read_max: Duration::from_millis(limits.body_read_ms),
+        body_patience: BodyPatience::from(limits),
         proxies: Proxies::from(&config.proxies),
         origins: Arc::new(config.cors.origins.clone()),
         shutdown: runtime.shutdown.clone(),
         tasks: runtime.tasks.clone(),
     };
-    let port_limits = PortLimits {
-        connections_max: limits.connections_max,
-        head_read_max: Duration::from_millis(limits.head_read_ms),
-        linger: Duration::from_millis(limits.linger_ms),
+    let port = PortOptions {
+        limits: limits.clone(),
+        certificate: Certificate::load(&config.tls).await?,
+        proxies: Proxies::from(&config.proxies),
+        metrics: gateway.metrics.clone(),
     };
+    if let Some(certificate) = port.certificate.clone() {
+        let keep_fresh = certificate.keep_fresh(port.metrics.clone(), runtime.shutdown.clone());
+        runtime.tasks.spawn("certificate", keep_fresh);
+    }
     let router = router(gateway)?;
     runtime.health.set_serving();
-    serve(runtime, router, port_limits).await;
+    serve(runtime, router, port).await;
     Ok(())
 }

@@ -41,7 +41,8 @@ mod strict_json;
 mod values;
 mod webhooks;
 
+pub use body::BodyPatience;
 pub use client::{Client, Proxies};
 pub use cors::{Origins, origin_fault};
-pub use port::{PortLimits, serve};
+pub use port::{Certificate, PortOptions, serve};
 pub use router::{Gateway, openapi, router};

@@ -36,6 +36,16 @@ struct Failed {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Loaded {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Reached {
     service: &'static str,
 }
@@ -60,6 +70,11 @@ pub struct Metrics {
     running: Gauge,
     waiting: Gauge,
     shed: Counter,
+    connections: Gauge,
+    connections_refused: Family<Reason, Counter>,
+    clients_cut: Family<Reason, Counter>,
+    heads_refused: Family<Reason, Counter>,
+    certificates: Family<Loaded, Counter>,
     upstream_errors: Family<Failed, Counter>,
     upstream_held: Family<HeldBack, Counter>,
     upstream_retries: Family<Repeated, Counter>,
@@ -80,6 +95,11 @@ impl Metrics {
             running: Gauge::default(),
             waiting: Gauge::default(),
             shed: Counter::default(),
+            connections: Gauge::default(),
+            connections_refused: Family::default(),
+            clients_cut: Family::default(),
+            heads_refused: Family::default(),
+            certificates: Family::default(),
             upstream_errors: Family::default(),
             upstream_held: Family::default(),
             upstream_retries: Family::default(),
@@ -101,6 +121,7 @@ impl Metrics {
         registry.register("http_requests_waiting", help, metrics.waiting.clone());
         let help = "Requests refused because too many were running";
         registry.register("http_requests_shed", help, metrics.shed.clone());
+        metrics.register_port(registry);
         let help = "Calls of services that did not succeed, refusals among them";
         registry.register("upstream_errors", help, metrics.upstream_errors.clone());
         let help = "Calls of services that were not made: the breaker is open, or too many run";
@@ -110,6 +131,52 @@ impl Metrics {
         let help = "Where the breaker of a service stands: 0 closed, 1 half open, 2 open";
         registry.register("upstream_breaker", help, metrics.breakers.clone());
         metrics
+    }
+
+    fn register_port(&self, registry: &Registry) {
+        let help = "Connections of the REST port that are open";
+        registry.register("connections_open", help, self.connections.clone());
+        registry.register(
+            "connections_refused",
+            "Connections there was no place for (total, address), or without a TLS handshake",
+            self.connections_refused.clone(),
+        );
+        registry.register(
+            "clients_cut",
+            "Clients that were too slow with: handshake, first_byte, head, body, write",
+            self.clients_cut.clone(),
+        );
+        let help = "Heads of requests that were none";
+        registry.register("http_heads_refused", help, self.heads_refused.clone());
+        let help = "Changes of the certificate's files: taken up, or refused";
+        registry.register("tls_certificates", help, self.certificates.clone());
+    }
+
+    /// Counts one more open connection until the count is dropped.
+    #[must_use]
+    pub fn connected(&self) -> Counted {
+        Counted::new(&self.connections)
+    }
+
+    /// Counts a connection that was not taken.
+    pub fn connection_refused(&self, reason: &'static str) {
+        let reason = Reason { reason };
+        self.connections_refused.get_or_create(&reason).inc();
+    }
+
+    /// Counts a client that was too slow.
+    pub fn client_cut(&self, reason: &'static str) {
+        self.clients_cut.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// Counts a change of the certificate's files.
+    pub fn certificate(&self, outcome: &'static str) {
+        self.certificates.get_or_create(&Loaded { outcome }).inc();
+    }
+
+    /// Counts a head that was none.
+    pub fn head_refused(&self, reason: &'static str) {
+        self.heads_refused.get_or_create(&Reason { reason }).inc();
     }
 
     /// Counts an answer and measures how long it took. `route` is a template, never a path.

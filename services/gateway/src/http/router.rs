@@ -1,7 +1,6 @@
 //! The routes.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::{Router, middleware};
 use tokio::sync::Semaphore;
@@ -11,6 +10,7 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use super::body::BodyPatience;
 use super::client::Proxies;
 use super::cors::Origins;
 use super::edge::edge;
@@ -32,8 +32,8 @@ pub struct Gateway {
     pub running: Arc<Semaphore>,
     /// As many permits as requests may wait for their order at once.
     pub waits: Arc<Semaphore>,
-    /// How long a body may take to arrive.
-    pub body_read_max: Duration,
+    /// How slow the body of a request may be.
+    pub body_patience: BodyPatience,
     /// Whose word on a client's address is taken.
     pub proxies: Proxies,
     /// The pages that may call the API from a browser.

@@ -30,6 +30,7 @@ struct Script {
     keys: HashMap<(TenantId, ApiKeyId), Key>,
     entries: Vec<Entry>,
     costs: Vec<u32>,
+    addresses: Vec<IpAddr>,
     trail_is_broken: bool,
     identity_is_broken: bool,
     address_is_over: bool,
@@ -135,6 +136,11 @@ impl Doubles {
         self.with(|script| script.entries.clone())
     }
 
+    /// From where requests came, as the limits were told.
+    pub(crate) fn addresses(&self) -> Vec<IpAddr> {
+        self.with(|script| script.addresses.clone())
+    }
+
     pub(crate) fn costs(&self) -> Vec<u32> {
         self.with(|script| script.costs.clone())
     }
@@ -198,7 +204,8 @@ fn decision(refused: bool) -> Decision {
 
 #[async_trait::async_trait]
 impl Limits for Doubles {
-    async fn address(&self, _: IpAddr) -> Decision {
+    async fn address(&self, address: IpAddr) -> Decision {
+        self.with(|script| script.addresses.push(address));
         decision(self.with(|script| script.address_is_over))
     }
 

@@ -10,8 +10,11 @@
 
 mod access;
 mod answers;
+mod attacks;
 mod audit;
 mod bodies;
+mod browser;
+mod conformance;
 mod document;
 mod doubles;
 mod draining;
@@ -21,8 +24,10 @@ mod headers;
 mod limits;
 mod matrix;
 mod process;
+mod proxies;
 mod resilience;
 mod stage;
 mod tenancy;
+mod tls;
 mod waiting;
 mod webhooks;

@@ -175,6 +175,11 @@ impl Stage {
         }
     }
 
+    /// Whether the metrics have this text.
+    pub(crate) fn counts(&self, text: &str) -> bool {
+        self.registry.render().unwrap().contains(text)
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(bare(Method::GET, path)).await
     }

@@ -37,7 +37,7 @@ fn gateway(running: usize) -> Shared {
         metrics,
         running: Arc::new(Semaphore::new(running)),
         waits: Arc::new(Semaphore::new(1)),
-        body_read_max: Duration::from_secs(1),
+        body_patience: (&crate::config::LimitsConfig::default()).into(),
         proxies: Default::default(),
         origins: Arc::new(vec!["https://shop.example".to_owned()]),
         tasks: tradepost_service::Tasks::new(shutdown.clone()),
