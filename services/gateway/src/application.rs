@@ -18,7 +18,7 @@ mod second_factors;
 pub use access_tokens::{
     AccessToken, AccessTokens, Grant, IssueError, KeyFault, TokenSettings, generate_key,
 };
-pub use api_keys::{ApiKeys, KeyRotation, KeyWish, ManageError, ShownOnce};
+pub use api_keys::{ApiKeys, KeyRotation, KeyWish, ManageFault, ShownOnce};
 pub use authenticator::{Authenticator, Refused, Verified};
 pub use claims::{AUDIENCE, AccessClaims, TOKEN_TYPE};
 pub use credentials::{CredentialPorts, Credentials, Keyring};

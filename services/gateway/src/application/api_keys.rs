@@ -48,7 +48,7 @@ pub struct ShownOnce<T> {
 
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
-pub enum ManageError {
+pub enum ManageFault {
     /// Credentials are managed by people, in a tenant.
     #[error("credentials are managed by people, not by programs")]
     NotAPerson,
@@ -68,13 +68,13 @@ pub enum ManageError {
     Credential(#[from] CredentialError),
 }
 
-impl From<StoreError> for ManageError {
+impl From<StoreError> for ManageFault {
     fn from(error: StoreError) -> Self {
         Self::Credential(error.into())
     }
 }
 
-impl ManageError {
+impl ManageFault {
     pub(super) fn field(field: &'static str, fault: impl Into<String>) -> Self {
         Self::Field {
             field,
@@ -114,25 +114,25 @@ impl ApiKeys {
     /// Makes a key.
     ///
     /// # Errors
-    /// [`ManageError`].
+    /// [`ManageFault`].
     pub async fn create(
         &self,
         caller: &Caller,
         author: &Author,
         wish: KeyWish,
         now: OffsetDateTime,
-    ) -> Result<ShownOnce<ApiKey>, ManageError> {
+    ) -> Result<ShownOnce<ApiKey>, ManageFault> {
         let (tenant, user) = person(caller)?;
         check_name(&wish.name, NAME_LEN_MAX)?;
         check_scope(wish.scope, caller.rights)?;
         if wish.networks.len() > NETWORKS_MAX {
             let fault = format!("must not have more than {NETWORKS_MAX} entries");
-            return Err(ManageError::field("networks", fault));
+            return Err(ManageFault::field("networks", fault));
         }
         let expires_at = wish.expires_at.unwrap_or(now + LIFETIME_DEFAULT);
         if expires_at <= now || expires_at > now + LIFETIME_MAX {
             let fault = "must lie in the future, and within a year";
-            return Err(ManageError::field("expires_at", fault));
+            return Err(ManageFault::field("expires_at", fault));
         }
         let fingerprint = fingerprint(tenant, &wish);
         let request = self.request(wish.request_id, &fingerprint);
@@ -162,8 +162,8 @@ impl ApiKeys {
     /// A key of the caller's tenant.
     ///
     /// # Errors
-    /// [`ManageError`].
-    pub async fn find(&self, caller: &Caller, id: ApiKeyId) -> Result<ApiKey, ManageError> {
+    /// [`ManageFault`].
+    pub async fn find(&self, caller: &Caller, id: ApiKeyId) -> Result<ApiKey, ManageFault> {
         let tenant = caller.tenant.ok_or(CredentialError::NotFound)?;
         let found = self.store.find(tenant, id).await?;
         Ok(found.ok_or(CredentialError::NotFound)?)
@@ -172,13 +172,13 @@ impl ApiKeys {
     /// The keys of the caller's tenant behind `after`.
     ///
     /// # Errors
-    /// [`ManageError`].
+    /// [`ManageFault`].
     pub async fn list(
         &self,
         caller: &Caller,
         after: Option<ApiKeyId>,
         limit: i64,
-    ) -> Result<Vec<ApiKey>, ManageError> {
+    ) -> Result<Vec<ApiKey>, ManageFault> {
         let Some(tenant) = caller.tenant else {
             return Ok(Vec::new());
         };
@@ -189,14 +189,14 @@ impl ApiKeys {
     /// if nobody says. In other processes it may go on for as long as they remember keys.
     ///
     /// # Errors
-    /// [`ManageError`].
+    /// [`ManageFault`].
     pub async fn rotate(
         &self,
         caller: &Caller,
         author: &Author,
         rotation: KeyRotation,
         now: OffsetDateTime,
-    ) -> Result<ShownOnce<ApiKey>, ManageError> {
+    ) -> Result<ShownOnce<ApiKey>, ManageFault> {
         let (tenant, _) = person(caller)?;
         let id = rotation.id;
         // Whoever rotates a key holds its secret then: they must be allowed what it allows.
@@ -206,7 +206,7 @@ impl ApiKeys {
         let until = rotation.previous_until.unwrap_or(now + OVERLAP_DEFAULT);
         if until > now + OVERLAP_MAX {
             let fault = "must not be more than seven days from now";
-            return Err(ManageError::field("previous_until", fault));
+            return Err(ManageFault::field("previous_until", fault));
         }
         let until_text = rotation.previous_until.map(OffsetDateTime::unix_timestamp);
         let said = format!("rotate\0{tenant}\0{id}\0{until_text:?}");
@@ -227,13 +227,13 @@ impl ApiKeys {
     /// Ends a key, here at once and everywhere within a second.
     ///
     /// # Errors
-    /// [`ManageError`].
+    /// [`ManageFault`].
     pub async fn revoke(
         &self,
         caller: &Caller,
         author: &Author,
         id: ApiKeyId,
-    ) -> Result<(), ManageError> {
+    ) -> Result<(), ManageFault> {
         let (tenant, _) = person(caller)?;
         let revocation = self.store.revoke(tenant, id, author).await?;
         self.revocations.add([revocation]);
@@ -274,15 +274,15 @@ fn fingerprint(tenant: TenantId, wish: &KeyWish) -> Vec<u8> {
 }
 
 /// The tenant and the user, if it is a person in a tenant who calls.
-pub(super) fn person(caller: &Caller) -> Result<(TenantId, UserId), ManageError> {
+pub(super) fn person(caller: &Caller) -> Result<(TenantId, UserId), ManageFault> {
     match (caller.tenant, caller.subject) {
         (Some(tenant), Subject::User(user)) => Ok((tenant, user)),
-        (None, _) | (_, Subject::Key(_) | Subject::Client(_)) => Err(ManageError::NotAPerson),
+        (None, _) | (_, Subject::Key(_) | Subject::Client(_)) => Err(ManageFault::NotAPerson),
     }
 }
 
 /// A name that people can tell from others.
-pub(super) fn check_name(name: &str, len_max: usize) -> Result<(), ManageError> {
+pub(super) fn check_name(name: &str, len_max: usize) -> Result<(), ManageFault> {
     let is_shown = !name.trim().is_empty()
         && name.chars().count() <= len_max
         && !name.chars().any(char::is_control);
@@ -290,7 +290,7 @@ pub(super) fn check_name(name: &str, len_max: usize) -> Result<(), ManageError> 
         return Ok(());
     }
     let fault = format!("must have 1 to {len_max} characters, and none that does not show");
-    Err(ManageError::field("name", fault))
+    Err(ManageFault::field("name", fault))
 }
 
 pub(super) fn shown_once<T>(made: Made<T>, secret: SecretString) -> ShownOnce<T> {

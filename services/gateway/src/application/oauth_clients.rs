@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use time::OffsetDateTime;
 use tradepost_types::ClientId;
 
-use super::api_keys::{ManageError, ShownOnce, check_name, person};
+use super::api_keys::{ManageFault, ShownOnce, check_name, person};
 use super::revocations::Revocations;
 use super::sealing::{Purpose, Sealer};
 use crate::domain::api_key::check_scope;
@@ -59,14 +59,14 @@ impl OAuthClients {
     /// Makes a client.
     ///
     /// # Errors
-    /// [`ManageError`].
+    /// [`ManageFault`].
     pub async fn create(
         &self,
         caller: &Caller,
         author: &Author,
         wish: ClientWish,
         now: OffsetDateTime,
-    ) -> Result<ShownOnce<Client>, ManageError> {
+    ) -> Result<ShownOnce<Client>, ManageFault> {
         let (tenant, user) = person(caller)?;
         check_name(&wish.name, NAME_LEN_MAX)?;
         check_scope(wish.scope, caller.rights)?;
@@ -108,8 +108,8 @@ impl OAuthClients {
     /// A client of the caller's tenant.
     ///
     /// # Errors
-    /// [`ManageError`].
-    pub async fn find(&self, caller: &Caller, id: ClientId) -> Result<Client, ManageError> {
+    /// [`ManageFault`].
+    pub async fn find(&self, caller: &Caller, id: ClientId) -> Result<Client, ManageFault> {
         let tenant = caller.tenant.ok_or(CredentialError::NotFound)?;
         let found = self.store.find(tenant, id).await?;
         Ok(found.ok_or(CredentialError::NotFound)?)
@@ -118,13 +118,13 @@ impl OAuthClients {
     /// The clients of the caller's tenant behind `after`.
     ///
     /// # Errors
-    /// [`ManageError`].
+    /// [`ManageFault`].
     pub async fn list(
         &self,
         caller: &Caller,
         after: Option<ClientId>,
         limit: i64,
-    ) -> Result<Vec<Client>, ManageError> {
+    ) -> Result<Vec<Client>, ManageFault> {
         let Some(tenant) = caller.tenant else {
             return Ok(Vec::new());
         };
@@ -134,13 +134,13 @@ impl OAuthClients {
     /// Removes a client: its tokens are refused everywhere within a second.
     ///
     /// # Errors
-    /// [`ManageError`].
+    /// [`ManageFault`].
     pub async fn remove(
         &self,
         caller: &Caller,
         author: &Author,
         id: ClientId,
-    ) -> Result<(), ManageError> {
+    ) -> Result<(), ManageFault> {
         let (tenant, _) = person(caller)?;
         let revocation = self.store.remove(tenant, id, author).await?;
         self.revocations.add([revocation]);
@@ -160,15 +160,15 @@ pub(super) fn hash_secret(sealer: &Sealer, id: ClientId, secret: &str) -> [u8; 3
     sealer.hash(Purpose::OAuth, &message)
 }
 
-fn check_places(wish: &ClientWish) -> Result<(), ManageError> {
+fn check_places(wish: &ClientWish) -> Result<(), ManageFault> {
     if wish.redirect_uris.len() > REDIRECT_URIS_MAX {
         let fault = format!("must not have more than {REDIRECT_URIS_MAX} entries");
-        return Err(ManageError::field("redirect_uris", fault));
+        return Err(ManageFault::field("redirect_uris", fault));
     }
     // Without a place to send users to, a client that keeps no secret could do nothing at all.
     if wish.kind == ClientKind::Public && wish.redirect_uris.is_empty() {
         let fault = "must have an entry: a public client acts for users only";
-        return Err(ManageError::field("redirect_uris", fault));
+        return Err(ManageFault::field("redirect_uris", fault));
     }
     Ok(())
 }

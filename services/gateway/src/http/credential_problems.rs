@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 
 use super::caller::denied;
 use super::problem::Problem;
-use crate::application::{ChangeError, ManageError};
+use crate::application::{ChangeError, ManageFault};
 use crate::domain::access::{Denial, STEP_UP_AGE_MAX};
 use crate::domain::api_key::ScopeFault;
 use crate::ports::FactorError;
@@ -15,19 +15,19 @@ use crate::ports::identity::StoreError;
 
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-impl From<ManageError> for Problem {
-    fn from(error: ManageError) -> Self {
+impl From<ManageFault> for Problem {
+    fn from(error: ManageFault) -> Self {
         match error {
-            ManageError::NotAPerson => denied(&Denial::NotAPerson),
-            ManageError::Scope(fault @ ScopeFault::BeyondMaker) => {
+            ManageFault::NotAPerson => denied(&Denial::NotAPerson),
+            ManageFault::Scope(fault @ ScopeFault::BeyondMaker) => {
                 Self::new(StatusCode::FORBIDDEN, "SCOPE_BEYOND_RIGHTS", fault.to_string())
                     .pointer("/scope".to_owned(), "must hold none but your own rights")
             }
-            ManageError::Scope(fault @ (ScopeFault::Empty | ScopeFault::NotForPrograms)) => {
+            ManageFault::Scope(fault @ (ScopeFault::Empty | ScopeFault::NotForPrograms)) => {
                 invalid_field("scope", &fault.to_string())
             }
-            ManageError::Field { field, fault } => invalid_field(field, &fault),
-            ManageError::Credential(error) => error.into(),
+            ManageFault::Field { field, fault } => invalid_field(field, &fault),
+            ManageFault::Credential(error) => error.into(),
         }
     }
 }

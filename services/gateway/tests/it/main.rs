@@ -13,6 +13,7 @@ mod answers;
 mod attacks;
 mod audit;
 mod bodies;
+mod credentials;
 mod browser;
 mod conformance;
 mod document;

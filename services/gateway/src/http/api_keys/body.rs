@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use tradepost_service::page::Page;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::application::{KeyWish, ManageError, ShownOnce};
+use crate::application::{KeyWish, ManageFault, ShownOnce};
 use crate::domain::api_key;
 use crate::domain::rights::Rights;
 use crate::http::problem::Problem;
@@ -55,7 +55,7 @@ impl NewApiKey {
 /// Reads a scope: a word that is none of ours is a wish that cannot be granted.
 pub(in crate::http) fn scope(scope: &str) -> Result<Rights, Problem> {
     scope.parse().map_err(|_unknown| {
-        ManageError::Field {
+        ManageFault::Field {
             field: "scope",
             fault: "must be permissions with a space between two".to_owned(),
         }

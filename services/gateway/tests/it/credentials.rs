@@ -1,0 +1,6 @@
+//! API keys, second factors and OAuth against a real PostgreSQL.
+
+mod api_keys;
+mod factors;
+mod oauth;
+mod vault;
