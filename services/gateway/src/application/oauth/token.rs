@@ -13,7 +13,7 @@ use crate::domain::oauth::{Client, ClientKind, OAuthError};
 use crate::domain::rights::{Rights, Role};
 use crate::domain::session::Standing;
 use crate::ports::credentials::{RedeemError, Redeeming};
-use crate::ports::identity::{Author, Claim, OpenError, Opened, RefreshHash, Refreshed, Successor};
+use crate::ports::identity::{Author, OpenError, Opened};
 
 /// What a client wishes a token for.
 #[derive(Debug, Clone)]

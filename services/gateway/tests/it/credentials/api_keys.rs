@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use time::{Duration, OffsetDateTime};
-use tradepost_gateway::application::{KeyCallers, KeyRotation, ManageFault, Sealer};
+use tradepost_gateway::application::{KeyCallers, KeyRotation, ManageFault, Refused, Sealer};
 use tradepost_gateway::domain::api_key::{ApiKey, KeyText, Mode, ScopeFault};
 use tradepost_gateway::domain::caller::{Caller, Subject};
 use tradepost_gateway::domain::revocation::{Basis, Revocation};
@@ -116,8 +116,8 @@ async fn a_key_is_its_tenants_program_with_its_scope_and_no_more() {
     assert_eq!(caller.role, Role::Service);
     assert_eq!(caller.rights.to_string(), "orders:read items:read");
     assert_eq!(caller.session, None);
-    let found = vault.credentials.api_keys.find(&vault.owner(), made.made.made.id);
-    assert!(found.await.unwrap().last_used_at.is_some(), "its use is noted");
+    let found = vault.credentials.api_keys.find(&vault.owner(), made.made.made.id).await;
+    assert!(found.unwrap().last_used_at.is_some(), "its use is noted");
 }
 
 #[tokio::test]
@@ -152,20 +152,20 @@ async fn nobody_gives_a_key_more_than_they_have_and_programs_give_none() {
     let by = vault.author();
 
     let support = vault.member(Role::Support);
-    let beyond = keys.create(&support, &by, key_wish("payments:refund"), now());
+    let beyond = keys.create(&support, &by, key_wish("payments:refund"), now()).await;
     assert!(matches!(
-        beyond.await,
+        beyond,
         Err(ManageFault::Scope(ScopeFault::BeyondMaker))
     ));
-    let people = keys.create(&vault.owner(), &by, key_wish("keys:manage"), now());
+    let people = keys.create(&vault.owner(), &by, key_wish("keys:manage"), now()).await;
     assert!(matches!(
-        people.await,
+        people,
         Err(ManageFault::Scope(ScopeFault::NotForPrograms))
     ));
     let key = vault.key("orders:read").await;
     let program = shown(&vault, &text(&key.secret)).await.unwrap();
-    let made = keys.create(&program, &author(&program), key_wish("orders:read"), now());
-    assert!(matches!(made.await, Err(ManageFault::NotAPerson)));
+    let made = keys.create(&program, &author(&program), key_wish("orders:read"), now()).await;
+    assert!(matches!(made, Err(ManageFault::NotAPerson)));
     let revoked = keys.revoke(&program, &by, key.made.made.id).await;
     assert!(matches!(revoked, Err(ManageFault::NotAPerson)));
     assert!(!program.rights.contain(Permission::KeysManage));
@@ -250,8 +250,8 @@ async fn a_key_bound_to_networks_is_refused_elsewhere() {
     let mut wish = key_wish("orders:read");
     wish.networks = vec!["198.51.100.0/24".parse().unwrap()];
     let keys = &vault.credentials.api_keys;
-    let made = keys.create(&vault.owner(), &vault.author(), wish, now());
-    let secret = text(&made.await.unwrap().secret);
+    let made = keys.create(&vault.owner(), &vault.author(), wish, now()).await;
+    let secret = text(&made.unwrap().secret);
     let from = |address: Option<&str>| {
         let address = address.map(|address| address.parse().unwrap());
         vault.callers.caller(&secret, address, now())
@@ -295,4 +295,36 @@ async fn after_a_rotation_both_secrets_work_until_the_old_ones_time() {
     assert_eq!(shown(&vault, &old).await, Err(KeyRefused::Invalid));
     assert_eq!(shown(&vault, &new).await, Err(KeyRefused::Invalid), "no overlap was wished");
     assert!(shown(&vault, &text(&third.secret)).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_key_comes_in_either_header_and_never_beside_another_credential() {
+    let vault = Vault::open().await;
+    let secret = text(&vault.key("orders:read").await.secret);
+    let bearer = format!("Bearer {secret}");
+    let asked = async |headers: &[(&'static str, &str)]| {
+        let headers = headers.iter().map(|(name, value)| {
+            let name = axum::http::HeaderName::from_static(name);
+            (name, axum::http::HeaderValue::from_str(value).unwrap())
+        });
+        let headers = headers.fold(axum::http::HeaderMap::new(), |mut all, (name, value)| {
+            all.append(name, value);
+            all
+        });
+        let authenticator = &vault.identity.authenticator;
+        authenticator.caller(&headers, anywhere(), now()).await
+    };
+
+    for headers in [[("authorization", bearer.as_str())], [("x-api-key", secret.as_str())]] {
+        let caller = asked(&headers).await.unwrap().unwrap();
+        assert!(matches!(caller.subject, Subject::Key(_)));
+    }
+    for headers in [
+        [("authorization", bearer.as_str()), ("x-api-key", secret.as_str())],
+        [("authorization", "Bearer x.y.z"), ("x-api-key", secret.as_str())],
+        [("x-api-key", secret.as_str()), ("x-api-key", secret.as_str())],
+    ] {
+        let refused = asked(&headers).await;
+        assert!(matches!(refused, Err(Refused::Ambiguous)), "{refused:?}");
+    }
 }

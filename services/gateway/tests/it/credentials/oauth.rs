@@ -13,6 +13,7 @@ use tradepost_gateway::domain::rights::Role;
 use tradepost_types::{TenantId, UserId};
 
 use super::vault::{PLACE, Vault, author, now, stranger};
+use crate::stage::SOON;
 
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
@@ -35,8 +36,8 @@ async fn code(vault: &Vault, client: &Client) -> SecretString {
     let oauth = &vault.credentials.oauth;
     let wish = wish(client);
     let approved = oauth.approve(oauth.client_of(&wish).await.unwrap(), &wish);
-    let agreed = oauth.agree(&vault.owner(), &approved.unwrap(), PLACE, &vault.author());
-    agreed.await.unwrap()
+    let agreed = oauth.agree(&vault.owner(), &approved.unwrap(), PLACE, &vault.author()).await;
+    agreed.unwrap()
 }
 
 async fn redeem(
@@ -118,8 +119,9 @@ async fn a_client_that_does_not_show_who_it_is_gets_nothing() {
     assert_eq!(refused(&public.id, shown.secret.clone()).await, OAuthError::InvalidClient);
     assert!(vault.credentials.oauth.authenticate(&public).await.is_ok());
     vault.run("update tenants set state = 'suspended', updated_at = clock_timestamp()").await;
-    tradepost_testkit::eventually("the suspension is known", || async {
-        vault.credentials.oauth.authenticate(&shown).await.is_err()
+    tradepost_testkit::eventually("the suspension is known", SOON, async || {
+        let authenticated = vault.credentials.oauth.authenticate(&shown).await;
+        authenticated.is_err().then_some(())
     })
     .await;
 }

@@ -157,15 +157,15 @@ impl Vault {
     pub(crate) async fn key(&self, scope: &str) -> ShownOnce<ApiKey> {
         let wish = key_wish(scope);
         let keys = &self.credentials.api_keys;
-        let made = keys.create(&self.owner(), &self.author(), wish, now());
-        made.await.unwrap()
+        let made = keys.create(&self.owner(), &self.author(), wish, now()).await;
+        made.unwrap()
     }
 
     pub(crate) async fn client(&self, kind: ClientKind, scope: &str) -> (Client, ClientShown) {
         let wish = client_wish(kind, scope);
         let clients = &self.credentials.clients;
-        let made = clients.create(&self.owner(), &self.author(), wish, now());
-        let made = made.await.unwrap();
+        let made = clients.create(&self.owner(), &self.author(), wish, now()).await;
+        let made = made.unwrap();
         let client = made.made.made;
         let shown = ClientShown {
             id: client.id.to_string(),
