@@ -5,9 +5,15 @@ mod authenticator;
 mod claims;
 mod current;
 mod directory;
+mod identity;
+mod log_in;
 mod passwords;
 mod revocations;
 mod sealing;
+mod sessions;
+mod signing_keys;
+mod tenants;
+mod users;
 
 pub use access_tokens::{
     AccessToken, AccessTokens, Grant, IssueError, KeyFault, TokenSettings, generate_key,
@@ -16,6 +22,12 @@ pub use authenticator::{Authenticator, Refused, Verified};
 pub use claims::{AUDIENCE, AccessClaims, TOKEN_TYPE};
 pub use current::{CurrentError, KeepCurrent};
 pub use directory::Directory;
+pub use identity::{Identity, IdentityFault, IdentityPorts, StartError};
+pub use log_in::{Attempt, LogIn, LoginError};
 pub use passwords::{HashError, HashSettings, Passwords};
 pub use revocations::Revocations;
 pub use sealing::{MasterKeyFault, Purpose, SealError, Sealer};
+pub use sessions::{Issued, Opening, SessionError, Sessions};
+pub use signing_keys::{RotateError, SigningKeys};
+pub use tenants::{Founding, ManageError, Tenants};
+pub use users::{Invitation, Invited, UserError, Users, generate_password};

@@ -7,6 +7,7 @@
 
 mod access;
 mod asking;
+mod auth;
 mod body;
 mod caller;
 mod client;
@@ -18,6 +19,7 @@ mod gate;
 mod headers;
 mod hygiene;
 mod idempotency;
+mod identity_faults;
 mod items;
 mod orders;
 mod path;
@@ -30,8 +32,11 @@ mod query;
 mod router;
 mod shipments;
 mod strict_json;
+mod tenants;
+mod users;
 mod values;
 mod webhooks;
+mod whence;
 
 pub use client::{Client, Proxies};
 pub use cors::{Origins, origin_fault};

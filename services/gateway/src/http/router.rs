@@ -15,12 +15,16 @@ use super::client::Proxies;
 use super::cors::Origins;
 use super::edge::edge;
 use super::{access, docs, items, orders, payments, problem_docs, shipments, webhooks};
+use super::{auth, tenants, users};
+use crate::application::Identity;
 use crate::metrics::Metrics;
 use crate::ports::Guards;
 use crate::upstream::Upstreams;
 
 /// What every request uses.
 pub struct Gateway {
+    /// Who may come in.
+    pub identity: Arc<Identity>,
     /// Those who are asked before a request reaches its handler.
     pub guards: Guards,
     /// The services.
@@ -62,6 +66,9 @@ pub(super) type Shared = Arc<Gateway>;
         (name = "payments", description = "Payments and refunds"),
         (name = "shipments", description = "Parcels"),
         (name = "webhooks", description = "What others report"),
+        (name = "auth", description = "Logging in and staying in"),
+        (name = "users", description = "The users of a tenant"),
+        (name = "tenants", description = "Tenants, for those who run the platform"),
         (name = "access", description = "Who may do what"),
     )
 )]
@@ -95,6 +102,9 @@ fn api() -> (Router<Shared>, OpenApi) {
         .merge(shipments::routes())
         .merge(webhooks::routes())
         .merge(access::routes())
+        .merge(auth::routes())
+        .merge(users::routes())
+        .merge(tenants::routes())
         .split_for_parts();
     problem_docs::describe(&mut description);
     (routes, description)

@@ -99,6 +99,12 @@ impl From<Address> for pb::PostalAddress {
 #[schema(value_type = String, format = DateTime, example = "2026-07-01T12:00:00Z")]
 pub(super) struct Time(OffsetDateTime);
 
+impl From<OffsetDateTime> for Time {
+    fn from(time: OffsetDateTime) -> Self {
+        Self(time)
+    }
+}
+
 impl From<Time> for Timestamp {
     fn from(Time(time): Time) -> Self {
         timestamp_to_proto(time)

@@ -18,6 +18,7 @@ mod draining;
 mod errors;
 mod fake;
 mod headers;
+mod identity;
 mod limits;
 mod matrix;
 mod process;
