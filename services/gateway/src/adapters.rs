@@ -1,3 +1,4 @@
 //! Foreign technology, each in one place.
 
+pub mod guards;
 pub mod postgres;

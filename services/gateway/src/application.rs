@@ -7,13 +7,19 @@ mod claims;
 mod credentials;
 mod current;
 mod directory;
+mod identity;
 mod key_callers;
+mod log_in;
 mod oauth;
 mod oauth_clients;
 mod passwords;
 mod revocations;
 mod sealing;
 mod second_factors;
+mod sessions;
+mod signing_keys;
+mod tenants;
+mod users;
 
 pub use access_tokens::{
     AccessToken, AccessTokens, Grant, IssueError, KeyFault, TokenSettings, generate_key,
@@ -24,7 +30,9 @@ pub use claims::{AUDIENCE, AccessClaims, TOKEN_TYPE};
 pub use credentials::{CredentialPorts, Credentials, Keyring};
 pub use current::{CurrentError, KeepCurrent};
 pub use directory::Directory;
+pub use identity::{Identity, IdentityFault, IdentityPorts, StartError};
 pub use key_callers::KeyCallers;
+pub use log_in::{Attempt, LogIn, LoginError};
 pub use oauth::{
     Approved, AuthorizationWish, ClientShown, CodeShown, Introspection, OAuth, OAuthFault,
     OAuthIssued, TokenWish,
@@ -34,3 +42,7 @@ pub use passwords::{HashError, HashSettings, Passwords};
 pub use revocations::Revocations;
 pub use sealing::{MasterKeyFault, Purpose, SealError, Sealer};
 pub use second_factors::{ChangeError, Enrolment, FRESH, SecondFactors, person_in_session};
+pub use sessions::{Issued, Opening, SessionError, Sessions};
+pub use signing_keys::{RotateError, SigningKeys};
+pub use tenants::{Founding, ManageError, Tenants};
+pub use users::{Invitation, Invited, UserError, Users, generate_password};

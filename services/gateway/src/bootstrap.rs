@@ -5,10 +5,14 @@ use std::sync::Arc;
 use anyhow::Context;
 use tokio::sync::Semaphore;
 use tradepost_backend::{Store, StoreSettings};
-use tradepost_service::{CommonConfig, NoAdmin, Program, Runtime};
+use tradepost_postgres::Database;
+use tradepost_service::{Clock, CommonConfig, Program, Runtime};
 use tradepost_types::{TenantId, UserId};
 
-use crate::adapters::postgres::MIGRATOR;
+use crate::adapters::guards::Known;
+use crate::adapters::postgres::{MIGRATOR, PgCredentials, PgIdentity};
+use crate::application::{CredentialPorts, Credentials, Identity, IdentityPorts, Keyring, Sealer};
+use crate::command::{self, GatewayCommand};
 use crate::config::GatewayConfig;
 use crate::demo::Demo;
 use crate::http::{BodyPatience, Certificate, Gateway, PortOptions, Proxies, router, serve};
@@ -23,7 +27,7 @@ impl Program for GatewayProgram {
     const NAME: &'static str = "gateway";
     const ABOUT: &'static str = "The REST API of the services behind it";
     type Config = GatewayConfig;
-    type Admin = NoAdmin;
+    type Admin = GatewayCommand;
 
     fn common(config: &GatewayConfig) -> &CommonConfig {
         &config.server
@@ -36,21 +40,121 @@ impl Program for GatewayProgram {
             request_ids_kept_hours: config.identity.idempotency_retention_hours,
         };
         let store = Store::open(Self::NAME, settings, &runtime).await?;
+        let metrics = Metrics::register(&runtime.registry);
+        let doors = doors(&config, store.database(), &metrics)?;
+        doors
+            .identity
+            .start(&runtime.tasks, &runtime.shutdown)
+            .await?;
+        let known = Arc::new(Known::new(
+            Arc::clone(&doors.identity),
+            Arc::clone(&doors.credentials),
+            Clock::system(),
+        ));
         let tenant: TenantId = config.demo.tenant.parse().context("demo.tenant")?;
-        tracing::warn!(
-            event = "gateway.demo_tenant",
-            tenant = %tenant,
-            "nobody is asked who they are: every request is served for the demo tenant"
-        );
         let user = UserId::new();
+        let guards = Guards {
+            authenticate: known.clone(),
+            directory: known,
+            ..Demo { tenant, user }.guards()
+        };
+        let parts = Parts {
+            guards,
+            doors,
+            metrics,
+        };
         let (tasks, shutdown) = (runtime.tasks.clone(), runtime.shutdown.clone());
-        let served = serve_guarded(config, runtime, Demo { tenant, user }.guards()).await;
+        let served = serve_guarded(config, runtime, parts).await;
         store.close(&tasks, &shutdown).await;
         served
     }
+
+    async fn admin(config: GatewayConfig, command: GatewayCommand) -> anyhow::Result<()> {
+        command::run(command, &config).await
+    }
 }
 
-/// Serves with these guards.
+/// What requests are served with.
+pub struct Parts {
+    /// Those who are asked before a request reaches its handler.
+    pub guards: Guards,
+    /// Who may come in.
+    pub doors: Doors,
+    /// The instruments.
+    pub metrics: Metrics,
+}
+
+/// Who may come in, and by what.
+#[derive(Clone)]
+pub struct Doors {
+    /// Users, sessions, tokens, tenants.
+    pub identity: Arc<Identity>,
+    /// API keys, second factors, OAuth.
+    pub credentials: Arc<Credentials>,
+}
+
+/// Identity over the gateway's database; it is not asked for anything yet.
+///
+/// # Errors
+/// Fails when the configuration cannot be used.
+pub fn identity(
+    config: &GatewayConfig,
+    database: Database,
+    metrics: &Metrics,
+) -> anyhow::Result<Identity> {
+    let (identity, _keyring) = over(config, database, metrics)?;
+    Ok(identity)
+}
+
+/// As [`identity`], with all that rests on it.
+///
+/// # Errors
+/// Fails when the configuration cannot be used.
+pub fn doors(
+    config: &GatewayConfig,
+    database: Database,
+    metrics: &Metrics,
+) -> anyhow::Result<Doors> {
+    let (identity, keyring) = over(config, database, metrics)?;
+    let issuer = config.identity.issuer();
+    let login_url = config.credentials.login_url.clone();
+    let credentials = Credentials::new(keyring, &identity, issuer, login_url);
+    Ok(Doors {
+        identity: Arc::new(identity),
+        credentials: Arc::new(credentials),
+    })
+}
+
+fn over(
+    config: &GatewayConfig,
+    database: Database,
+    metrics: &Metrics,
+) -> anyhow::Result<(Identity, Keyring)> {
+    let store = Arc::new(PgIdentity::new(database.clone()));
+    let credentials = Arc::new(PgCredentials::new(database));
+    let ports = CredentialPorts {
+        api_keys: credentials.clone(),
+        clients: credentials.clone(),
+        codes: credentials.clone(),
+        factors: credentials,
+        users: store.clone(),
+    };
+    let sealer = Sealer::new(&config.identity.master_key).context("identity.master_key")?;
+    let mode = config.credentials.key_mode.into();
+    let keyring = Keyring::new(ports, &Arc::new(sealer), mode);
+    let ports = IdentityPorts {
+        users: store.clone(),
+        sessions: store.clone(),
+        tenants: store.clone(),
+        keys: store.clone(),
+        feed: store,
+        api_keys: keyring.callers.clone(),
+        factors: keyring.factors.clone(),
+    };
+    Ok((Identity::new(&config.identity, ports, metrics)?, keyring))
+}
+
+/// Serves with these parts.
 ///
 /// Readiness does not depend on the services: a gateway that answers 503 for one of them is still
 /// the way to the others.
@@ -60,13 +164,19 @@ impl Program for GatewayProgram {
 pub async fn serve_guarded(
     config: GatewayConfig,
     runtime: Runtime,
-    guards: Guards,
+    parts: Parts,
 ) -> anyhow::Result<()> {
+    let Parts {
+        guards,
+        doors,
+        metrics,
+    } = parts;
     let tenant: TenantId = config.demo.tenant.parse().context("demo.tenant")?;
-    let metrics = Metrics::register(&runtime.registry);
     let upstreams = Upstreams::connect(&config.upstreams, tenant, &metrics)?;
     let limits = &config.limits;
     let gateway = Gateway {
+        identity: doors.identity,
+        credentials: doors.credentials,
         guards,
         upstreams,
         metrics,

@@ -1,5 +1,6 @@
 //! The configuration: one struct, parsed and validated once.
 
+mod credentials;
 mod edge;
 mod identity;
 
@@ -10,6 +11,7 @@ use tradepost_service::CommonConfig;
 use tradepost_types::TenantId;
 use url::Url;
 
+pub use credentials::{CredentialsConfig, KeyMode};
 pub use edge::{CorsConfig, ForwardedHeader, LimitsConfig, ProxiesConfig, TlsConfig};
 pub use identity::{IdentityConfig, PasswordsConfig, TokenAlgorithm};
 
@@ -28,6 +30,10 @@ pub struct GatewayConfig {
     /// Who may come in, and how long.
     #[garde(dive)]
     pub identity: IdentityConfig,
+    /// API keys and OAuth.
+    #[garde(dive)]
+    #[serde(default)]
+    pub credentials: CredentialsConfig,
     /// The services behind the gateway.
     #[garde(dive)]
     pub upstreams: UpstreamsConfig,

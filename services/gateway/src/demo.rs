@@ -40,7 +40,7 @@ impl Demo {
 
 #[async_trait]
 impl Authenticate for Demo {
-    async fn caller(&self, _: &HeaderMap) -> Result<Option<Caller>, Refused> {
+    async fn caller(&self, _: &HeaderMap, _: IpAddr) -> Result<Option<Caller>, Refused> {
         Ok(Some(Caller {
             subject: Subject::User(self.user),
             tenant: Some(self.tenant),

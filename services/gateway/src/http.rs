@@ -6,9 +6,9 @@
 //! every request (`edge`) with the way in (`gate`), and the port (`port`).
 
 mod access;
-mod acting;
 mod api_keys;
 mod asking;
+mod auth;
 mod authorizations;
 mod body;
 mod caller;
@@ -22,6 +22,7 @@ mod gate;
 mod headers;
 mod hygiene;
 mod idempotency;
+mod identity_faults;
 mod items;
 mod mfa;
 mod oauth;
@@ -38,8 +39,11 @@ mod query;
 mod router;
 mod shipments;
 mod strict_json;
+mod tenants;
+mod users;
 mod values;
 mod webhooks;
+mod whence;
 
 pub use body::BodyPatience;
 pub use client::{Client, Proxies};

@@ -7,6 +7,7 @@
 pub mod adapters;
 pub mod application;
 pub mod bootstrap;
+pub mod command;
 pub mod config;
 mod demo;
 pub mod domain;

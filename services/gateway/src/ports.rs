@@ -15,9 +15,9 @@ use tradepost_service::Clock;
 
 pub use authenticate::{Authenticate, Refused};
 pub use directory::{Directory, Key, Standing};
-pub use key_authenticator::{KeyAuthenticator, KeyRefused, NoKeys};
+pub use key_authenticator::{KeyAuthenticator, KeyRefused};
 pub use limits::{Decision, Limits};
-pub use second_factor::{FactorError, NoSecondFactor, SecondFactor, Shown};
+pub use second_factor::{FactorError, SecondFactor, Shown};
 pub use trail::Trail;
 
 /// The port cannot do its work now; the caller may come back.

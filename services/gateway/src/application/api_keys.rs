@@ -169,6 +169,18 @@ impl ApiKeys {
         Ok(found.ok_or(CredentialError::NotFound)?)
     }
 
+    /// A key of a tenant, for whoever has to know.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn known(
+        &self,
+        tenant: TenantId,
+        id: ApiKeyId,
+    ) -> Result<Option<ApiKey>, StoreError> {
+        self.store.find(tenant, id).await
+    }
+
     /// The keys of the caller's tenant behind `after`.
     ///
     /// # Errors

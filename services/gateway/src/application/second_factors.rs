@@ -94,13 +94,13 @@ impl SecondFactors {
     ///
     /// # Errors
     /// [`ChangeError`].
-    pub async fn enrol(
-        &self,
-        caller: &Caller,
-        author: &Author,
-    ) -> Result<Enrolment, ChangeError> {
+    pub async fn enrol(&self, caller: &Caller, author: &Author) -> Result<Enrolment, ChangeError> {
         let (user, _) = person_in_session(caller)?;
-        let account = self.users.find(user).await?.ok_or(ChangeError::NotAPerson)?;
+        let account = self
+            .users
+            .find(user)
+            .await?
+            .ok_or(ChangeError::NotAPerson)?;
         let bytes: [u8; SECRET_LEN] = rand::random();
         let place = user.to_string();
         let sealed = self

@@ -43,9 +43,9 @@ impl From<KeyMode> for Mode {
 #[expect(clippy::ref_option, reason = "garde hands out the field")]
 fn is_page(url: &Option<Url>, (): &()) -> garde::Result {
     match url {
-        Some(url) if !["http", "https"].contains(&url.scheme()) || url.query().is_some() => {
-            Err(garde::Error::new("must be a URL of http or https without a query"))
-        }
+        Some(url) if !["http", "https"].contains(&url.scheme()) || url.query().is_some() => Err(
+            garde::Error::new("must be a URL of http or https without a query"),
+        ),
         Some(_) | None => Ok(()),
     }
 }

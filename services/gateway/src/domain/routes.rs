@@ -160,6 +160,11 @@ const fn get(name: &'static str, template: &'static str, rule: Rule) -> Route {
     route(Verb::Get, name, template, rule)
 }
 
+/// What changes something of the gateway's own, which writes the trail with the change.
+const fn within(verb: Verb, name: &'static str, template: &'static str, rule: Rule) -> Route {
+    route(verb, name, template, rule.audit(Audit::Within))
+}
+
 /// What changes something in a service: forwarded between two entries of the audit trail.
 const fn post(name: &'static str, template: &'static str, rule: Rule) -> Route {
     route(Verb::Post, name, template, rule.audit(Audit::Around))
@@ -173,13 +178,12 @@ const fn public() -> Rule {
     Rule::of(Who::Public)
 }
 
-const fn needs(permission: Permission) -> Rule {
-    Rule::of(Who::Needs(permission))
+const fn user() -> Rule {
+    Rule::of(Who::User)
 }
 
-/// What changes something here: its entry is written with the change.
-const fn within(verb: Verb, name: &'static str, template: &'static str, rule: Rule) -> Route {
-    route(verb, name, template, rule.audit(Audit::Within))
+const fn needs(permission: Permission) -> Rule {
+    Rule::of(Who::Needs(permission))
 }
 
 /// Managing what programs show.
@@ -193,7 +197,7 @@ const fn keys() -> Rule {
 
 /// Changing how the caller logs in, or who acts for them.
 const fn own_login() -> Rule {
-    Rule::of(Who::User).cost(STRICT).privileged()
+    user().cost(STRICT).privileged()
 }
 
 /// What is worth guessing at costs as much as this many reads.
@@ -270,7 +274,11 @@ pub const ROUTES: &[Route] = {
         // signed by the card provider; the payment service keeps what it reports
         post("take_payment_webhook", "/v1/webhooks/payments", public()),
         // API keys and OAuth clients: made by people, for programs
-        get("list_api_keys", "/v1/api-keys", needs(P::KeysRead).cost(LIST)),
+        get(
+            "list_api_keys",
+            "/v1/api-keys",
+            needs(P::KeysRead).cost(LIST),
+        ),
         get("get_api_key", "/v1/api-keys/{key_id}", needs(P::KeysRead)),
         within(Verb::Post, "create_api_key", "/v1/api-keys", keys()),
         within(
@@ -279,7 +287,12 @@ pub const ROUTES: &[Route] = {
             "/v1/api-keys/{key_id}/rotate",
             keys(),
         ),
-        within(Verb::Delete, "revoke_api_key", "/v1/api-keys/{key_id}", keys()),
+        within(
+            Verb::Delete,
+            "revoke_api_key",
+            "/v1/api-keys/{key_id}",
+            keys(),
+        ),
         get(
             "list_oauth_clients",
             "/v1/oauth/clients",
@@ -311,12 +324,17 @@ pub const ROUTES: &[Route] = {
             "/v1/auth/mfa/totp/confirm",
             own_login(),
         ),
-        within(Verb::Delete, "remove_totp", "/v1/auth/mfa/totp", own_login()),
+        within(
+            Verb::Delete,
+            "remove_totp",
+            "/v1/auth/mfa/totp",
+            own_login(),
+        ),
         within(
             Verb::Post,
             "step_up",
             "/v1/auth/mfa/step-up",
-            Rule::of(Who::User).cost(STRICT),
+            user().cost(STRICT),
         ),
         within(
             Verb::Post,
@@ -333,12 +351,100 @@ pub const ROUTES: &[Route] = {
         ),
         get("authorize", "/oauth/authorize", public()),
         within(Verb::Post, "issue_token", "/oauth/token", public()),
-        within(Verb::Post, "introspect_token", "/oauth/introspect", public()),
+        within(
+            Verb::Post,
+            "introspect_token",
+            "/oauth/introspect",
+            public(),
+        ),
         within(Verb::Post, "revoke_token", "/oauth/revoke", public()),
         get(
             "get_oauth_metadata",
             "/.well-known/oauth-authorization-server",
             public(),
+        ),
+        // logging in and staying in
+        within(Verb::Post, "log_in", "/v1/auth/login", public()),
+        within(Verb::Post, "refresh", "/v1/auth/refresh", public()),
+        within(Verb::Post, "log_out", "/v1/auth/logout", user()),
+        get("get_me", "/v1/auth/me", Rule::of(Who::Authenticated)),
+        within(Verb::Post, "set_password", "/v1/auth/password", user()),
+        get("list_sessions", "/v1/auth/sessions", user().cost(LIST)),
+        within(Verb::Delete, "revoke_sessions", "/v1/auth/sessions", user()),
+        within(
+            Verb::Delete,
+            "revoke_session",
+            "/v1/auth/sessions/{session_id}",
+            user(),
+        ),
+        get("get_jwks", "/.well-known/jwks.json", public()),
+        // the users of a tenant
+        within(
+            Verb::Post,
+            "create_user",
+            "/v1/users",
+            needs(P::UsersManage).privileged(),
+        ),
+        get("list_users", "/v1/users", needs(P::UsersRead).cost(LIST)),
+        get("get_user", "/v1/users/{user_id}", needs(P::UsersRead)),
+        within(
+            Verb::Delete,
+            "remove_user",
+            "/v1/users/{user_id}",
+            needs(P::UsersManage).privileged(),
+        ),
+        within(
+            Verb::Put,
+            "set_user_role",
+            "/v1/users/{user_id}/role",
+            needs(P::UsersManage).privileged(),
+        ),
+        within(
+            Verb::Post,
+            "revoke_user",
+            "/v1/users/{user_id}/revoke",
+            needs(P::UsersManage).privileged(),
+        ),
+        // tenants, for those who run the platform
+        within(
+            Verb::Post,
+            "create_tenant",
+            "/v1/tenants",
+            needs(P::TenantsManage).privileged(),
+        ),
+        get(
+            "list_tenants",
+            "/v1/tenants",
+            needs(P::TenantsManage).cost(LIST),
+        ),
+        get(
+            "get_tenant",
+            "/v1/tenants/{tenant_id}",
+            needs(P::TenantsManage),
+        ),
+        within(
+            Verb::Patch,
+            "change_tenant",
+            "/v1/tenants/{tenant_id}",
+            needs(P::TenantsManage).privileged(),
+        ),
+        within(
+            Verb::Post,
+            "suspend_tenant",
+            "/v1/tenants/{tenant_id}/suspend",
+            needs(P::TenantsManage).privileged(),
+        ),
+        within(
+            Verb::Post,
+            "resume_tenant",
+            "/v1/tenants/{tenant_id}/resume",
+            needs(P::TenantsManage).privileged(),
+        ),
+        within(
+            Verb::Post,
+            "revoke_tenant",
+            "/v1/tenants/{tenant_id}/revoke",
+            needs(P::TenantsManage).privileged(),
         ),
         // why a call is denied
         get(

@@ -2,16 +2,15 @@
 
 mod body;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::Json;
 use tradepost_types::ApiKeyId;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::caller::By;
-use super::acting::Origin;
 use super::idempotency::IdempotencyKey;
 use super::paging::page;
 use super::path::Named;
@@ -19,6 +18,7 @@ use super::problem::Problem;
 use super::query::{Nothing, StrictQuery};
 use super::router::Shared;
 use super::strict_json::StrictJson;
+use super::whence::Whence;
 use crate::application::KeyRotation;
 use crate::ports::credentials::CredentialError;
 pub(super) use body::scope;
@@ -52,11 +52,11 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 async fn create(
     State(gateway): State<Shared>,
     By(caller): By,
-    origin: Origin,
+    whence: Whence,
     key: IdempotencyKey,
     StrictJson(new): StrictJson<NewApiKey>,
 ) -> Result<(StatusCode, Json<MadeApiKey>), Problem> {
-    let author = origin.author(&caller);
+    let author = whence.by(&caller);
     let now = gateway.guards.clock.now();
     let keys = &gateway.credentials.api_keys;
     let shown = keys
@@ -126,11 +126,11 @@ async fn get(
 async fn revoke(
     State(gateway): State<Shared>,
     By(caller): By,
-    origin: Origin,
+    whence: Whence,
     StrictQuery(Nothing {}): StrictQuery<Nothing>,
     Named(key_id): Named,
 ) -> Result<StatusCode, Problem> {
-    let author = origin.author(&caller);
+    let author = whence.by(&caller);
     let keys = &gateway.credentials.api_keys;
     keys.revoke(&caller, &author, id(&key_id)?).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -161,12 +161,12 @@ async fn revoke(
 async fn rotate(
     State(gateway): State<Shared>,
     By(caller): By,
-    origin: Origin,
+    whence: Whence,
     Named(key_id): Named,
     key: IdempotencyKey,
     wish: Option<StrictJson<NewSecret>>,
 ) -> Result<(StatusCode, Json<MadeApiKey>), Problem> {
-    let author = origin.author(&caller);
+    let author = whence.by(&caller);
     let now = gateway.guards.clock.now();
     let rotation = KeyRotation {
         id: id(&key_id)?,

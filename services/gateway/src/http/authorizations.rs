@@ -14,12 +14,12 @@ use url::Url;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::acting::Origin;
 use super::caller::By;
 use super::problem::Problem;
 use super::query::StrictQuery;
 use super::router::Shared;
 use super::strict_json::StrictJson;
+use super::whence::Whence;
 use crate::application::OAuthFault;
 use crate::domain::oauth::OAuthError;
 use body::{Answer, Asked, NewAuthorization};
@@ -59,10 +59,15 @@ async fn authorize(
             page.query_pairs_mut().extend_pairs(asked.pairs());
             page
         }
-        Err(fault) => back(&wish.redirect_uri, &credentials.issuer, asked.state(), |query| {
-            query.append_pair("error", fault.error.code());
-            query.append_pair("error_description", &fault.detail);
-        })?,
+        Err(fault) => back(
+            &wish.redirect_uri,
+            &credentials.issuer,
+            asked.state(),
+            |query| {
+                query.append_pair("error", fault.error.code());
+                query.append_pair("error_description", &fault.detail);
+            },
+        )?,
     };
     see_other(&to)
 }
@@ -83,7 +88,7 @@ async fn authorize(
 async fn agree(
     State(gateway): State<Shared>,
     By(caller): By,
-    origin: Origin,
+    whence: Whence,
     StrictJson(new): StrictJson<NewAuthorization>,
 ) -> Result<Json<Answer>, Problem> {
     let credentials = &gateway.credentials;
@@ -93,7 +98,7 @@ async fn agree(
     let approved = oauth.approve(client, &wish).map_err(problem)?;
     let (place, state) = (&wish.redirect_uri, new.state());
     let to = if new.is_approved() {
-        let author = origin.author(&caller);
+        let author = whence.by(&caller);
         let code = oauth.agree(&caller, &approved, place, &author).await;
         let code = code.map_err(problem)?;
         back(place, &credentials.issuer, state, |query| {

@@ -1,7 +1,5 @@
 //! What callers are told when credentials are not managed, checked or changed.
 
-use std::time::Duration;
-
 use axum::http::StatusCode;
 
 use super::caller::denied;
@@ -11,18 +9,17 @@ use crate::domain::access::{Denial, STEP_UP_AGE_MAX};
 use crate::domain::api_key::ScopeFault;
 use crate::ports::FactorError;
 use crate::ports::credentials::CredentialError;
-use crate::ports::identity::StoreError;
-
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl From<ManageFault> for Problem {
     fn from(error: ManageFault) -> Self {
         match error {
             ManageFault::NotAPerson => denied(&Denial::NotAPerson),
-            ManageFault::Scope(fault @ ScopeFault::BeyondMaker) => {
-                Self::new(StatusCode::FORBIDDEN, "SCOPE_BEYOND_RIGHTS", fault.to_string())
-                    .pointer("/scope".to_owned(), "must hold none but your own rights")
-            }
+            ManageFault::Scope(fault @ ScopeFault::BeyondMaker) => Self::new(
+                StatusCode::FORBIDDEN,
+                "SCOPE_BEYOND_RIGHTS",
+                fault.to_string(),
+            )
+            .pointer("/scope".to_owned(), "must hold none but your own rights"),
             ManageFault::Scope(fault @ (ScopeFault::Empty | ScopeFault::NotForPrograms)) => {
                 invalid_field("scope", &fault.to_string())
             }
@@ -38,7 +35,7 @@ impl From<CredentialError> for Problem {
             CredentialError::NotFound => (StatusCode::NOT_FOUND, "CREDENTIAL_NOT_FOUND"),
             CredentialError::TooMany => (StatusCode::CONFLICT, "CREDENTIALS_TOO_MANY"),
             CredentialError::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "REQUEST_ID_REUSED"),
-            CredentialError::Store(error) => return store_problem(&error),
+            CredentialError::Store(error) => return error.into(),
         };
         Self::new(status, reason, error.to_string())
     }
@@ -62,11 +59,13 @@ impl From<ChangeError> for Problem {
             ChangeError::Factor(FactorError::Invalid) => {
                 Self::new(StatusCode::FORBIDDEN, "CODE_INVALID", error.to_string())
             }
-            ChangeError::Factor(FactorError::TooMany(pause)) => {
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "CODES_PAUSED", error.to_string())
-                    .retry_after(pause.unsigned_abs())
-            }
-            ChangeError::Factor(FactorError::Store(error)) => store_problem(&error),
+            ChangeError::Factor(FactorError::TooMany(pause)) => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "CODES_PAUSED",
+                error.to_string(),
+            )
+            .retry_after(pause.unsigned_abs()),
+            ChangeError::Factor(FactorError::Store(error)) => error.into(),
             ChangeError::Seal(error) => {
                 tracing::error!(event = "mfa.seal_failed", %error, "a secret cannot be opened");
                 internal()
@@ -79,21 +78,6 @@ fn invalid_field(field: &str, fault: &str) -> Problem {
     let detail = format!("/{field} {fault}");
     Problem::new(StatusCode::BAD_REQUEST, "INVALID_FIELD", detail)
         .pointer(format!("/{field}"), fault)
-}
-
-/// What is told of the store's own failures: never more than that.
-pub(super) fn store_problem(error: &StoreError) -> Problem {
-    match error {
-        StoreError::Unavailable(_) | StoreError::Contended(_) => {
-            let detail = "this cannot be done at the moment; try again later";
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "IDENTITY_UNAVAILABLE", detail)
-                .retry_after(RETRY_AFTER)
-        }
-        StoreError::Faulty(cause) => {
-            tracing::error!(event = "credentials.store_failed", %cause, "a query failed");
-            internal()
-        }
-    }
 }
 
 fn internal() -> Problem {

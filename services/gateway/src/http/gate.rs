@@ -57,7 +57,7 @@ async fn identified(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let caller = match known(gateway, request.headers()).await {
+    let caller = match known(gateway, request.headers(), address).await {
         Ok(caller) => Arc::new(caller),
         Err(problem) => return problem.into_response(),
     };
@@ -151,8 +151,8 @@ fn keeps_protocol(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// Who calls.
-async fn known(gateway: &Gateway, headers: &HeaderMap) -> Result<Caller, Problem> {
-    match gateway.guards.authenticate.caller(headers).await {
+async fn known(gateway: &Gateway, headers: &HeaderMap, address: IpAddr) -> Result<Caller, Problem> {
+    match gateway.guards.authenticate.caller(headers, address).await {
         Ok(Some(caller)) => Ok(caller),
         Ok(None) => Err(unauthenticated()),
         Err(refused) => Err(refused_credentials(refused)),

@@ -8,12 +8,12 @@ use axum::http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::acting::Origin;
 use super::caller::By;
 use super::problem::Problem;
 use super::query::{Nothing, StrictQuery};
 use super::router::Shared;
 use super::strict_json::StrictJson;
+use super::whence::Whence;
 use crate::application::person_in_session;
 use crate::ports::SecondFactor;
 use body::{Code, Enrolment, RecoveryCodes, Shown, SteppedUp};
@@ -40,11 +40,11 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 async fn enrol(
     State(gateway): State<Shared>,
     By(caller): By,
-    origin: Origin,
+    whence: Whence,
     StrictQuery(Nothing {}): StrictQuery<Nothing>,
 ) -> Result<(StatusCode, Json<Enrolment>), Problem> {
     let factors = &gateway.credentials.factors;
-    let enrolment = factors.enrol(&caller, &origin.author(&caller)).await?;
+    let enrolment = factors.enrol(&caller, &whence.by(&caller)).await?;
     Ok((StatusCode::CREATED, Json(enrolment.into())))
 }
 
@@ -63,11 +63,11 @@ async fn enrol(
 async fn confirm(
     State(gateway): State<Shared>,
     By(caller): By,
-    origin: Origin,
+    whence: Whence,
     StrictJson(code): StrictJson<Code>,
 ) -> Result<Json<RecoveryCodes>, Problem> {
     let factors = &gateway.credentials.factors;
-    let author = origin.author(&caller);
+    let author = whence.by(&caller);
     let codes = factors.confirm(&caller, &code.code, &author).await?;
     Ok(Json(codes.into()))
 }
@@ -86,14 +86,12 @@ async fn confirm(
 async fn remove(
     State(gateway): State<Shared>,
     By(caller): By,
-    origin: Origin,
+    whence: Whence,
     StrictQuery(Nothing {}): StrictQuery<Nothing>,
 ) -> Result<StatusCode, Problem> {
     let factors = &gateway.credentials.factors;
     let now = gateway.guards.clock.now();
-    factors
-        .remove(&caller, &origin.author(&caller), now)
-        .await?;
+    factors.remove(&caller, &whence.by(&caller), now).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -112,11 +110,11 @@ async fn remove(
 async fn step_up(
     State(gateway): State<Shared>,
     By(caller): By,
-    origin: Origin,
+    whence: Whence,
     StrictJson(shown): StrictJson<Shown>,
 ) -> Result<Json<SteppedUp>, Problem> {
     let (user, session) = person_in_session(&caller)?;
-    let author = origin.author(&caller);
+    let author = whence.by(&caller);
     let shown = shown.into_factor()?;
     let taken = gateway.credentials.factors.take(user, &shown, &author);
     taken.await.map_err(crate::application::ChangeError::from)?;
@@ -138,13 +136,13 @@ async fn step_up(
 async fn replace_recovery(
     State(gateway): State<Shared>,
     By(caller): By,
-    origin: Origin,
+    whence: Whence,
     StrictQuery(Nothing {}): StrictQuery<Nothing>,
 ) -> Result<Json<RecoveryCodes>, Problem> {
     let factors = &gateway.credentials.factors;
     let now = gateway.guards.clock.now();
     let codes = factors
-        .replace_recovery(&caller, &origin.author(&caller), now)
+        .replace_recovery(&caller, &whence.by(&caller), now)
         .await?;
     Ok(Json(codes.into()))
 }

@@ -8,15 +8,15 @@ mod form;
 mod metadata;
 mod tokens;
 
+use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use axum::Json;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::acting::Origin;
 use super::query::{Nothing, StrictQuery};
 use super::router::Shared;
+use super::whence::Whence;
 use crate::application::{ClientShown, Introspection};
 use crate::domain::oauth::OAuthError;
 use answer::{OAuthErrorBody, Refused, fresh};
@@ -52,14 +52,14 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 )]
 async fn issue(
     State(gateway): State<Shared>,
-    origin: Origin,
+    whence: Whence,
     form: Form,
 ) -> Result<Response, Refused> {
     let (shown, form) = form.client::<token::TokenForm>()?;
     let wish = form.into_wish()?;
     let oauth = &gateway.credentials.oauth;
     let client = oauth.authenticate(&shown).await?;
-    let issued = oauth.grant(&client, wish, &origin.stranger()).await?;
+    let issued = oauth.grant(&client, wish, &whence.stranger()).await?;
     Ok(fresh(Json(Token::from(issued))))
 }
 
@@ -89,9 +89,7 @@ async fn introspect(State(gateway): State<Shared>, form: Form) -> Result<Respons
     let token = form.into_token()?;
     let now = gateway.guards.clock.now();
     let told = match oauth.introspect(&client, &token, now).await? {
-        Introspection::Active(claims) => {
-            Introspected::active(&claims, &gateway.credentials.issuer)
-        }
+        Introspection::Active(claims) => Introspected::active(&claims, &gateway.credentials.issuer),
         Introspection::Inactive => Introspected::inactive(),
     };
     Ok(fresh(Json(told)))
@@ -118,7 +116,7 @@ async fn introspect(State(gateway): State<Shared>, form: Form) -> Result<Respons
 )]
 async fn revoke(
     State(gateway): State<Shared>,
-    origin: Origin,
+    whence: Whence,
     form: Form,
 ) -> Result<Response, Refused> {
     let (shown, form) = form.client::<revocation::RevocationForm>()?;
@@ -127,7 +125,7 @@ async fn revoke(
     let token = form.into_token()?;
     let now = gateway.guards.clock.now();
     oauth
-        .revoke(&client, &token, &origin.stranger(), now)
+        .revoke(&client, &token, &whence.stranger(), now)
         .await?;
     Ok(fresh(()))
 }
@@ -148,7 +146,10 @@ async fn describe(
 }
 
 /// Who a client says it is, when it says so in the form only.
-fn from_form(id: Option<String>, secret: Option<secrecy::SecretString>) -> Result<ClientShown, Refused> {
+fn from_form(
+    id: Option<String>,
+    secret: Option<secrecy::SecretString>,
+) -> Result<ClientShown, Refused> {
     let id = id.ok_or_else(|| Refused::from(OAuthError::InvalidClient))?;
     Ok(ClientShown { id, secret })
 }

@@ -2,16 +2,15 @@
 
 mod body;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::Json;
 use tradepost_types::ClientId;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::caller::By;
-use super::acting::Origin;
 use super::idempotency::IdempotencyKey;
 use super::paging::page;
 use super::path::Named;
@@ -19,6 +18,7 @@ use super::problem::Problem;
 use super::query::{Nothing, StrictQuery};
 use super::router::Shared;
 use super::strict_json::StrictJson;
+use super::whence::Whence;
 use crate::ports::credentials::CredentialError;
 use body::{MadeOAuthClient, NewOAuthClient, OAuthClient, OAuthClientFilter, OAuthClientPage};
 
@@ -48,11 +48,11 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 async fn create(
     State(gateway): State<Shared>,
     By(caller): By,
-    origin: Origin,
+    whence: Whence,
     key: IdempotencyKey,
     StrictJson(new): StrictJson<NewOAuthClient>,
 ) -> Result<(StatusCode, Json<MadeOAuthClient>), Problem> {
-    let author = origin.author(&caller);
+    let author = whence.by(&caller);
     let now = gateway.guards.clock.now();
     let clients = &gateway.credentials.clients;
     let shown = clients
@@ -118,11 +118,11 @@ async fn get(
 async fn remove(
     State(gateway): State<Shared>,
     By(caller): By,
-    origin: Origin,
+    whence: Whence,
     StrictQuery(Nothing {}): StrictQuery<Nothing>,
     Named(client_id): Named,
 ) -> Result<StatusCode, Problem> {
-    let author = origin.author(&caller);
+    let author = whence.by(&caller);
     let clients = &gateway.credentials.clients;
     clients.remove(&caller, &author, id(&client_id)?).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -14,5 +14,5 @@ pub(super) fn page<K: Serialize + DeserializeOwned>(
     filter: &str,
 ) -> Result<PageRequest<K>, Problem> {
     let page = PageRequest::parse(page_size, page_token, filter.as_bytes());
-    page.map_err(|status| Problem::from(Refusal::from(status)))
+    page.map_err(|status| Problem::from(Refusal::of_list(&status)))
 }

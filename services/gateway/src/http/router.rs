@@ -14,14 +14,20 @@ use super::body::BodyPatience;
 use super::client::Proxies;
 use super::cors::Origins;
 use super::edge::edge;
-use super::{
-    access, api_keys, authorizations, docs, mfa, oauth, oauth_clients, items, orders, payments, problem_docs, shipments, webhooks};
+use super::{access, docs, items, orders, payments, problem_docs, shipments, webhooks};
+use super::{api_keys, authorizations, mfa, oauth, oauth_clients};
+use super::{auth, tenants, users};
+use crate::application::{Credentials, Identity};
 use crate::metrics::Metrics;
 use crate::ports::Guards;
 use crate::upstream::Upstreams;
 
 /// What every request uses.
 pub struct Gateway {
+    /// Who may come in.
+    pub identity: Arc<Identity>,
+    /// What callers show besides a password.
+    pub credentials: Arc<Credentials>,
     /// Those who are asked before a request reaches its handler.
     pub guards: Guards,
     /// The services.
@@ -66,6 +72,9 @@ pub(super) type Shared = Arc<Gateway>;
         (name = "credentials", description = "API keys and OAuth clients"),
         (name = "mfa", description = "The caller's own second factor"),
         (name = "oauth", description = "Tokens for programs (RFC 6749)"),
+        (name = "auth", description = "Logging in and staying in"),
+        (name = "users", description = "The users of a tenant"),
+        (name = "tenants", description = "Tenants, for those who run the platform"),
         (name = "access", description = "Who may do what"),
     )
 )]
@@ -104,6 +113,9 @@ fn api() -> (Router<Shared>, OpenApi) {
         .merge(mfa::routes())
         .merge(authorizations::routes())
         .merge(oauth::routes())
+        .merge(auth::routes())
+        .merge(users::routes())
+        .merge(tenants::routes())
         .split_for_parts();
     problem_docs::describe(&mut description);
     (routes, description)

@@ -1,5 +1,7 @@
 //! Who calls.
 
+use std::net::IpAddr;
+
 use async_trait::async_trait;
 use axum::http::HeaderMap;
 
@@ -33,9 +35,10 @@ pub enum Refused {
 /// Finds out who calls by the credentials in a request's headers.
 #[async_trait]
 pub trait Authenticate: Send + Sync {
-    /// The caller; `None` when there are no credentials at all.
+    /// The caller, who calls from `address`; `None` when there are no credentials at all.
     ///
     /// # Errors
     /// [`Refused`] for credentials that are there and not taken: they MUST NOT count as none.
-    async fn caller(&self, headers: &HeaderMap) -> Result<Option<Caller>, Refused>;
+    async fn caller(&self, headers: &HeaderMap, address: IpAddr)
+    -> Result<Option<Caller>, Refused>;
 }

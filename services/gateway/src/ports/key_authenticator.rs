@@ -36,19 +36,3 @@ pub trait KeyAuthenticator: Send + Sync {
         now: OffsetDateTime,
     ) -> Result<Caller, KeyRefused>;
 }
-
-/// For as long as there are no API keys.
-#[derive(Debug, Clone, Copy)]
-pub struct NoKeys;
-
-#[async_trait]
-impl KeyAuthenticator for NoKeys {
-    async fn caller(
-        &self,
-        _: &str,
-        _: Option<IpAddr>,
-        _: OffsetDateTime,
-    ) -> Result<Caller, KeyRefused> {
-        Err(KeyRefused::Invalid)
-    }
-}

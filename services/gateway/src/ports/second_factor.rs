@@ -45,18 +45,3 @@ pub trait SecondFactor: Send + Sync {
     /// [`FactorError`].
     async fn take(&self, user: UserId, shown: &Shown, author: &Author) -> Result<(), FactorError>;
 }
-
-/// For as long as there are no second factors.
-#[derive(Debug, Clone, Copy)]
-pub struct NoSecondFactor;
-
-#[async_trait]
-impl SecondFactor for NoSecondFactor {
-    async fn is_needed(&self, _: UserId) -> Result<bool, StoreError> {
-        Ok(false)
-    }
-
-    async fn take(&self, _: UserId, _: &Shown, _: &Author) -> Result<(), FactorError> {
-        Err(FactorError::Invalid)
-    }
-}

@@ -13,9 +13,10 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tradepost_gateway::adapters::postgres::MIGRATOR;
-use tradepost_gateway::bootstrap::serve_guarded;
+use tradepost_gateway::bootstrap::{Parts, doors, serve_guarded};
 use tradepost_gateway::config::{GatewayConfig, IdentityConfig, LimitsConfig, UpstreamsConfig};
-use tradepost_postgres::{DatabaseConfig, idempotency};
+use tradepost_gateway::metrics::Metrics;
+use tradepost_postgres::{Database, DatabaseConfig, idempotency};
 use tradepost_service::{CommonConfig, Runtime, Tasks};
 use tradepost_telemetry::Registry;
 use tradepost_testkit::TestDatabase;
@@ -111,6 +112,36 @@ impl Answer {
     }
 }
 
+/// A configuration whose services and database are nowhere.
+pub(crate) fn config() -> GatewayConfig {
+    let url = || "http://127.0.0.1:1".parse().unwrap();
+    GatewayConfig {
+        server: CommonConfig {
+            listen_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
+            ..CommonConfig::default()
+        },
+        database: DatabaseConfig::new(NOWHERE, NOWHERE),
+        identity: IdentityConfig::new(ISSUER.parse().unwrap(), MASTER_KEY.into()),
+        credentials: Default::default(),
+        upstreams: UpstreamsConfig {
+            order_url: url(),
+            inventory_url: url(),
+            payment_url: url(),
+            shipping_url: url(),
+            deadline_ms: 20_000,
+            slow_ms: 10_000,
+            open_ms: 200,
+            calls_max: 256,
+            connections: 2,
+        },
+        limits: LimitsConfig::default(),
+        tls: Default::default(),
+        cors: Default::default(),
+        proxies: Default::default(),
+        demo: Default::default(),
+    }
+}
+
 impl Stage {
     pub(crate) async fn new() -> Self {
         Self::with(|_| {}).await
@@ -119,36 +150,26 @@ impl Stage {
     pub(crate) async fn with(adjust: impl FnOnce(&mut GatewayConfig)) -> Self {
         let (fake, url) = Fake::serve().await;
         let url = || url.parse().unwrap();
-        let mut config = GatewayConfig {
-            server: CommonConfig {
-                listen_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
-                ..CommonConfig::default()
-            },
-            database: DatabaseConfig::new(NOWHERE, NOWHERE),
-            identity: IdentityConfig::new(ISSUER.parse().unwrap(), MASTER_KEY.into()),
-            upstreams: UpstreamsConfig {
-                order_url: url(),
-                inventory_url: url(),
-                payment_url: url(),
-                shipping_url: url(),
-                deadline_ms: 20_000,
-                slow_ms: 10_000,
-                open_ms: 200,
-                calls_max: 256,
-                connections: 2,
-            },
-            limits: LimitsConfig::default(),
-            tls: Default::default(),
-            cors: Default::default(),
-            proxies: Default::default(),
-            demo: Default::default(),
+        let mut config = config();
+        config.upstreams = UpstreamsConfig {
+            order_url: url(),
+            inventory_url: url(),
+            payment_url: url(),
+            shipping_url: url(),
+            ..config.upstreams
         };
         adjust(&mut config);
         let runtime = Runtime::bind("gateway", config.server.clone())
             .await
             .unwrap();
         let doubles = Doubles::new();
-        let guards = doubles.guards();
+        let metrics = Metrics::register(&runtime.registry);
+        let database = Database::connect_lazy(&config.database, "test").unwrap();
+        let parts = Parts {
+            guards: doubles.guards(),
+            doors: doors(&config, database, &metrics).unwrap(),
+            metrics,
+        };
         Self {
             fake,
             doubles,
@@ -156,7 +177,7 @@ impl Stage {
             registry: runtime.registry.clone(),
             shutdown: runtime.shutdown.clone(),
             tasks: runtime.tasks.clone(),
-            served: tokio::spawn(serve_guarded(config, runtime, guards)),
+            served: tokio::spawn(serve_guarded(config, runtime, parts)),
             client: Client::builder(TokioExecutor::new()).build_http(),
         }
     }

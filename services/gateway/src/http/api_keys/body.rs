@@ -19,7 +19,11 @@ use crate::http::values::{Time, text};
 #[serde(deny_unknown_fields)]
 pub(super) struct NewApiKey {
     /// What people call it.
-    #[schema(min_length = 1, max_length = 100, example = "Till of the shop in Leeds")]
+    #[schema(
+        min_length = 1,
+        max_length = 100,
+        example = "Till of the shop in Leeds"
+    )]
     name: String,
     /// What it allows: permissions with a space between two, none but your own.
     #[schema(example = "orders:place orders:read")]
@@ -36,11 +40,13 @@ pub(super) struct NewApiKey {
 impl NewApiKey {
     pub(super) fn into_wish(self, request_id: String) -> Result<KeyWish, Problem> {
         let networks = self.networks.iter().enumerate().map(|(at, network)| {
-            network.parse().map_err(|fault: crate::domain::network::NetworkFault| {
-                let detail = format!("/networks/{at} {fault}");
-                Problem::new(StatusCode::BAD_REQUEST, "INVALID_FIELD", detail)
-                    .pointer(format!("/networks/{at}"), &fault.to_string())
-            })
+            network
+                .parse()
+                .map_err(|fault: crate::domain::network::NetworkFault| {
+                    let detail = format!("/networks/{at} {fault}");
+                    Problem::new(StatusCode::BAD_REQUEST, "INVALID_FIELD", detail)
+                        .pointer(format!("/networks/{at}"), &fault.to_string())
+                })
         });
         Ok(KeyWish {
             scope: scope(&self.scope)?,

@@ -63,7 +63,10 @@ impl Asked {
             ("scope", self.scope.as_deref()),
             ("state", self.state.as_deref()),
             ("code_challenge", self.code_challenge.as_deref()),
-            ("code_challenge_method", self.code_challenge_method.as_deref()),
+            (
+                "code_challenge_method",
+                self.code_challenge_method.as_deref(),
+            ),
         ]
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
@@ -90,7 +93,10 @@ pub(super) struct NewAuthorization {
     #[schema(nullable = false, max_length = 1000)]
     state: Option<String>,
     /// SHA-256 of the verifier, in base64url.
-    #[schema(nullable = false, example = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM")]
+    #[schema(
+        nullable = false,
+        example = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+    )]
     code_challenge: Option<String>,
     /// `S256`.
     #[schema(nullable = false, example = "S256")]
@@ -125,7 +131,9 @@ impl NewAuthorization {
 #[schema(as = AuthorizationAnswer)]
 pub(super) struct Answer {
     /// Where to send the browser.
-    #[schema(example = "https://books.example/callback?code=x&state=y&iss=https%3A%2F%2Fapi.example")]
+    #[schema(
+        example = "https://books.example/callback?code=x&state=y&iss=https%3A%2F%2Fapi.example"
+    )]
     redirect_to: String,
 }
 

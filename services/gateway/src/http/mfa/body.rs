@@ -38,8 +38,10 @@ impl Shown {
             (Some(_), Some(_)) | (None, None) => {
                 let wanted = "must have either code or recovery_code";
                 let detail = format!("the body {wanted}");
-                Err(Problem::new(StatusCode::BAD_REQUEST, "INVALID_FIELD", detail)
-                    .pointer(String::new(), wanted))
+                Err(
+                    Problem::new(StatusCode::BAD_REQUEST, "INVALID_FIELD", detail)
+                        .pointer(String::new(), wanted),
+                )
             }
         }
     }

@@ -92,7 +92,10 @@ impl IntoResponse for Refused {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         // The rest of such a body was not read.
-        if matches!(status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT) {
+        if matches!(
+            status,
+            StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT
+        ) {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         answer.extensions_mut().insert(OwnForm);

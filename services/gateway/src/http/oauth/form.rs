@@ -188,7 +188,13 @@ mod tests {
         assert_eq!(shown.id, "client_1");
         assert_eq!(shown.secret.unwrap().expose_secret(), "a+b");
         assert!(read_basic(&header("client_1:")).unwrap().secret.is_none());
-        for wrong in ["Basic", "Basic !", "Bearer x", &header("client_1"), &header("a:b&c")] {
+        for wrong in [
+            "Basic",
+            "Basic !",
+            "Bearer x",
+            &header("client_1"),
+            &header("a:b&c"),
+        ] {
             assert!(read_basic(wrong).is_none(), "{wrong}");
         }
     }

@@ -91,7 +91,13 @@ async fn a_wrong_checksum_asks_nobody() {
     let last = good.len() - 1;
     let other = if good.ends_with('0') { "1" } else { "0" };
 
-    for wrong in [&format!("{}{other}", &good[..last]), &good[..last], "tp_live_", "", &test] {
+    for wrong in [
+        &format!("{}{other}", &good[..last]),
+        &good[..last],
+        "tp_live_",
+        "",
+        &test,
+    ] {
         let refused = callers.caller(wrong, anywhere(), now()).await;
         assert_eq!(refused, Err(KeyRefused::Invalid), "{wrong}");
     }
@@ -101,7 +107,11 @@ async fn a_wrong_checksum_asks_nobody() {
         let refused = callers.caller(&good, anywhere(), now()).await;
         assert_eq!(refused, Err(KeyRefused::Invalid));
     }
-    assert_eq!(store.0.load(Ordering::Relaxed), 1, "a bad key is remembered for a while");
+    assert_eq!(
+        store.0.load(Ordering::Relaxed),
+        1,
+        "a bad key is remembered for a while"
+    );
 }
 
 #[tokio::test]
@@ -116,7 +126,11 @@ async fn a_key_is_its_tenants_program_with_its_scope_and_no_more() {
     assert_eq!(caller.role, Role::Service);
     assert_eq!(caller.rights.to_string(), "orders:read items:read");
     assert_eq!(caller.session, None);
-    let found = vault.credentials.api_keys.find(&vault.owner(), made.made.made.id).await;
+    let found = vault
+        .credentials
+        .api_keys
+        .find(&vault.owner(), made.made.made.id)
+        .await;
     assert!(found.unwrap().last_used_at.is_some(), "its use is noted");
 }
 
@@ -152,19 +166,25 @@ async fn nobody_gives_a_key_more_than_they_have_and_programs_give_none() {
     let by = vault.author();
 
     let support = vault.member(Role::Support);
-    let beyond = keys.create(&support, &by, key_wish("payments:refund"), now()).await;
+    let beyond = keys
+        .create(&support, &by, key_wish("payments:refund"), now())
+        .await;
     assert!(matches!(
         beyond,
         Err(ManageFault::Scope(ScopeFault::BeyondMaker))
     ));
-    let people = keys.create(&vault.owner(), &by, key_wish("keys:manage"), now()).await;
+    let people = keys
+        .create(&vault.owner(), &by, key_wish("keys:manage"), now())
+        .await;
     assert!(matches!(
         people,
         Err(ManageFault::Scope(ScopeFault::NotForPrograms))
     ));
     let key = vault.key("orders:read").await;
     let program = shown(&vault, &text(&key.secret)).await.unwrap();
-    let made = keys.create(&program, &author(&program), key_wish("orders:read"), now()).await;
+    let made = keys
+        .create(&program, &author(&program), key_wish("orders:read"), now())
+        .await;
     assert!(matches!(made, Err(ManageFault::NotAPerson)));
     let revoked = keys.revoke(&program, &by, key.made.made.id).await;
     assert!(matches!(revoked, Err(ManageFault::NotAPerson)));
@@ -172,7 +192,13 @@ async fn nobody_gives_a_key_more_than_they_have_and_programs_give_none() {
     let mut forever = key_wish("orders:read");
     forever.expires_at = Some(now() + Duration::days(366));
     let made = keys.create(&vault.owner(), &by, forever, now()).await;
-    assert!(matches!(made, Err(ManageFault::Field { field: "expires_at", .. })));
+    assert!(matches!(
+        made,
+        Err(ManageFault::Field {
+            field: "expires_at",
+            ..
+        })
+    ));
 }
 
 #[tokio::test]
@@ -183,7 +209,9 @@ async fn a_revoked_key_is_refused_at_once_and_by_those_who_remember_it() {
     let caller = shown(&vault, &secret).await.unwrap();
 
     let keys = &vault.credentials.api_keys;
-    keys.revoke(&vault.owner(), &vault.author(), id).await.unwrap();
+    keys.revoke(&vault.owner(), &vault.author(), id)
+        .await
+        .unwrap();
 
     assert_eq!(shown(&vault, &secret).await, Err(KeyRefused::Invalid));
     let basis = Basis {
@@ -196,8 +224,14 @@ async fn a_revoked_key_is_refused_at_once_and_by_those_who_remember_it() {
     };
     assert!(vault.identity.revocations.find(&basis).is_some());
     let actions = vault.actions().await;
-    assert!(actions.contains(&"api_key.create".to_owned()), "{actions:?}");
-    assert!(actions.contains(&"api_key.revoke".to_owned()), "{actions:?}");
+    assert!(
+        actions.contains(&"api_key.create".to_owned()),
+        "{actions:?}"
+    );
+    assert!(
+        actions.contains(&"api_key.revoke".to_owned()),
+        "{actions:?}"
+    );
 }
 
 #[tokio::test]
@@ -210,7 +244,11 @@ async fn an_expired_key_is_refused() {
 
     let end = made.made.made.expires_at;
     assert!(at(end - Duration::SECOND).await.is_ok());
-    assert_eq!(at(end).await, Err(KeyRefused::Invalid), "also one that is remembered");
+    assert_eq!(
+        at(end).await,
+        Err(KeyRefused::Invalid),
+        "also one that is remembered"
+    );
 }
 
 #[tokio::test]
@@ -233,9 +271,7 @@ async fn a_key_of_another_tenant_is_not_there() {
         request_id: "r".to_owned(),
     };
 
-    let not_found = |error| {
-        matches!(error, ManageFault::Credential(CredentialError::NotFound))
-    };
+    let not_found = |error| matches!(error, ManageFault::Credential(CredentialError::NotFound));
     assert!(not_found(keys.find(&foreign, id).await.unwrap_err()));
     assert!(not_found(keys.revoke(&foreign, &by, id).await.unwrap_err()));
     let rotated = keys.rotate(&foreign, &by, rotation, now()).await;
@@ -250,7 +286,9 @@ async fn a_key_bound_to_networks_is_refused_elsewhere() {
     let mut wish = key_wish("orders:read");
     wish.networks = vec!["198.51.100.0/24".parse().unwrap()];
     let keys = &vault.credentials.api_keys;
-    let made = keys.create(&vault.owner(), &vault.author(), wish, now()).await;
+    let made = keys
+        .create(&vault.owner(), &vault.author(), wish, now())
+        .await;
     let secret = text(&made.unwrap().secret);
     let from = |address: Option<&str>| {
         let address = address.map(|address| address.parse().unwrap());
@@ -293,7 +331,11 @@ async fn after_a_rotation_both_secrets_work_until_the_old_ones_time() {
     assert!(again.made.is_replayed && again.secret.is_none());
     let third = rotate(now(), "second").await;
     assert_eq!(shown(&vault, &old).await, Err(KeyRefused::Invalid));
-    assert_eq!(shown(&vault, &new).await, Err(KeyRefused::Invalid), "no overlap was wished");
+    assert_eq!(
+        shown(&vault, &new).await,
+        Err(KeyRefused::Invalid),
+        "no overlap was wished"
+    );
     assert!(shown(&vault, &text(&third.secret)).await.is_ok());
 }
 
@@ -315,14 +357,26 @@ async fn a_key_comes_in_either_header_and_never_beside_another_credential() {
         authenticator.caller(&headers, anywhere(), now()).await
     };
 
-    for headers in [[("authorization", bearer.as_str())], [("x-api-key", secret.as_str())]] {
+    for headers in [
+        [("authorization", bearer.as_str())],
+        [("x-api-key", secret.as_str())],
+    ] {
         let caller = asked(&headers).await.unwrap().unwrap();
         assert!(matches!(caller.subject, Subject::Key(_)));
     }
     for headers in [
-        [("authorization", bearer.as_str()), ("x-api-key", secret.as_str())],
-        [("authorization", "Bearer x.y.z"), ("x-api-key", secret.as_str())],
-        [("x-api-key", secret.as_str()), ("x-api-key", secret.as_str())],
+        [
+            ("authorization", bearer.as_str()),
+            ("x-api-key", secret.as_str()),
+        ],
+        [
+            ("authorization", "Bearer x.y.z"),
+            ("x-api-key", secret.as_str()),
+        ],
+        [
+            ("x-api-key", secret.as_str()),
+            ("x-api-key", secret.as_str()),
+        ],
     ] {
         let refused = asked(&headers).await;
         assert!(matches!(refused, Err(Refused::Ambiguous)), "{refused:?}");

@@ -69,15 +69,33 @@ async fn used() -> Vec<String> {
         secret: other.secret.clone(),
     };
     assert!(oauth.authenticate(&wrong).await.is_err());
-    let issued = oauth.grant(&client, TokenWish::Own { scope: None }, &stranger()).await;
+    let issued = oauth
+        .grant(&client, TokenWish::Own { scope: None }, &stranger())
+        .await;
     let token = issued.unwrap().access_token;
-    oauth.revoke(&client, &token, &stranger(), now()).await.unwrap();
+    oauth
+        .revoke(&client, &token, &stranger(), now())
+        .await
+        .unwrap();
     let factors = &vault.credentials.factors;
-    let enrolment = factors.enrol(&vault.owner(), &vault.author()).await.unwrap();
+    let enrolment = factors
+        .enrol(&vault.owner(), &vault.author())
+        .await
+        .unwrap();
     let guess = SecretString::from("canary-code");
     let shown_code = Shown::Code(guess.clone());
-    assert!(factors.take(vault.user, &shown_code, &vault.author()).await.is_err());
-    assert!(factors.confirm(&vault.owner(), &guess, &vault.author()).await.is_err());
+    assert!(
+        factors
+            .take(vault.user, &shown_code, &vault.author())
+            .await
+            .is_err()
+    );
+    assert!(
+        factors
+            .confirm(&vault.owner(), &guess, &vault.author())
+            .await
+            .is_err()
+    );
     let signature = token.expose_secret().rsplit('.').next().unwrap().to_owned();
     vec![
         key[35..78].to_owned(),

@@ -41,7 +41,10 @@ async fn enrolled(vault: &Vault) -> (Device, Vec<SecretString>) {
     let (owner, by) = (vault.owner(), vault.author());
     let enrolment = factors.enrol(&owner, &by).await.unwrap();
     let device = Device::reading(&enrolment.secret);
-    assert!(!factors.is_needed(vault.user).await.unwrap(), "not before it is confirmed");
+    assert!(
+        !factors.is_needed(vault.user).await.unwrap(),
+        "not before it is confirmed"
+    );
     let codes = factors.confirm(&owner, &device.at(-1), &by).await.unwrap();
     assert!(factors.is_needed(vault.user).await.unwrap());
     (device, codes)
@@ -108,9 +111,15 @@ async fn guessing_is_paused_after_five_and_a_right_code_does_not_help_then() {
     let right = take(&vault, Shown::Code(device.at(0))).await;
     assert!(matches!(right, Err(FactorError::TooMany(_))), "{right:?}");
     let recovery = take(&vault, Shown::RecoveryCode(codes[0].clone())).await;
-    assert!(matches!(recovery, Err(FactorError::TooMany(_))), "{recovery:?}");
+    assert!(
+        matches!(recovery, Err(FactorError::TooMany(_))),
+        "{recovery:?}"
+    );
     vault.run("update totp set paused_until = now()").await;
-    assert!(take(&vault, Shown::Code(device.at(0))).await.is_ok(), "never for good");
+    assert!(
+        take(&vault, Shown::Code(device.at(0))).await.is_ok(),
+        "never for good"
+    );
 }
 
 #[tokio::test]
@@ -123,10 +132,16 @@ async fn a_recovery_code_works_once_and_new_ones_end_the_old() {
     assert!(matches!(recovery(0).await, Err(FactorError::Invalid)));
     let factors = &vault.credentials.factors;
     let fresh = proved(vault.owner(), Duration::ZERO);
-    let new = factors.replace_recovery(&fresh, &vault.author(), now()).await;
+    let new = factors
+        .replace_recovery(&fresh, &vault.author(), now())
+        .await;
     let new = new.unwrap();
     assert!(matches!(recovery(1).await, Err(FactorError::Invalid)));
-    assert!(take(&vault, Shown::RecoveryCode(new[0].clone())).await.is_ok());
+    assert!(
+        take(&vault, Shown::RecoveryCode(new[0].clone()))
+            .await
+            .is_ok()
+    );
 }
 
 #[tokio::test]
@@ -166,7 +181,10 @@ async fn programs_and_applications_have_no_second_factor_to_change() {
 
     for caller in [key, application] {
         let enrolment = factors.enrol(&caller, &vault.author()).await;
-        assert!(matches!(enrolment, Err(ChangeError::NotAPerson)), "{enrolment:?}");
+        assert!(
+            matches!(enrolment, Err(ChangeError::NotAPerson)),
+            "{enrolment:?}"
+        );
     }
 }
 
@@ -177,7 +195,10 @@ async fn a_step_up_stands_in_the_next_token() {
     take(&vault, Shown::Code(device.at(0))).await.unwrap();
 
     let sessions = &vault.identity.sessions;
-    let token = sessions.prove(vault.session, &vault.author()).await.unwrap();
+    let token = sessions
+        .prove(vault.session, &vault.author())
+        .await
+        .unwrap();
 
     let claims = vault
         .identity
@@ -191,7 +212,10 @@ async fn a_step_up_stands_in_the_next_token() {
 async fn no_secret_of_a_factor_is_stored_as_it_is() {
     let vault = Vault::open().await;
     let factors = &vault.credentials.factors;
-    let enrolment = factors.enrol(&vault.owner(), &vault.author()).await.unwrap();
+    let enrolment = factors
+        .enrol(&vault.owner(), &vault.author())
+        .await
+        .unwrap();
     let secret = Secret::try_from_base32(enrolment.secret.expose_secret()).unwrap();
     let bytes = hex::encode(secret.as_bytes());
 

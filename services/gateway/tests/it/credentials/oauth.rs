@@ -36,7 +36,9 @@ async fn code(vault: &Vault, client: &Client) -> SecretString {
     let oauth = &vault.credentials.oauth;
     let wish = wish(client);
     let approved = oauth.approve(oauth.client_of(&wish).await.unwrap(), &wish);
-    let agreed = oauth.agree(&vault.owner(), &approved.unwrap(), PLACE, &vault.author()).await;
+    let agreed = oauth
+        .agree(&vault.owner(), &approved.unwrap(), PLACE, &vault.author())
+        .await;
     agreed.unwrap()
 }
 
@@ -56,7 +58,11 @@ async fn redeem(
 }
 
 async fn grant(vault: &Vault, client: &Client, wish: TokenWish) -> Result<OAuthIssued, OAuthError> {
-    let granted = vault.credentials.oauth.grant(client, wish, &stranger()).await;
+    let granted = vault
+        .credentials
+        .oauth
+        .grant(client, wish, &stranger())
+        .await;
     granted.map_err(|fault: OAuthFault| fault.error)
 }
 
@@ -77,15 +83,25 @@ async fn a_client_acts_for_itself_within_its_scope_and_without_a_refresh_token()
         scope: scope.map(str::to_owned),
     };
 
-    let issued = grant(&vault, &client, own(Some("orders:read"))).await.unwrap();
+    let issued = grant(&vault, &client, own(Some("orders:read")))
+        .await
+        .unwrap();
 
     assert!(issued.refresh_token.is_none());
     assert_eq!(issued.scope.to_string(), "orders:read");
     let token = issued.access_token.expose_secret();
-    let verified = vault.identity.authenticator.bearer(token, now()).await.unwrap();
+    let verified = vault
+        .identity
+        .authenticator
+        .bearer(token, now())
+        .await
+        .unwrap();
     let caller = verified.caller;
     assert_eq!(caller.subject, Subject::Client(client.id));
-    assert_eq!((caller.role, caller.tenant), (Role::Service, Some(vault.tenant)));
+    assert_eq!(
+        (caller.role, caller.tenant),
+        (Role::Service, Some(vault.tenant))
+    );
     assert_eq!(caller.rights.to_string(), "orders:read");
     for scope in ["orders:place", "keys:manage", "openid", ""] {
         let refused = grant(&vault, &client, own(Some(scope))).await;
@@ -113,12 +129,23 @@ async fn a_client_that_does_not_show_who_it_is_gets_nothing() {
 
     let id = shown.id.as_str();
     assert_eq!(refused(id, None).await, OAuthError::InvalidClient);
-    assert_eq!(refused(id, Some("x".into())).await, OAuthError::InvalidClient);
+    assert_eq!(
+        refused(id, Some("x".into())).await,
+        OAuthError::InvalidClient
+    );
     assert_eq!(refused(id, other.secret).await, OAuthError::InvalidClient);
-    assert_eq!(refused("client_1", shown.secret.clone()).await, OAuthError::InvalidClient);
-    assert_eq!(refused(&public.id, shown.secret.clone()).await, OAuthError::InvalidClient);
+    assert_eq!(
+        refused("client_1", shown.secret.clone()).await,
+        OAuthError::InvalidClient
+    );
+    assert_eq!(
+        refused(&public.id, shown.secret.clone()).await,
+        OAuthError::InvalidClient
+    );
     assert!(vault.credentials.oauth.authenticate(&public).await.is_ok());
-    vault.run("update tenants set state = 'suspended', updated_at = clock_timestamp()").await;
+    vault
+        .run("update tenants set state = 'suspended', updated_at = clock_timestamp()")
+        .await;
     tradepost_testkit::eventually("the suspension is known", SOON, async || {
         let authenticated = vault.credentials.oauth.authenticate(&shown).await;
         authenticated.is_err().then_some(())
@@ -129,14 +156,23 @@ async fn a_client_that_does_not_show_who_it_is_gets_nothing() {
 #[tokio::test]
 async fn a_code_becomes_a_session_of_the_user_with_the_clients_scope() {
     let vault = Vault::open().await;
-    let (client, _) = vault.client(ClientKind::Public, "orders:read orders:place").await;
+    let (client, _) = vault
+        .client(ClientKind::Public, "orders:read orders:place")
+        .await;
     let code = code(&vault, &client).await;
 
-    let issued = redeem(&vault, &client, &code, VERIFIER, PLACE).await.unwrap();
+    let issued = redeem(&vault, &client, &code, VERIFIER, PLACE)
+        .await
+        .unwrap();
 
     assert_eq!(issued.scope.to_string(), "orders:read");
     let token = issued.access_token.expose_secret();
-    let verified = vault.identity.authenticator.bearer(token, now()).await.unwrap();
+    let verified = vault
+        .identity
+        .authenticator
+        .bearer(token, now())
+        .await
+        .unwrap();
     assert_eq!(verified.caller.subject, Subject::User(vault.user));
     assert_eq!(verified.caller.rights.to_string(), "orders:read");
     assert_eq!(verified.basis.client, Some(client.id));
@@ -150,7 +186,11 @@ async fn a_code_becomes_a_session_of_the_user_with_the_clients_scope() {
         token: refreshed.refresh_token.unwrap(),
     };
     let refused = grant(&vault, &other, next.clone()).await;
-    assert_eq!(refused.unwrap_err(), OAuthError::InvalidGrant, "bound to its client");
+    assert_eq!(
+        refused.unwrap_err(),
+        OAuthError::InvalidGrant,
+        "bound to its client"
+    );
     assert!(grant(&vault, &client, next).await.is_ok());
 }
 
@@ -159,18 +199,35 @@ async fn a_code_used_twice_ends_what_it_gave() {
     let vault = Vault::open().await;
     let (client, _) = vault.client(ClientKind::Public, "orders:read").await;
     let code = code(&vault, &client).await;
-    let issued = redeem(&vault, &client, &code, VERIFIER, PLACE).await.unwrap();
+    let issued = redeem(&vault, &client, &code, VERIFIER, PLACE)
+        .await
+        .unwrap();
 
     let again = redeem(&vault, &client, &code, VERIFIER, PLACE).await;
 
     assert_eq!(again.unwrap_err(), OAuthError::InvalidGrant);
     let token = issued.access_token.expose_secret();
-    assert!(vault.identity.authenticator.bearer(token, now()).await.is_err());
+    assert!(
+        vault
+            .identity
+            .authenticator
+            .bearer(token, now())
+            .await
+            .is_err()
+    );
     let refresh = TokenWish::Refresh {
         token: issued.refresh_token.unwrap(),
     };
-    assert_eq!(grant(&vault, &client, refresh).await.unwrap_err(), OAuthError::InvalidGrant);
-    assert!(vault.actions().await.contains(&"oauth.code_reused".to_owned()));
+    assert_eq!(
+        grant(&vault, &client, refresh).await.unwrap_err(),
+        OAuthError::InvalidGrant
+    );
+    assert!(
+        vault
+            .actions()
+            .await
+            .contains(&"oauth.code_reused".to_owned())
+    );
 }
 
 #[tokio::test]
@@ -185,7 +242,14 @@ async fn of_many_redemptions_at_once_one_wins_and_its_session_ends() {
     let won: Vec<_> = won.into_iter().filter_map(Result::ok).collect();
     assert_eq!(won.len(), 1);
     let token = won[0].access_token.expose_secret();
-    assert!(vault.identity.authenticator.bearer(token, now()).await.is_err());
+    assert!(
+        vault
+            .identity
+            .authenticator
+            .bearer(token, now())
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]
@@ -201,14 +265,32 @@ async fn a_code_is_good_for_its_client_place_verifier_and_minute_only() {
 
     let invalid = OAuthError::InvalidGrant;
     assert_eq!(refused(&other, VERIFIER, PLACE).await, invalid);
-    assert_eq!(refused(&client, &VERIFIER.replace('d', "e"), PLACE).await, invalid);
-    assert_eq!(refused(&client, &challenge(), PLACE).await, invalid, "plain");
+    assert_eq!(
+        refused(&client, &VERIFIER.replace('d', "e"), PLACE).await,
+        invalid
+    );
+    assert_eq!(
+        refused(&client, &challenge(), PLACE).await,
+        invalid,
+        "plain"
+    );
     assert_eq!(refused(&client, "", PLACE).await, invalid);
-    assert_eq!(refused(&client, VERIFIER, "https://books.example/other").await, invalid);
-    vault.run("update authorization_codes set expires_at = now()").await;
+    assert_eq!(
+        refused(&client, VERIFIER, "https://books.example/other").await,
+        invalid
+    );
+    vault
+        .run("update authorization_codes set expires_at = now()")
+        .await;
     assert_eq!(refused(&client, VERIFIER, PLACE).await, invalid);
-    vault.run("update authorization_codes set expires_at = now() + interval '1 minute'").await;
-    assert!(redeem(&vault, &client, &code, VERIFIER, PLACE).await.is_ok());
+    vault
+        .run("update authorization_codes set expires_at = now() + interval '1 minute'")
+        .await;
+    assert!(
+        redeem(&vault, &client, &code, VERIFIER, PLACE)
+            .await
+            .is_ok()
+    );
 }
 
 #[tokio::test]
@@ -242,7 +324,10 @@ async fn nobody_is_sent_where_the_client_has_not_registered() {
         asked(|wish| wish.code_challenge_method = Some("plain".to_owned())),
         OAuthError::InvalidRequest
     );
-    assert_eq!(asked(|wish| wish.code_challenge = None), OAuthError::InvalidRequest);
+    assert_eq!(
+        asked(|wish| wish.code_challenge = None),
+        OAuthError::InvalidRequest
+    );
     assert_eq!(
         asked(|wish| wish.response_type = Some("token".to_owned())),
         OAuthError::UnsupportedResponseType
@@ -284,7 +369,10 @@ async fn only_a_person_of_the_clients_tenant_agrees_and_gives_no_more_than_they_
         rights: client.scope,
         ..vault.owner()
     };
-    assert_eq!(agreed(&application).await, Err(OAuthError::UnauthorizedClient));
+    assert_eq!(
+        agreed(&application).await,
+        Err(OAuthError::UnauthorizedClient)
+    );
     assert_eq!(agreed(&vault.owner()).await, Ok(()));
 }
 
@@ -293,7 +381,9 @@ async fn a_token_is_told_about_to_its_own_tenant_until_it_is_revoked() {
     let vault = Vault::open().await;
     let (client, _) = vault.client(ClientKind::Confidential, "orders:read").await;
     let (public, _) = vault.client(ClientKind::Public, "orders:read").await;
-    let issued = grant(&vault, &client, TokenWish::Own { scope: None }).await.unwrap();
+    let issued = grant(&vault, &client, TokenWish::Own { scope: None })
+        .await
+        .unwrap();
     let token = issued.access_token;
     let (tenant, stranger_user) = (TenantId::new(), UserId::new());
     vault.add_tenant(tenant).await;
@@ -303,18 +393,42 @@ async fn a_token_is_told_about_to_its_own_tenant_until_it_is_revoked() {
         ..client.clone()
     };
 
-    assert!(matches!(introspected(&vault, &client, &token).await, Introspection::Active(_)));
-    assert_eq!(introspected(&vault, &foreign, &token).await, Introspection::Inactive);
-    assert_eq!(introspected(&vault, &client, &"x".into()).await, Introspection::Inactive);
+    assert!(matches!(
+        introspected(&vault, &client, &token).await,
+        Introspection::Active(_)
+    ));
+    assert_eq!(
+        introspected(&vault, &foreign, &token).await,
+        Introspection::Inactive
+    );
+    assert_eq!(
+        introspected(&vault, &client, &"x".into()).await,
+        Introspection::Inactive
+    );
     let oauth = &vault.credentials.oauth;
     let asked = oauth.introspect(&public, &token, now()).await;
     assert_eq!(asked.unwrap_err().error, OAuthError::InvalidClient);
     // Another client's token is left alone, and nobody is told.
-    oauth.revoke(&public, &token, &stranger(), now()).await.unwrap();
-    oauth.revoke(&public, &"x".into(), &stranger(), now()).await.unwrap();
-    assert!(matches!(introspected(&vault, &client, &token).await, Introspection::Active(_)));
-    oauth.revoke(&client, &token, &stranger(), now()).await.unwrap();
-    assert_eq!(introspected(&vault, &client, &token).await, Introspection::Inactive);
+    oauth
+        .revoke(&public, &token, &stranger(), now())
+        .await
+        .unwrap();
+    oauth
+        .revoke(&public, &"x".into(), &stranger(), now())
+        .await
+        .unwrap();
+    assert!(matches!(
+        introspected(&vault, &client, &token).await,
+        Introspection::Active(_)
+    ));
+    oauth
+        .revoke(&client, &token, &stranger(), now())
+        .await
+        .unwrap();
+    assert_eq!(
+        introspected(&vault, &client, &token).await,
+        Introspection::Inactive
+    );
 }
 
 #[tokio::test]
@@ -322,14 +436,26 @@ async fn a_revoked_refresh_token_ends_its_session() {
     let vault = Vault::open().await;
     let (client, _) = vault.client(ClientKind::Public, "orders:read").await;
     let code = code(&vault, &client).await;
-    let issued = redeem(&vault, &client, &code, VERIFIER, PLACE).await.unwrap();
+    let issued = redeem(&vault, &client, &code, VERIFIER, PLACE)
+        .await
+        .unwrap();
     let refresh = issued.refresh_token.unwrap();
 
     let oauth = &vault.credentials.oauth;
-    oauth.revoke(&client, &refresh, &stranger(), now()).await.unwrap();
+    oauth
+        .revoke(&client, &refresh, &stranger(), now())
+        .await
+        .unwrap();
 
     let token = issued.access_token.expose_secret();
-    assert!(vault.identity.authenticator.bearer(token, now()).await.is_err());
+    assert!(
+        vault
+            .identity
+            .authenticator
+            .bearer(token, now())
+            .await
+            .is_err()
+    );
     let refused = grant(&vault, &client, TokenWish::Refresh { token: refresh }).await;
     assert_eq!(refused.unwrap_err(), OAuthError::InvalidGrant);
 }
@@ -338,22 +464,35 @@ async fn a_revoked_refresh_token_ends_its_session() {
 async fn a_removed_client_ends_with_all_it_has() {
     let vault = Vault::open().await;
     let (client, shown) = vault.client(ClientKind::Confidential, "orders:read").await;
-    let own = grant(&vault, &client, TokenWish::Own { scope: None }).await.unwrap();
+    let own = grant(&vault, &client, TokenWish::Own { scope: None })
+        .await
+        .unwrap();
     let code = code(&vault, &client).await;
-    let issued = redeem(&vault, &client, &code, VERIFIER, PLACE).await.unwrap();
+    let issued = redeem(&vault, &client, &code, VERIFIER, PLACE)
+        .await
+        .unwrap();
 
     let clients = &vault.credentials.clients;
-    clients.remove(&vault.owner(), &vault.author(), client.id).await.unwrap();
+    clients
+        .remove(&vault.owner(), &vault.author(), client.id)
+        .await
+        .unwrap();
 
     for token in [&own.access_token, &issued.access_token] {
-        let verified = vault.identity.authenticator.bearer(token.expose_secret(), now());
+        let verified = vault
+            .identity
+            .authenticator
+            .bearer(token.expose_secret(), now());
         assert!(verified.await.is_err());
     }
     assert!(vault.credentials.oauth.authenticate(&shown).await.is_err());
     let refresh = TokenWish::Refresh {
         token: issued.refresh_token.unwrap(),
     };
-    assert_eq!(grant(&vault, &client, refresh).await.unwrap_err(), OAuthError::InvalidGrant);
+    assert_eq!(
+        grant(&vault, &client, refresh).await.unwrap_err(),
+        OAuthError::InvalidGrant
+    );
     let again = grant(&vault, &client, TokenWish::Own { scope: None }).await;
     assert_eq!(again.unwrap_err(), OAuthError::InvalidClient);
 }
@@ -363,11 +502,18 @@ async fn no_secret_of_oauth_is_stored_as_it_is() {
     let vault = Vault::open().await;
     let (client, shown) = vault.client(ClientKind::Confidential, "orders:read").await;
     let code = code(&vault, &client).await;
-    let issued = redeem(&vault, &client, &code, VERIFIER, PLACE).await.unwrap();
+    let issued = redeem(&vault, &client, &code, VERIFIER, PLACE)
+        .await
+        .unwrap();
 
     let stored = vault.everything().await;
 
-    for secret in [shown.secret.unwrap(), code, issued.refresh_token.unwrap(), issued.access_token] {
+    for secret in [
+        shown.secret.unwrap(),
+        code,
+        issued.refresh_token.unwrap(),
+        issued.access_token,
+    ] {
         let secret = secret.expose_secret();
         assert!(!stored.contains(secret));
         assert!(!stored.contains(&hex::encode(secret)));

@@ -82,7 +82,9 @@ impl Vault {
             shutdown,
         };
         vault.add_tenant(vault.tenant).await;
-        vault.add_member(vault.tenant, vault.user, Role::Owner).await;
+        vault
+            .add_member(vault.tenant, vault.user, Role::Owner)
+            .await;
         vault.session = vault.log_in().await;
         vault
     }
@@ -157,14 +159,18 @@ impl Vault {
     pub(crate) async fn key(&self, scope: &str) -> ShownOnce<ApiKey> {
         let wish = key_wish(scope);
         let keys = &self.credentials.api_keys;
-        let made = keys.create(&self.owner(), &self.author(), wish, now()).await;
+        let made = keys
+            .create(&self.owner(), &self.author(), wish, now())
+            .await;
         made.unwrap()
     }
 
     pub(crate) async fn client(&self, kind: ClientKind, scope: &str) -> (Client, ClientShown) {
         let wish = client_wish(kind, scope);
         let clients = &self.credentials.clients;
-        let made = clients.create(&self.owner(), &self.author(), wish, now()).await;
+        let made = clients
+            .create(&self.owner(), &self.author(), wish, now())
+            .await;
         let made = made.unwrap();
         let client = made.made.made;
         let shown = ClientShown {
@@ -187,10 +193,19 @@ impl Vault {
     pub(crate) async fn everything(&self) -> String {
         let mut admin = self.test_database.admin().await;
         let mut all = String::new();
-        for table in ["api_keys", "oauth_clients", "authorization_codes", "totp", "recovery_codes",
-            "sessions", "refresh_tokens", "audit_entries", "audit_origins", "revocations",
-            "platform.idempotency_keys"]
-        {
+        for table in [
+            "api_keys",
+            "oauth_clients",
+            "authorization_codes",
+            "totp",
+            "recovery_codes",
+            "sessions",
+            "refresh_tokens",
+            "audit_entries",
+            "audit_origins",
+            "revocations",
+            "platform.idempotency_keys",
+        ] {
             let sql = format!("select coalesce(string_agg(t::text, ' '), '') from {table} t");
             let rows: String = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
                 .fetch_one(&mut admin)

@@ -55,7 +55,9 @@ impl ApiKeyStore for PgCredentials {
         after: Option<ApiKeyId>,
         limit: i64,
     ) -> Result<Vec<ApiKey>, StoreError> {
-        self.try_list(tenant, after, limit).await.map_err(StoreError::from)
+        self.try_list(tenant, after, limit)
+            .await
+            .map_err(StoreError::from)
     }
 
     async fn replace_secret(

@@ -40,7 +40,9 @@ impl ClientStore for PgCredentials {
     }
 
     async fn find(&self, tenant: TenantId, id: ClientId) -> Result<Option<Client>, StoreError> {
-        self.try_find_client(tenant, id).await.map_err(StoreError::from)
+        self.try_find_client(tenant, id)
+            .await
+            .map_err(StoreError::from)
     }
 
     async fn list(
@@ -123,10 +125,15 @@ impl PgCredentials {
         let made = find(tx.conn(), tenant, id).await?;
         let made = made.ok_or(DbError::Query(sqlx::Error::RowNotFound))?;
         idempotency::complete(tx.conn(), tenant, CREATE, request_id, id.as_bytes()).await?;
-        let entry = trail::entry(author, Some(tenant), "oauth_client.create", Outcome::Succeeded)
-            .on(made.id)
-            .with("kind", made.kind.as_str())
-            .with("scope", made.scope);
+        let entry = trail::entry(
+            author,
+            Some(tenant),
+            "oauth_client.create",
+            Outcome::Succeeded,
+        )
+        .on(made.id)
+        .with("kind", made.kind.as_str())
+        .with("scope", made.scope);
         audit::append(tx.conn(), &entry).await?;
         tx.commit().await?;
         Ok(Ok(Made {
@@ -209,7 +216,13 @@ impl PgCredentials {
         .execute(tx.conn())
         .await?;
         let revocation = revoke(tx.conn(), Revoked::Client(id)).await?;
-        let entry = trail::entry(author, Some(tenant), "oauth_client.remove", Outcome::Succeeded).on(id);
+        let entry = trail::entry(
+            author,
+            Some(tenant),
+            "oauth_client.remove",
+            Outcome::Succeeded,
+        )
+        .on(id);
         audit::append(tx.conn(), &entry).await?;
         tx.commit().await?;
         Ok(Ok(revocation))
@@ -232,9 +245,14 @@ impl PgCredentials {
         .fetch_optional(tx.conn())
         .await?;
         if now.is_some() {
-            let entry = trail::entry(author, Some(client.tenant), "oauth.client_token", Outcome::Succeeded)
-                .on(client.id)
-                .with("scope", scope);
+            let entry = trail::entry(
+                author,
+                Some(client.tenant),
+                "oauth.client_token",
+                Outcome::Succeeded,
+            )
+            .on(client.id)
+            .with("scope", scope);
             audit::append(tx.conn(), &entry).await?;
         }
         tx.commit().await?;
@@ -249,9 +267,14 @@ impl PgCredentials {
     ) -> Result<Revocation, DbError> {
         let mut tx = self.database.tenant_tx(client.tenant).await?;
         let revocation = revoke(tx.conn(), Revoked::Token(token)).await?;
-        let entry = trail::entry(author, Some(client.tenant), "oauth.revoke", Outcome::Succeeded)
-            .on(client.id)
-            .with("token", token);
+        let entry = trail::entry(
+            author,
+            Some(client.tenant),
+            "oauth.revoke",
+            Outcome::Succeeded,
+        )
+        .on(client.id)
+        .with("token", token);
         audit::append(tx.conn(), &entry).await?;
         tx.commit().await?;
         Ok(revocation)

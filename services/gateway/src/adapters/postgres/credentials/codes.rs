@@ -75,9 +75,14 @@ impl PgCredentials {
         .bind(new.proof_at)
         .execute(tx.conn())
         .await?;
-        let entry = trail::entry(author, Some(new.tenant), "oauth.authorize", Outcome::Succeeded)
-            .on(new.client)
-            .with("scope", new.scope);
+        let entry = trail::entry(
+            author,
+            Some(new.tenant),
+            "oauth.authorize",
+            Outcome::Succeeded,
+        )
+        .on(new.client)
+        .with("scope", new.scope);
         audit::append(tx.conn(), &entry).await?;
         tx.commit().await
     }
@@ -107,9 +112,14 @@ impl PgCredentials {
             Ok(()) => {}
             Err(CodeFault::Used) => {
                 let ended = end_session(tx.conn(), &row).await?;
-                let entry = trail::entry(author, Some(redeeming.tenant), "oauth.code_reused", Outcome::Denied)
-                    .on(stored.client)
-                    .because("CODE_REUSED");
+                let entry = trail::entry(
+                    author,
+                    Some(redeeming.tenant),
+                    "oauth.code_reused",
+                    Outcome::Denied,
+                )
+                .on(stored.client)
+                .because("CODE_REUSED");
                 audit::append(tx.conn(), &entry).await?;
                 tx.commit().await?;
                 return Ok(Err(RedeemError::Reused(ended)));
@@ -128,9 +138,14 @@ impl PgCredentials {
         .bind(redeeming.session.as_uuid())
         .execute(tx.conn())
         .await?;
-        let entry = trail::entry(author, Some(redeeming.tenant), "oauth.redeem", Outcome::Succeeded)
-            .during(redeeming.session)
-            .on(opened.standing.user);
+        let entry = trail::entry(
+            author,
+            Some(redeeming.tenant),
+            "oauth.redeem",
+            Outcome::Succeeded,
+        )
+        .during(redeeming.session)
+        .on(opened.standing.user);
         audit::append(tx.conn(), &entry).await?;
         tx.commit().await?;
         Ok(Ok(Redeemed { opened }))
@@ -235,6 +250,9 @@ async fn open_session(
 
 /// As much of a text as names a device.
 fn shortened(text: &str) -> &str {
-    let end = text.char_indices().nth(200).map_or(text.len(), |(at, _)| at);
+    let end = text
+        .char_indices()
+        .nth(200)
+        .map_or(text.len(), |(at, _)| at);
     text.get(..end).unwrap_or_default()
 }

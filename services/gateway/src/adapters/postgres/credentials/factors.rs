@@ -34,7 +34,9 @@ impl FactorStore for PgCredentials {
     }
 
     async fn guess(&self, user: UserId) -> Result<Guessing, StoreError> {
-        retrying(|| self.try_guess(user)).await.map_err(StoreError::from)
+        retrying(|| self.try_guess(user))
+            .await
+            .map_err(StoreError::from)
     }
 
     async fn wrong(&self, user: UserId, author: &Author) -> Result<(), StoreError> {
@@ -227,7 +229,13 @@ impl PgCredentials {
             return Ok(false);
         }
         put_recovery(tx.conn(), user, recovery).await?;
-        let entry = trail::entry(author, author.tenant, "mfa.recovery_codes", Outcome::Succeeded).on(user);
+        let entry = trail::entry(
+            author,
+            author.tenant,
+            "mfa.recovery_codes",
+            Outcome::Succeeded,
+        )
+        .on(user);
         audit::append(tx.conn(), &entry).await?;
         tx.commit().await?;
         Ok(true)

@@ -31,11 +31,17 @@ pub(in crate::http::oauth) struct TokenForm {
     refresh_token: Option<SecretString>,
     /// The client, if it does not show itself by HTTP Basic.
     #[schema(nullable = false)]
-    #[expect(dead_code, reason = "read from the form with every wish; here it is described")]
+    #[expect(
+        dead_code,
+        reason = "read from the form with every wish; here it is described"
+    )]
     client_id: Option<String>,
     /// Its secret, if it has one and does not show it by HTTP Basic.
     #[schema(value_type = String, nullable = false)]
-    #[expect(dead_code, reason = "read from the form with every wish; here it is described")]
+    #[expect(
+        dead_code,
+        reason = "read from the form with every wish; here it is described"
+    )]
     client_secret: Option<SecretString>,
 }
 

@@ -1,0 +1,106 @@
+//! Identity as the gate asks for it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::http::HeaderMap;
+use tradepost_service::Clock;
+use tradepost_types::{ApiKeyId, TenantId, UserId};
+
+use crate::application::{Credentials, Identity, Refused as Fault};
+use crate::domain::api_key::ROLE;
+use crate::domain::caller::Caller;
+use crate::domain::rights::Role;
+use crate::domain::tenant::{Origin, TenantState};
+use crate::ports::identity::StoreError;
+use crate::ports::{Authenticate, Directory, Key, Refused, Standing, Unavailable};
+
+/// Knows callers, tenants and members.
+#[derive(Clone)]
+pub struct Known {
+    identity: Arc<Identity>,
+    credentials: Arc<Credentials>,
+    clock: Clock,
+}
+
+impl Known {
+    /// What both know, at the time of `clock`.
+    #[must_use]
+    pub const fn new(identity: Arc<Identity>, credentials: Arc<Credentials>, clock: Clock) -> Self {
+        Self {
+            identity,
+            credentials,
+            clock,
+        }
+    }
+}
+
+#[async_trait]
+impl Authenticate for Known {
+    async fn caller(
+        &self,
+        headers: &HeaderMap,
+        address: IpAddr,
+    ) -> Result<Option<Caller>, Refused> {
+        let authenticator = &self.identity.authenticator;
+        let now = self.clock.now();
+        let found = authenticator.caller(headers, Some(address), now).await;
+        found.map_err(|fault| refused(&fault))
+    }
+}
+
+fn refused(fault: &Fault) -> Refused {
+    let (reason, detail) = (fault.reason(), fault.to_string());
+    match fault {
+        Fault::Ambiguous | Fault::Malformed => Refused::Malformed { reason, detail },
+        Fault::Token(_) | Fault::Revoked(_) | Fault::Key | Fault::KeyAddress => {
+            Refused::Invalid { reason, detail }
+        }
+        Fault::Unavailable => Refused::Unavailable(Unavailable),
+    }
+}
+
+#[async_trait]
+impl Directory for Known {
+    async fn tenant(&self, tenant: TenantId) -> Result<Option<Standing>, Unavailable> {
+        let found = self.identity.directory.tenant(tenant).await.map_err(gone)?;
+        Ok(found.map(|tenant| Standing {
+            active: tenant.state == TenantState::Active,
+            origins: tenant
+                .cors_origins
+                .iter()
+                .map(Origin::as_str)
+                .map(str::to_owned)
+                .collect(),
+        }))
+    }
+
+    async fn member(&self, tenant: TenantId, user: UserId) -> Result<Option<Role>, Unavailable> {
+        let users = &self.identity.ports().users;
+        let found = users.member(tenant, user).await.map_err(gone)?;
+        Ok(found.map(|member| member.role))
+    }
+
+    async fn key(&self, tenant: TenantId, key: ApiKeyId) -> Result<Option<Key>, Unavailable> {
+        let found = self.credentials.api_keys.known(tenant, key).await;
+        let now = self.clock.now();
+        let good = found
+            .map_err(gone)?
+            .filter(|key| key.revoked_at.is_none() && key.expires_at > now);
+        Ok(good.map(|key| Key {
+            role: ROLE,
+            scope: key.scope,
+        }))
+    }
+}
+
+fn gone(error: StoreError) -> Unavailable {
+    let error: &dyn std::error::Error = &error;
+    tracing::warn!(
+        event = "identity.store_unavailable",
+        error,
+        "the gate cannot know"
+    );
+    Unavailable
+}
