@@ -8,16 +8,19 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::sync::Semaphore;
 use tradepost_backend::{Store, StoreSettings};
+use tradepost_postgres::Database;
 use tradepost_service::{Clock, CommonConfig, Program, Runtime};
-use tradepost_types::{TenantId, UserId};
 
 use crate::adapters::audit_files::{CheckpointFiles, SigningKey};
-use crate::adapters::postgres::MIGRATOR;
+use crate::adapters::guards::Known;
 use crate::adapters::postgres::audit::PgAudit;
-use crate::application::{AuditKeeper, AuditLimits, AuditLog, AuditPolicy};
+use crate::adapters::postgres::{MIGRATOR, PgCredentials, PgIdentity};
+use crate::application::{
+    AuditKeeper, AuditLimits, AuditLog, AuditPolicy, CredentialPorts, Credentials, Identity,
+    IdentityPorts, Keyring, Sealer,
+};
 use crate::command::{self, GatewayCommand};
-use crate::config::{AuditConfig, GatewayConfig};
-use crate::demo::Demo;
+use crate::config::{AuditConfig, CredentialsConfig, GatewayConfig, IdentityConfig};
 use crate::http::{
     BodyPatience, Certificate, Gateway, Places, PortOptions, Proxies, router, serve,
 };
@@ -48,33 +51,132 @@ impl Program for GatewayProgram {
             request_ids_kept_hours: config.identity.idempotency_retention_hours,
         };
         let store = Store::open(Self::NAME, settings, &runtime).await?;
-        let tenant: TenantId = config.demo.tenant.parse().context("demo.tenant")?;
-        tracing::warn!(
-            event = "gateway.demo_tenant",
-            tenant = %tenant,
-            "nobody is asked who they are: every request is served for the demo tenant"
-        );
-        let user = UserId::new();
-        let limiter = limiter(&config, &runtime)?;
-        let guards = Demo { tenant, user }.guards(Arc::new(limiter));
-        let (tasks, shutdown) = (runtime.tasks.clone(), runtime.shutdown.clone());
+        let metrics = Metrics::register(&runtime.registry);
+        let doors = doors(
+            &config.identity,
+            &config.credentials,
+            store.database(),
+            &metrics,
+        )?;
+        doors
+            .identity
+            .start(&runtime.tasks, &runtime.shutdown)
+            .await?;
+        let known = Arc::new(Known::new(
+            Arc::clone(&doors.identity),
+            Arc::clone(&doors.credentials),
+            Clock::system(),
+        ));
         let audit = PgAudit::new(store.database(), &config.database);
-        let log = audit_log(&config.audit, &audit, &runtime).await?;
         let guards = Guards {
-            trail: Arc::new(log),
-            ..guards
+            limits: Arc::new(limiter(&config, &runtime)?),
+            authenticate: known.clone(),
+            directory: known,
+            trail: Arc::new(audit_log(&config.audit, &audit, &runtime).await?),
+            clock: Clock::system(),
         };
-        let served = serve_guarded(config, runtime, guards, Arc::new(audit)).await;
+        let parts = Parts {
+            guards,
+            doors,
+            audit: Arc::new(audit),
+            metrics,
+        };
+        let (tasks, shutdown) = (runtime.tasks.clone(), runtime.shutdown.clone());
+        let served = serve_guarded(config, runtime, parts).await;
         store.close(&tasks, &shutdown).await;
         served
     }
 
     async fn admin(config: GatewayConfig, command: GatewayCommand) -> anyhow::Result<()> {
-        command::run(command, config).await
+        command::run(command, &config).await
     }
 }
 
-/// Serves with these guards.
+/// What requests are served with.
+pub struct Parts {
+    /// Those who are asked before a request reaches its handler.
+    pub guards: Guards,
+    /// Who may come in.
+    pub doors: Doors,
+    /// The audit trail, to be read.
+    pub audit: Arc<dyn AuditStore>,
+    /// The instruments.
+    pub metrics: Metrics,
+}
+
+/// Who may come in, and by what.
+#[derive(Clone)]
+pub struct Doors {
+    /// Users, sessions, tokens, tenants.
+    pub identity: Arc<Identity>,
+    /// API keys, second factors, OAuth.
+    pub credentials: Arc<Credentials>,
+}
+
+/// Identity over the gateway's database; it is not asked for anything yet.
+///
+/// # Errors
+/// Fails when the configuration cannot be used.
+pub fn identity(
+    identity: &IdentityConfig,
+    credentials: &CredentialsConfig,
+    database: Database,
+    metrics: &Metrics,
+) -> anyhow::Result<Identity> {
+    let (identity, _keyring) = over(identity, credentials, database, metrics)?;
+    Ok(identity)
+}
+
+/// As [`identity`], with all that rests on it.
+///
+/// # Errors
+/// Fails when the configuration cannot be used.
+pub fn doors(
+    identity: &IdentityConfig,
+    credentials: &CredentialsConfig,
+    database: Database,
+    metrics: &Metrics,
+) -> anyhow::Result<Doors> {
+    let (issuer, login_url) = (identity.issuer(), credentials.login_url.clone());
+    let (identity, keyring) = over(identity, credentials, database, metrics)?;
+    let credentials = Credentials::new(keyring, &identity, issuer, login_url);
+    Ok(Doors {
+        identity: Arc::new(identity),
+        credentials: Arc::new(credentials),
+    })
+}
+
+fn over(
+    identity: &IdentityConfig,
+    credentials: &CredentialsConfig,
+    database: Database,
+    metrics: &Metrics,
+) -> anyhow::Result<(Identity, Keyring)> {
+    let store = Arc::new(PgIdentity::new(database.clone()));
+    let stored = Arc::new(PgCredentials::new(database));
+    let ports = CredentialPorts {
+        api_keys: stored.clone(),
+        clients: stored.clone(),
+        codes: stored.clone(),
+        factors: stored,
+        users: store.clone(),
+    };
+    let sealer = Sealer::new(&identity.master_key).context("identity.master_key")?;
+    let mode = credentials.key_mode.into();
+    let keyring = Keyring::new(ports, &Arc::new(sealer), mode);
+    let ports = IdentityPorts {
+        users: store.clone(),
+        sessions: store.clone(),
+        tenants: store.clone(),
+        keys: store.clone(),
+        feed: store,
+        api_keys: keyring.callers.clone(),
+        factors: keyring.factors.clone(),
+    };
+    Ok((Identity::new(identity, ports, metrics)?, keyring))
+}
+
+/// Serves with these parts.
 ///
 /// Readiness does not depend on the services: a gateway that answers 503 for one of them is still
 /// the way to the others.
@@ -84,15 +186,21 @@ impl Program for GatewayProgram {
 pub async fn serve_guarded(
     config: GatewayConfig,
     runtime: Runtime,
-    guards: Guards,
-    audit: Arc<dyn AuditStore>,
+    parts: Parts,
 ) -> anyhow::Result<()> {
-    let metrics = Metrics::register(&runtime.registry);
-    let (identity, tls) = (runtime.identity()?, runtime.tls.clone());
-    let upstreams = Upstreams::connect(&config.upstreams, &identity, tls, &metrics)?;
+    let Parts {
+        guards,
+        doors,
+        audit,
+        metrics,
+    } = parts;
+    let (own, tls) = (runtime.identity()?, runtime.tls.clone());
+    let upstreams = Upstreams::connect(&config.upstreams, &own, tls, &metrics)?;
     upstreams.show(&runtime.health);
     let limits = &config.limits;
     let gateway = Gateway {
+        identity: doors.identity,
+        credentials: doors.credentials,
         guards,
         audit,
         upstreams,

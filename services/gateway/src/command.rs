@@ -1,16 +1,43 @@
-//! What operators can do with the gateway besides serving.
+//! What operators can do at the gateway's command line: begin, rotate keys, revoke, look after the
+//! audit trail.
 
 pub mod audit;
 
-use clap::Subcommand;
-use tradepost_backend::{Provision, provision};
+use std::io::{Read, Write};
+use std::sync::Arc;
 
-use crate::config::GatewayConfig;
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use secrecy::{ExposeSecret, SecretString};
+use tradepost_backend::Provision;
+use tradepost_postgres::Database;
+use tradepost_telemetry::Registry;
+use tradepost_types::UserId;
+
 use audit::AuditCommand;
+
+use crate::application::{Identity, generate_password};
+use crate::bootstrap::identity;
+use crate::config::GatewayConfig;
+use crate::domain::email::Email;
+use crate::domain::password;
+use crate::metrics::Metrics;
+use crate::ports::identity::{Author, NewOperator};
+
+const SERVICE: &str = "gateway";
+/// More than that is no password.
+const PASSWORD_BYTES_MAX: u64 = 1_024;
 
 /// Commands for operators.
 #[derive(Debug, Subcommand)]
 pub enum GatewayCommand {
+    /// Make a platform operator: someone who makes tenants
+    CreateOperator(CreateOperator),
+    /// Publish the next key for access tokens; it signs once everybody can know it
+    RotateKeys(RotateKeys),
+    /// End sessions, and take their tokens no more within a second
+    #[command(subcommand)]
+    Revoke(Revoke),
     /// Export and verify the audit trail
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -18,15 +45,139 @@ pub enum GatewayCommand {
     Provision(Provision),
 }
 
+/// Who is to be an operator.
+#[derive(Debug, Args)]
+pub struct CreateOperator {
+    /// The address they log in by
+    #[arg(long)]
+    email: Email,
+    /// Read the password from standard input instead of making one; it is no argument, because
+    /// everyone sees the arguments of a process
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+/// How keys are rotated.
+#[derive(Debug, Args)]
+pub struct RotateKeys {
+    /// Take nothing any more that the present keys have signed: for a key that became known
+    #[arg(long)]
+    at_once: bool,
+}
+
+/// What is revoked.
+#[derive(Debug, Subcommand)]
+pub enum Revoke {
+    /// Every session there is
+    All,
+    /// Every session in a tenant
+    Tenant {
+        /// Its id
+        id: tradepost_types::TenantId,
+    },
+    /// Every session of a user
+    User {
+        /// Their id
+        id: UserId,
+    },
+}
+
 /// Runs one command.
 ///
 /// # Errors
 /// Fails with a sentence for the operator.
-pub async fn run(command: GatewayCommand, config: GatewayConfig) -> anyhow::Result<()> {
-    match command {
-        GatewayCommand::Audit(command) => audit::run(command, &config).await,
-        GatewayCommand::Provision(command) => {
-            provision(&command, "gateway", &config.database).await
+pub async fn run(command: GatewayCommand, config: &GatewayConfig) -> anyhow::Result<()> {
+    let command = match command {
+        GatewayCommand::Provision(provision) => {
+            return tradepost_backend::provision(&provision, SERVICE, &config.database).await;
+        }
+        GatewayCommand::Audit(command) => return audit::run(command, config).await,
+        command @ (GatewayCommand::CreateOperator(_)
+        | GatewayCommand::RotateKeys(_)
+        | GatewayCommand::Revoke(_)) => command,
+    };
+    let database = Database::connect_lazy(&config.database, SERVICE)?;
+    let metrics = Metrics::register(&Registry::new(SERVICE));
+    let identity = identity(
+        &config.identity,
+        &config.credentials,
+        database.clone(),
+        &metrics,
+    )?;
+    let done = match command {
+        GatewayCommand::CreateOperator(command) => create_operator(command, &identity).await,
+        GatewayCommand::RotateKeys(command) => rotate(&command, &identity).await,
+        GatewayCommand::Revoke(what) => revoke(&what, &identity).await,
+        GatewayCommand::Provision(_) | GatewayCommand::Audit(_) => Ok(()),
+    };
+    database.close().await;
+    done
+}
+
+async fn create_operator(command: CreateOperator, identity: &Identity) -> anyhow::Result<()> {
+    let given = match command.password_stdin {
+        true => Some(read_password()?),
+        false => None,
+    };
+    let password = match &given {
+        Some(given) => given.clone(),
+        None => generate_password()?,
+    };
+    password::check(password.expose_secret(), &command.email).context("the password")?;
+    let new = NewOperator {
+        user: UserId::new(),
+        email: command.email,
+        password_hash: identity.passwords.hash(&password).await?,
+    };
+    let users = Arc::clone(&identity.ports().users);
+    users.add_operator(&new, &Author::process()).await?;
+    say(&format!("operator {} is {}", new.email, new.user))?;
+    if given.is_none() {
+        let password = password.expose_secret();
+        say(&format!("password, shown this once: {password}"))?;
+    }
+    Ok(())
+}
+
+/// Nothing else runs in this process that a blocked thread could hold up.
+fn read_password() -> anyhow::Result<SecretString> {
+    let mut text = String::new();
+    std::io::stdin()
+        .lock()
+        .take(PASSWORD_BYTES_MAX)
+        .read_to_string(&mut text)
+        .context("the password cannot be read from standard input")?;
+    Ok(SecretString::from(text.trim_end_matches(['\r', '\n'])))
+}
+
+async fn rotate(command: &RotateKeys, identity: &Identity) -> anyhow::Result<()> {
+    let kid = match command.at_once {
+        true => identity.keys.replace_at_once().await?,
+        false => identity.keys.rotate().await?,
+    };
+    say(&format!("the next key is {kid}"))
+}
+
+async fn revoke(what: &Revoke, identity: &Identity) -> anyhow::Result<()> {
+    let (ports, author) = (identity.ports(), Author::process());
+    match what {
+        Revoke::All => {
+            ports.sessions.revoke_everything(&author).await?;
+        }
+        Revoke::Tenant { id } => {
+            ports.tenants.revoke(*id, &author).await?;
+        }
+        Revoke::User { id } => {
+            if ports.users.revoke_user(*id, &author).await?.is_none() {
+                bail!("there is no such user");
+            }
         }
     }
+    say("revoked")
+}
+
+/// The answer to a command goes to standard output, where no log goes.
+fn say(text: &str) -> anyhow::Result<()> {
+    let mut output = std::io::stdout().lock();
+    writeln!(output, "{text}").context("the answer cannot be written")
 }

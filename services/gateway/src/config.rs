@@ -1,6 +1,7 @@
 //! The configuration: one struct, parsed and validated once.
 
 mod audit;
+mod credentials;
 mod edge;
 mod identity;
 mod rate_limits;
@@ -10,10 +11,10 @@ use garde::Validate;
 use serde::{Deserialize, Serialize};
 use tradepost_postgres::DatabaseConfig;
 use tradepost_service::CommonConfig;
-use tradepost_types::TenantId;
 use url::Url;
 
 pub use audit::AuditConfig;
+pub use credentials::{CredentialsConfig, KeyMode};
 pub use edge::{CorsConfig, ForwardedHeader, LimitsConfig, ProxiesConfig, TlsConfig};
 pub use identity::{IdentityConfig, PasswordsConfig, TokenAlgorithm};
 pub use rate_limits::{RateLimitsConfig, RedisConfig};
@@ -34,6 +35,10 @@ pub struct GatewayConfig {
     /// Who may come in, and how long.
     #[garde(dive)]
     pub identity: IdentityConfig,
+    /// API keys and OAuth.
+    #[garde(dive)]
+    #[serde(default)]
+    pub credentials: CredentialsConfig,
     /// The services behind the gateway.
     #[garde(dive)]
     pub upstreams: UpstreamsConfig,
@@ -69,10 +74,6 @@ pub struct GatewayConfig {
     #[garde(dive)]
     #[serde(default)]
     pub audit: AuditConfig,
-    /// Whom requests are served for, as long as nobody has to say who they are.
-    #[garde(dive)]
-    #[serde(default)]
-    pub demo: DemoConfig,
 }
 
 /// The services behind the gateway: their gRPC addresses, e.g. `http://127.0.0.1:7051`.
@@ -135,27 +136,4 @@ const fn default_upstream_calls_max() -> usize {
 
 const fn default_connections() -> usize {
     2
-}
-
-/// Whom requests are served for, as long as nobody has to say who they are.
-#[derive(Debug, Clone, Deserialize, Serialize, Validate)]
-#[serde(default, deny_unknown_fields)]
-pub struct DemoConfig {
-    /// The tenant's id.
-    #[garde(custom(is_tenant))]
-    pub tenant: String,
-}
-
-impl Default for DemoConfig {
-    fn default() -> Self {
-        Self {
-            tenant: "tenant_01jd0000000000000000000000".to_owned(),
-        }
-    }
-}
-
-fn is_tenant(text: &str, (): &()) -> garde::Result {
-    text.parse::<TenantId>()
-        .map(|_tenant| ())
-        .map_err(garde::Error::new)
 }

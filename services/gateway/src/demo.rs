@@ -1,5 +1,6 @@
 //! Guards for as long as nobody is asked who they are: everybody is an owner of one tenant.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -38,7 +39,7 @@ impl Demo {
 
 #[async_trait]
 impl Authenticate for Demo {
-    async fn caller(&self, _: &HeaderMap) -> Result<Option<Caller>, Refused> {
+    async fn caller(&self, _: &HeaderMap, _: IpAddr) -> Result<Option<Caller>, Refused> {
         Ok(Some(Caller {
             subject: Subject::User(self.user),
             tenant: Some(self.tenant),

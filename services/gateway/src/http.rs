@@ -6,12 +6,16 @@
 //! every request (`edge`) with the way in (`gate`), and the port (`port`).
 
 mod access;
+mod api_keys;
 mod asking;
 mod audit;
+mod auth;
+mod authorizations;
 mod body;
 mod caller;
 mod client;
 mod cors;
+mod credential_problems;
 mod docs;
 mod edge;
 mod fault;
@@ -19,9 +23,14 @@ mod gate;
 mod headers;
 mod hygiene;
 mod idempotency;
+mod identity_faults;
 mod items;
+mod mfa;
 mod notifications;
+mod oauth;
+mod oauth_clients;
 mod orders;
+mod paging;
 mod path;
 mod payments;
 mod port;
@@ -32,9 +41,12 @@ mod query;
 mod router;
 mod shipments;
 mod strict_json;
+mod tenants;
 mod upgrade;
+mod users;
 mod values;
 mod webhooks;
+mod whence;
 
 pub use body::BodyPatience;
 pub use client::{Client, Proxies};

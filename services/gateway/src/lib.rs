@@ -9,6 +9,7 @@ pub mod application;
 pub mod bootstrap;
 pub mod command;
 pub mod config;
+#[cfg(test)]
 mod demo;
 pub mod domain;
 pub mod http;

@@ -36,6 +36,11 @@ struct Asked {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Ended {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Failed {
     service: &'static str,
     code: &'static str,
@@ -87,6 +92,8 @@ pub struct Metrics {
     heads_refused: Family<Reason, Counter>,
     certificates: Family<Loaded, Counter>,
     upstream_errors: Family<Failed, Counter>,
+    logins: Family<Ended, Counter>,
+    refreshes: Family<Ended, Counter>,
     upstream_held: Family<HeldBack, Counter>,
     upstream_retries: Family<Repeated, Counter>,
     breakers: Family<Reached, Gauge>,
@@ -114,6 +121,8 @@ impl Metrics {
             heads_refused: Family::default(),
             certificates: Family::default(),
             upstream_errors: Family::default(),
+            logins: Family::default(),
+            refreshes: Family::default(),
             upstream_held: Family::default(),
             upstream_retries: Family::default(),
             breakers: Family::default(),
@@ -139,6 +148,10 @@ impl Metrics {
         metrics.register_port(registry);
         let help = "Calls of services that did not succeed, refusals among them";
         registry.register("upstream_errors", help, metrics.upstream_errors.clone());
+        let help = "Logins by how they ended";
+        registry.register("logins", help, metrics.logins.clone());
+        let help = "Refresh tokens presented, by what became of them";
+        registry.register("refreshes", help, metrics.refreshes.clone());
         let help = "Calls of services that were not made: the breaker is open, or too many run";
         registry.register("upstream_held", help, metrics.upstream_held.clone());
         let help = "Calls that were worth repeating: repeated, or over the budget";
@@ -226,6 +239,16 @@ impl Metrics {
     #[must_use]
     pub fn waiting(&self) -> Counted {
         Counted::new(&self.waiting)
+    }
+
+    /// Counts a login.
+    pub fn logged_in(&self, outcome: &'static str) {
+        self.logins.get_or_create(&Ended { outcome }).inc();
+    }
+
+    /// Counts a refresh token that was presented.
+    pub fn refreshed(&self, outcome: &'static str) {
+        self.refreshes.get_or_create(&Ended { outcome }).inc();
     }
 
     /// Counts a request that was refused because too many were running.

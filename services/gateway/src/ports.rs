@@ -3,6 +3,7 @@
 
 pub mod audit;
 mod authenticate;
+pub mod credentials;
 mod directory;
 pub mod identity;
 mod key_authenticator;
@@ -17,9 +18,9 @@ use tradepost_service::Clock;
 
 pub use authenticate::{Authenticate, Refused};
 pub use directory::{Directory, Key};
-pub use key_authenticator::{KeyAuthenticator, KeyRefused, NoKeys};
+pub use key_authenticator::{KeyAuthenticator, KeyRefused};
 pub use limits::{Decision, Limits};
-pub use second_factor::{FactorError, NoSecondFactor, SecondFactor, Shown};
+pub use second_factor::{FactorError, SecondFactor, Shown};
 pub use shared_buckets::{Memory, NotShared, Shared, SharedBucket, SharedBuckets};
 pub use trail::Trail;
 

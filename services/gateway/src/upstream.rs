@@ -22,7 +22,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::time::Instant;
 use tradepost_service::auth::Identity;
-use tradepost_service::client::{ClientOptions, channel};
+use tradepost_service::client::{CallContext, ClientOptions, channel};
 use tradepost_service::{Health, Tls};
 use tradepost_types::TenantId;
 use url::Url;

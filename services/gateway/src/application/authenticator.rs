@@ -1,6 +1,7 @@
 //! Who calls: reads what a request shows, and says whom to believe it is.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::http::header::AUTHORIZATION;
@@ -14,7 +15,6 @@ use super::directory::Directory;
 use super::revocations::Revocations;
 use crate::domain::caller::{Caller, Plan};
 use crate::domain::revocation::{Basis, Revoked};
-use crate::domain::tenant::TenantState;
 use crate::ports::identity::StoreError;
 use crate::ports::{KeyAuthenticator, KeyRefused};
 
@@ -43,9 +43,6 @@ pub enum Refused {
     /// The API key is good, but not from here.
     #[error("the API key must not be used from this address")]
     KeyAddress,
-    /// The tenant may not use the platform at present.
-    #[error("the tenant is suspended")]
-    Suspended,
     /// They cannot be checked at the moment.
     #[error("credentials cannot be checked at the moment")]
     Unavailable,
@@ -62,7 +59,6 @@ impl Refused {
             Self::Revoked(_) => "CREDENTIALS_REVOKED",
             Self::Key => "API_KEY_INVALID",
             Self::KeyAddress => "API_KEY_ADDRESS",
-            Self::Suspended => "TENANT_SUSPENDED",
             Self::Unavailable => "CREDENTIALS_UNAVAILABLE",
         }
     }
@@ -116,16 +112,17 @@ impl Authenticator {
         }
     }
 
-    /// The caller by the headers of a request; `None` when they show nothing.
+    /// The caller by the headers of a request from `address`; `None` when they show nothing.
     ///
     /// # Errors
     /// [`Refused`].
     pub async fn caller(
         &self,
         headers: &HeaderMap,
+        address: Option<IpAddr>,
         now: OffsetDateTime,
     ) -> Result<Option<Caller>, Refused> {
-        let verified = self.verify(headers, now).await?;
+        let verified = self.verify(headers, address, now).await?;
         Ok(verified.map(|verified| verified.caller))
     }
 
@@ -136,12 +133,13 @@ impl Authenticator {
     pub async fn verify(
         &self,
         headers: &HeaderMap,
+        address: Option<IpAddr>,
         now: OffsetDateTime,
     ) -> Result<Option<Verified>, Refused> {
         match shown(headers)? {
             Shown::Nothing => Ok(None),
             Shown::Bearer(token) => self.bearer(token, now).await.map(Some),
-            Shown::Key(key) => self.key(key, now).await.map(Some),
+            Shown::Key(key) => self.key(key, address, now).await.map(Some),
         }
     }
 
@@ -170,8 +168,13 @@ impl Authenticator {
         Ok(Verified { caller, basis })
     }
 
-    async fn key(&self, presented: &str, now: OffsetDateTime) -> Result<Verified, Refused> {
-        let found = self.keys.caller(presented, now).await;
+    async fn key(
+        &self,
+        presented: &str,
+        address: Option<IpAddr>,
+        now: OffsetDateTime,
+    ) -> Result<Verified, Refused> {
+        let found = self.keys.caller(presented, address, now).await;
         let mut caller = found.map_err(|refused| match refused {
             KeyRefused::Invalid => Refused::Key,
             KeyRefused::Address => Refused::KeyAddress,
@@ -197,15 +200,12 @@ impl Authenticator {
         revoked.map_or(Ok(()), |part| Err(Refused::Revoked(part)))
     }
 
-    /// The plan of a tenant that may use the platform.
+    /// The tenant's plan. Whether the tenant may use the platform is the gate's question.
     async fn plan(&self, tenant: TenantId) -> Result<Plan, Refused> {
         let tenant = self.directory.tenant(tenant).await?;
-        match tenant {
-            Some(tenant) if tenant.state == TenantState::Active => Ok(tenant.plan),
-            Some(_) => Err(Refused::Suspended),
-            // Tenants are never deleted: a token of one that is not there is none of ours.
-            None => Err(Refused::Token(TokenError::ClaimsMalformed)),
-        }
+        // Tenants are never deleted: a token of one that is not there is none of ours.
+        let tenant = tenant.ok_or(Refused::Token(TokenError::ClaimsMalformed))?;
+        Ok(tenant.plan)
     }
 }
 

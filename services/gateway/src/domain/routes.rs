@@ -173,6 +173,11 @@ const fn get(name: &'static str, template: &'static str, rule: Rule) -> Route {
     route(Verb::Get, name, template, rule)
 }
 
+/// What changes something of the gateway's own, which writes the trail with the change.
+const fn within(verb: Verb, name: &'static str, template: &'static str, rule: Rule) -> Route {
+    route(verb, name, template, rule.audit(Audit::Within))
+}
+
 /// What changes something in a service: forwarded between two entries of the audit trail.
 const fn post(name: &'static str, template: &'static str, rule: Rule) -> Route {
     route(Verb::Post, name, template, rule.audit(Audit::Around))
@@ -186,10 +191,30 @@ const fn public() -> Rule {
     Rule::of(Who::Public)
 }
 
+const fn user() -> Rule {
+    Rule::of(Who::User)
+}
+
 const fn needs(permission: Permission) -> Rule {
     Rule::of(Who::Needs(permission))
 }
 
+/// Managing what programs show.
+const fn keys() -> Rule {
+    let rule = needs(Permission::KeysManage).privileged();
+    Rule {
+        step_up: true,
+        ..rule
+    }
+}
+
+/// Changing how the caller logs in, or who acts for them.
+const fn own_login() -> Rule {
+    user().cost(STRICT).privileged()
+}
+
+/// What is worth guessing at costs as much as this many reads.
+const STRICT: u32 = 10;
 /// A list, a page of it, costs as much as this many reads.
 const LIST: u32 = 5;
 /// All there is costs as much as this many reads.
@@ -268,6 +293,179 @@ pub const ROUTES: &[Route] = {
             "open_notifications",
             "/v1/notifications/ws",
             needs(P::NotificationsRead).own().upgrade(),
+        ),
+        // API keys and OAuth clients: made by people, for programs
+        get(
+            "list_api_keys",
+            "/v1/api-keys",
+            needs(P::KeysRead).cost(LIST),
+        ),
+        get("get_api_key", "/v1/api-keys/{key_id}", needs(P::KeysRead)),
+        within(Verb::Post, "create_api_key", "/v1/api-keys", keys()),
+        within(
+            Verb::Post,
+            "rotate_api_key",
+            "/v1/api-keys/{key_id}/rotate",
+            keys(),
+        ),
+        within(
+            Verb::Delete,
+            "revoke_api_key",
+            "/v1/api-keys/{key_id}",
+            keys(),
+        ),
+        get(
+            "list_oauth_clients",
+            "/v1/oauth/clients",
+            needs(P::KeysRead).cost(LIST),
+        ),
+        get(
+            "get_oauth_client",
+            "/v1/oauth/clients/{client_id}",
+            needs(P::KeysRead),
+        ),
+        within(
+            Verb::Post,
+            "create_oauth_client",
+            "/v1/oauth/clients",
+            keys(),
+        ),
+        within(
+            Verb::Delete,
+            "remove_oauth_client",
+            "/v1/oauth/clients/{client_id}",
+            keys(),
+        ),
+        // the caller's own second factor; whether it has to be shown first is the use case's rule,
+        // which knows whether there is one
+        within(Verb::Post, "enrol_totp", "/v1/auth/mfa/totp", own_login()),
+        within(
+            Verb::Post,
+            "confirm_totp",
+            "/v1/auth/mfa/totp/confirm",
+            own_login(),
+        ),
+        within(
+            Verb::Delete,
+            "remove_totp",
+            "/v1/auth/mfa/totp",
+            own_login(),
+        ),
+        within(
+            Verb::Post,
+            "step_up",
+            "/v1/auth/mfa/step-up",
+            user().cost(STRICT),
+        ),
+        within(
+            Verb::Post,
+            "replace_recovery_codes",
+            "/v1/auth/mfa/recovery-codes",
+            own_login(),
+        ),
+        // OAuth: clients show themselves by their own secret, users by their login
+        within(
+            Verb::Post,
+            "create_authorization",
+            "/v1/oauth/authorizations",
+            own_login(),
+        ),
+        get("authorize", "/oauth/authorize", public()),
+        within(Verb::Post, "issue_token", "/oauth/token", public()),
+        within(
+            Verb::Post,
+            "introspect_token",
+            "/oauth/introspect",
+            public(),
+        ),
+        within(Verb::Post, "revoke_token", "/oauth/revoke", public()),
+        get(
+            "get_oauth_metadata",
+            "/.well-known/oauth-authorization-server",
+            public(),
+        ),
+        // logging in and staying in
+        within(Verb::Post, "log_in", "/v1/auth/login", public()),
+        within(Verb::Post, "refresh", "/v1/auth/refresh", public()),
+        within(Verb::Post, "log_out", "/v1/auth/logout", user()),
+        get("get_me", "/v1/auth/me", Rule::of(Who::Authenticated)),
+        within(Verb::Post, "set_password", "/v1/auth/password", user()),
+        get("list_sessions", "/v1/auth/sessions", user().cost(LIST)),
+        within(Verb::Delete, "revoke_sessions", "/v1/auth/sessions", user()),
+        within(
+            Verb::Delete,
+            "revoke_session",
+            "/v1/auth/sessions/{session_id}",
+            user(),
+        ),
+        get("get_jwks", "/.well-known/jwks.json", public()),
+        // the users of a tenant
+        within(
+            Verb::Post,
+            "create_user",
+            "/v1/users",
+            needs(P::UsersManage).privileged(),
+        ),
+        get("list_users", "/v1/users", needs(P::UsersRead).cost(LIST)),
+        get("get_user", "/v1/users/{user_id}", needs(P::UsersRead)),
+        within(
+            Verb::Delete,
+            "remove_user",
+            "/v1/users/{user_id}",
+            needs(P::UsersManage).privileged(),
+        ),
+        within(
+            Verb::Put,
+            "set_user_role",
+            "/v1/users/{user_id}/role",
+            needs(P::UsersManage).privileged(),
+        ),
+        within(
+            Verb::Post,
+            "revoke_user",
+            "/v1/users/{user_id}/revoke",
+            needs(P::UsersManage).privileged(),
+        ),
+        // tenants, for those who run the platform
+        within(
+            Verb::Post,
+            "create_tenant",
+            "/v1/tenants",
+            needs(P::TenantsManage).privileged(),
+        ),
+        get(
+            "list_tenants",
+            "/v1/tenants",
+            needs(P::TenantsManage).cost(LIST),
+        ),
+        get(
+            "get_tenant",
+            "/v1/tenants/{tenant_id}",
+            needs(P::TenantsManage),
+        ),
+        within(
+            Verb::Patch,
+            "change_tenant",
+            "/v1/tenants/{tenant_id}",
+            needs(P::TenantsManage).privileged(),
+        ),
+        within(
+            Verb::Post,
+            "suspend_tenant",
+            "/v1/tenants/{tenant_id}/suspend",
+            needs(P::TenantsManage).privileged(),
+        ),
+        within(
+            Verb::Post,
+            "resume_tenant",
+            "/v1/tenants/{tenant_id}/resume",
+            needs(P::TenantsManage).privileged(),
+        ),
+        within(
+            Verb::Post,
+            "revoke_tenant",
+            "/v1/tenants/{tenant_id}/revoke",
+            needs(P::TenantsManage).privileged(),
         ),
         // why a call is denied
         get(

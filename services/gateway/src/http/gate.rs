@@ -61,8 +61,15 @@ async fn identified(
     next: Next,
 ) -> Response {
     let known = match route.rule.upgrade {
-        true => known(gateway, &upgrade::with_credentials(request.headers())).await,
-        false => known(gateway, request.headers()).await,
+        true => {
+            known(
+                gateway,
+                &upgrade::with_credentials(request.headers()),
+                address,
+            )
+            .await
+        }
+        false => known(gateway, request.headers(), address).await,
     };
     let caller = match known {
         Ok(caller) => Arc::new(caller),
@@ -162,8 +169,8 @@ fn not_allowed(verbs: &[Verb]) -> Problem {
 }
 
 /// Who calls.
-async fn known(gateway: &Gateway, headers: &HeaderMap) -> Result<Caller, Problem> {
-    match gateway.guards.authenticate.caller(headers).await {
+async fn known(gateway: &Gateway, headers: &HeaderMap, address: IpAddr) -> Result<Caller, Problem> {
+    match gateway.guards.authenticate.caller(headers, address).await {
         Ok(Some(caller)) => Ok(caller),
         Ok(None) => Err(unauthenticated()),
         Err(refused) => Err(refused_credentials(refused)),

@@ -1,8 +1,8 @@
 //! The header `Idempotency-Key`: which repetitions are the same wish.
 
 use axum::extract::FromRequestParts;
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{HeaderName, StatusCode};
 use tradepost_service::request_id;
 use utoipa::IntoParams;
 
@@ -10,6 +10,9 @@ use super::problem::Problem;
 use super::router::Shared;
 
 const NAME: &str = "Idempotency-Key";
+
+/// Says that an earlier request with the key did what this one asked for.
+pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// The key of a mutating request.
 #[derive(IntoParams)]

@@ -8,6 +8,7 @@ mod ending;
 mod places;
 mod relay;
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -67,8 +68,9 @@ async fn open(
     check_origin(&gateway, &caller, headers).await?;
     let accept = accept(headers)?;
     let protocols = Protocols::of(headers);
-    let ending = Ending::of(&gateway, &caller, headers);
     let client = request.extensions().get::<Client>().copied();
+    let address = client.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |client| client.address);
+    let ending = Ending::of(&gateway, &caller, headers, address);
     if gateway.shutdown.is_cancelled() {
         return Err(not_now("SHUTTING_DOWN", "the process is shutting down"));
     }

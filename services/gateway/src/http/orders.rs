@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 
 use super::asking::Asking;
 use super::caller::By;
-use super::idempotency::IdempotencyKey;
+use super::idempotency::{IdempotencyKey, REPLAYED};
 use super::path::Named;
 use super::prefer::Prefer;
 use super::problem::Problem;
@@ -25,7 +25,6 @@ use crate::domain::rights::Permission;
 use body::{Cancellation, NewOrder, Order, OrderFilter, OrderPage, Timeline};
 use wait::Room;
 
-const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {

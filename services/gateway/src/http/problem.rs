@@ -34,6 +34,7 @@ pub(super) struct Problem {
     retry_after: Option<Duration>,
     closing: bool,
     headers: Vec<(HeaderName, HeaderValue)>,
+    choices: Vec<Choice>,
 }
 
 /// Where a fault is.
@@ -77,6 +78,9 @@ pub(super) struct ProblemBody {
     /// What is wrong with the request, part by part.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<ProblemError>,
+    /// What the missing field may be, where that is known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    choices: Vec<Choice>,
     /// After how many seconds the same request may be tried again; also in `Retry-After`.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_seconds: Option<u64>,
@@ -96,6 +100,15 @@ pub(super) struct ProblemError {
     header: Option<String>,
     /// What is wanted.
     detail: String,
+}
+
+/// What a field may be.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct Choice {
+    /// What to send.
+    pub(super) value: String,
+    /// What it is called.
+    pub(super) title: String,
 }
 
 /// What a problem is rendered with.
@@ -122,7 +135,34 @@ impl Problem {
             retry_after: None,
             closing: false,
             headers: Vec::new(),
+            choices: Vec::new(),
         }
+    }
+
+    /// A field of the body that is not what it must be.
+    pub(super) fn field(pointer: &str, wanted: &str) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "INVALID_FIELD",
+            format!("{pointer} {wanted}"),
+        )
+        .pointer(pointer.to_owned(), wanted)
+    }
+
+    /// A parameter of the path that is not what it must be.
+    pub(super) fn path_fault(name: &str, wanted: &str) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "INVALID_FIELD",
+            format!("{name} {wanted}"),
+        )
+        .parameter(name, wanted)
+    }
+
+    /// Says what a field may be.
+    pub(super) fn choices(mut self, choices: Vec<Choice>) -> Self {
+        self.choices = choices;
+        self
     }
 
     /// An error that has no more to say than its status.
@@ -199,6 +239,7 @@ impl Problem {
                 .into_iter()
                 .map(|(place, detail)| place.render(detail, rendering))
                 .collect(),
+            choices: self.choices,
             retry_after_seconds: seconds,
         };
         let body = serde_json::to_vec(&body).unwrap_or_default();

@@ -18,6 +18,9 @@ use super::notifications::Places;
 use super::{
     access, audit, docs, items, notifications, orders, payments, problem_docs, shipments, webhooks,
 };
+use super::{api_keys, authorizations, mfa, oauth, oauth_clients};
+use super::{auth, tenants, users};
+use crate::application::{Credentials, Identity};
 use crate::metrics::Metrics;
 use crate::ports::Guards;
 use crate::ports::audit::AuditStore;
@@ -25,6 +28,10 @@ use crate::upstream::Upstreams;
 
 /// What every request uses.
 pub struct Gateway {
+    /// Who may come in.
+    pub identity: Arc<Identity>,
+    /// What callers show besides a password.
+    pub credentials: Arc<Credentials>,
     /// Those who are asked before a request reaches its handler.
     pub guards: Guards,
     /// The audit trail, to be read.
@@ -71,6 +78,12 @@ pub(super) type Shared = Arc<Gateway>;
         (name = "shipments", description = "Parcels"),
         (name = "webhooks", description = "What others report"),
         (name = "notifications", description = "What happens, as it happens"),
+        (name = "credentials", description = "API keys and OAuth clients"),
+        (name = "mfa", description = "The caller's own second factor"),
+        (name = "oauth", description = "Tokens for programs (RFC 6749)"),
+        (name = "auth", description = "Logging in and staying in"),
+        (name = "users", description = "The users of a tenant"),
+        (name = "tenants", description = "Tenants, for those who run the platform"),
         (name = "access", description = "Who may do what"),
         (name = "audit", description = "Who did what"),
     )
@@ -107,6 +120,14 @@ fn api() -> (Router<Shared>, OpenApi) {
         .merge(access::routes())
         .merge(notifications::routes())
         .merge(audit::routes())
+        .merge(api_keys::routes())
+        .merge(oauth_clients::routes())
+        .merge(mfa::routes())
+        .merge(authorizations::routes())
+        .merge(oauth::routes())
+        .merge(auth::routes())
+        .merge(users::routes())
+        .merge(tenants::routes())
         .split_for_parts();
     problem_docs::describe(&mut description);
     (routes, description)

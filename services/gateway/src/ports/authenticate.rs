@@ -1,5 +1,7 @@
 //! Who calls.
 
+use std::net::IpAddr;
+
 use async_trait::async_trait;
 use axum::http::HeaderMap;
 use tokio::sync::watch;
@@ -37,11 +39,12 @@ pub enum Refused {
 /// Finds out who calls by the credentials in a request's headers.
 #[async_trait]
 pub trait Authenticate: Send + Sync {
-    /// The caller; `None` when there are no credentials at all.
+    /// The caller from that address; `None` when there are no credentials at all.
     ///
     /// # Errors
     /// [`Refused`] for credentials that are there and not taken: they MUST NOT count as none.
-    async fn caller(&self, headers: &HeaderMap) -> Result<Option<Caller>, Refused>;
+    async fn caller(&self, headers: &HeaderMap, address: IpAddr)
+    -> Result<Option<Caller>, Refused>;
 
     /// Wakes when something was revoked: whoever holds a connection open asks again then.
     fn changes(&self) -> watch::Receiver<u64>;

@@ -1,5 +1,7 @@
 //! Callers that show an API key.
 
+use std::net::IpAddr;
+
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
@@ -22,21 +24,15 @@ pub enum KeyRefused {
 /// Finds out who shows an API key.
 #[async_trait]
 pub trait KeyAuthenticator: Send + Sync {
-    /// The caller behind the key. Its tenant's state and revocations need no look here: the
+    /// The caller behind the key, who calls from `address`. Its tenant's state and revocations need no look here: the
     /// authenticator looks at them for every kind of credential.
     ///
     /// # Errors
     /// [`KeyRefused`].
-    async fn caller(&self, presented: &str, now: OffsetDateTime) -> Result<Caller, KeyRefused>;
-}
-
-/// For as long as there are no API keys.
-#[derive(Debug, Clone, Copy)]
-pub struct NoKeys;
-
-#[async_trait]
-impl KeyAuthenticator for NoKeys {
-    async fn caller(&self, _: &str, _: OffsetDateTime) -> Result<Caller, KeyRefused> {
-        Err(KeyRefused::Invalid)
-    }
+    async fn caller(
+        &self,
+        presented: &str,
+        address: Option<IpAddr>,
+        now: OffsetDateTime,
+    ) -> Result<Caller, KeyRefused>;
 }

@@ -21,6 +21,10 @@ pub enum FactorError {
     /// It is wrong, or was used already.
     #[error("the second factor is not valid")]
     Invalid,
+    /// There were too many wrong ones: it was not looked at, and none is before so much time has
+    /// gone by.
+    #[error("too many codes were wrong; wait")]
+    TooMany(time::Duration),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -40,19 +44,4 @@ pub trait SecondFactor: Send + Sync {
     /// # Errors
     /// [`FactorError`].
     async fn take(&self, user: UserId, shown: &Shown, author: &Author) -> Result<(), FactorError>;
-}
-
-/// For as long as there are no second factors.
-#[derive(Debug, Clone, Copy)]
-pub struct NoSecondFactor;
-
-#[async_trait]
-impl SecondFactor for NoSecondFactor {
-    async fn is_needed(&self, _: UserId) -> Result<bool, StoreError> {
-        Ok(false)
-    }
-
-    async fn take(&self, _: UserId, _: &Shown, _: &Author) -> Result<(), FactorError> {
-        Err(FactorError::Invalid)
-    }
 }

@@ -77,6 +77,11 @@ impl Refusal {
         code(status, &ErrorDetails::from_status(status))
     }
 
+    /// What is wrong with the page that a list of our own is asked for.
+    pub(crate) fn of_list(status: &Status) -> Self {
+        Self::read("gateway", status).0
+    }
+
     /// Reads an error answer, and names its code for the metrics. What is our fault and not the
     /// caller's is said without its cause. A service that fails often is told of by its breaker,
     /// once, and not here with every call.

@@ -157,7 +157,7 @@ impl Doubles {
 
 #[async_trait::async_trait]
 impl Authenticate for Doubles {
-    async fn caller(&self, headers: &HeaderMap) -> Result<Option<Caller>, Refused> {
+    async fn caller(&self, headers: &HeaderMap, _: IpAddr) -> Result<Option<Caller>, Refused> {
         if self.with(|script| script.identity_is_broken) {
             return Err(Refused::Unavailable(Unavailable));
         }

@@ -15,10 +15,11 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tradepost_gateway::adapters::postgres::MIGRATOR;
 use tradepost_gateway::adapters::postgres::audit::PgAudit;
-use tradepost_gateway::bootstrap::{limiter, serve_guarded};
+use tradepost_gateway::bootstrap::{Parts, doors, limiter, serve_guarded};
 use tradepost_gateway::config::{GatewayConfig, IdentityConfig, LimitsConfig, UpstreamsConfig};
+use tradepost_gateway::metrics::Metrics;
 use tradepost_gateway::ports::Guards;
-use tradepost_postgres::{DatabaseConfig, idempotency};
+use tradepost_postgres::{Database, DatabaseConfig, idempotency};
 use tradepost_service::auth::Caller;
 use tradepost_service::{CommonConfig, Health, Runtime, Tasks};
 use tradepost_telemetry::Registry;
@@ -117,6 +118,40 @@ impl Answer {
     }
 }
 
+/// A configuration whose services and database are nowhere.
+pub(crate) fn config() -> GatewayConfig {
+    let url = || "http://127.0.0.1:1".parse().unwrap();
+    GatewayConfig {
+        server: CommonConfig {
+            listen_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
+            ..CommonConfig::default()
+        },
+        database: DatabaseConfig::new(NOWHERE, NOWHERE),
+        identity: IdentityConfig::new(ISSUER.parse().unwrap(), MASTER_KEY.into()),
+        credentials: Default::default(),
+        upstreams: UpstreamsConfig {
+            order_url: url(),
+            inventory_url: url(),
+            payment_url: url(),
+            shipping_url: url(),
+            notification_url: None,
+            deadline_ms: 20_000,
+            slow_ms: 10_000,
+            open_ms: 200,
+            calls_max: 256,
+            connections: 2,
+        },
+        limits: LimitsConfig::default(),
+        redis: Default::default(),
+        rate_limits: Default::default(),
+        tls: Default::default(),
+        cors: Default::default(),
+        proxies: Default::default(),
+        sockets: Default::default(),
+        audit: Default::default(),
+    }
+}
+
 impl Stage {
     pub(crate) async fn new() -> Self {
         Self::with(|_| {}).await
@@ -142,44 +177,34 @@ impl Stage {
         let (fake, url) = Fake::serve().await;
         let url = || url.parse().unwrap();
         let trust = Trust::new();
-        let mut config = GatewayConfig {
-            server: CommonConfig {
-                listen_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
-                auth: trust.config("gateway"),
-                ..CommonConfig::default()
-            },
-            database: DatabaseConfig::new(NOWHERE, NOWHERE),
-            identity: IdentityConfig::new(ISSUER.parse().unwrap(), MASTER_KEY.into()),
-            upstreams: UpstreamsConfig {
-                order_url: url(),
-                inventory_url: url(),
-                payment_url: url(),
-                shipping_url: url(),
-                notification_url: None,
-                deadline_ms: 20_000,
-                slow_ms: 10_000,
-                open_ms: 200,
-                calls_max: 256,
-                connections: 2,
-            },
-            limits: LimitsConfig::default(),
-            redis: Default::default(),
-            rate_limits: Default::default(),
-            tls: Default::default(),
-            cors: Default::default(),
-            proxies: Default::default(),
-            sockets: Default::default(),
-            audit: Default::default(),
-            demo: Default::default(),
+        let mut config = config();
+        config.server.auth = trust.config("gateway");
+        config.upstreams = UpstreamsConfig {
+            order_url: url(),
+            inventory_url: url(),
+            payment_url: url(),
+            shipping_url: url(),
+            ..config.upstreams
         };
         adjust(&mut config);
         let runtime = Runtime::bind("gateway", config.server.clone())
             .await
             .unwrap();
         let doubles = Doubles::new();
-        let guards = guards(&doubles, &config, &runtime);
-        let database = Database::connect_lazy(&config.database, "gateway").unwrap();
-        let audit = Arc::new(PgAudit::new(database, &config.database));
+        let metrics = Metrics::register(&runtime.registry);
+        let database = Database::connect_lazy(&config.database, "test").unwrap();
+        let parts = Parts {
+            guards: guards(&doubles, &config, &runtime),
+            doors: doors(
+                &config.identity,
+                &config.credentials,
+                database.clone(),
+                &metrics,
+            )
+            .unwrap(),
+            audit: Arc::new(PgAudit::new(database, &config.database)),
+            metrics,
+        };
         Self {
             fake,
             doubles,
@@ -189,7 +214,7 @@ impl Stage {
             shutdown: runtime.shutdown.clone(),
             tasks: runtime.tasks.clone(),
             trust,
-            served: tokio::spawn(serve_guarded(config, runtime, guards, audit)),
+            served: tokio::spawn(serve_guarded(config, runtime, parts)),
             client: Client::builder(TokioExecutor::new()).build_http(),
         }
     }

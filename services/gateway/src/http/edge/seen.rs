@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tracing::{Span, field};
 use uuid::Uuid;
 
+use super::super::oauth::OwnForm;
 use super::super::problem::{Problem, Rendering};
 use super::super::router::Shared;
 use crate::metrics::Counted;
@@ -84,6 +85,7 @@ impl Seen {
         let problem = answer.extensions_mut().remove::<Problem>();
         let problem = match problem {
             Some(problem) => problem,
+            None if answer.extensions().get::<OwnForm>().is_some() => return answer,
             None if status.is_client_error() || status.is_server_error() => {
                 Problem::of_status(status)
             }

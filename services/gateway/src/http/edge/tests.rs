@@ -14,7 +14,8 @@ use tradepost_token::{Algorithm, SigningKey};
 use super::*;
 use crate::adapters::postgres::audit::PgAudit;
 use crate::application::Limiter;
-use crate::config::{RateLimitsConfig, UpstreamsConfig};
+use crate::bootstrap;
+use crate::config::{IdentityConfig, RateLimitsConfig, UpstreamsConfig};
 use crate::demo::Demo;
 use crate::metrics::{LimitMetrics, Metrics};
 use crate::upstream::Upstreams;
@@ -43,7 +44,13 @@ fn gateway(running: usize) -> Shared {
     let limiter = Limiter::new(&RateLimitsConfig::default(), None, limits);
     let nowhere = DatabaseConfig::new("postgres://127.0.0.1:1/x", "postgres://127.0.0.1:1/x");
     let database = Database::connect_lazy(&nowhere, "test").unwrap();
+    let issuer = "http://gateway.test".parse().unwrap();
+    let master_key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    let own = IdentityConfig::new(issuer, master_key.into());
+    let doors = bootstrap::doors(&own, &Default::default(), database.clone(), &metrics).unwrap();
     Arc::new(Gateway {
+        identity: doors.identity,
+        credentials: doors.credentials,
         guards: Demo { tenant, user }.guards(Arc::new(limiter)),
         audit: Arc::new(PgAudit::new(database, &nowhere)),
         upstreams: Upstreams::connect(&config, &identity, None, &metrics).unwrap(),

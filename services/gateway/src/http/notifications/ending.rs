@@ -1,5 +1,6 @@
 //! When a socket has to end, whatever is said on it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,16 +32,24 @@ pub(super) struct Ending {
     shutdown: CancellationToken,
     /// What the client has shown.
     shown: HeaderMap,
+    /// From where.
+    address: IpAddr,
     expires_at: Option<OffsetDateTime>,
     caller: Arc<Caller>,
 }
 
 impl Ending {
-    pub(super) fn of(gateway: &Gateway, caller: &Arc<Caller>, headers: &HeaderMap) -> Self {
+    pub(super) fn of(
+        gateway: &Gateway,
+        caller: &Arc<Caller>,
+        headers: &HeaderMap,
+        address: IpAddr,
+    ) -> Self {
         Self {
             guards: gateway.guards.clone(),
             shutdown: gateway.shutdown.clone(),
             shown: with_credentials(headers),
+            address,
             expires_at: caller.expires_at,
             caller: Arc::clone(caller),
         }
@@ -80,7 +89,8 @@ impl Ending {
                 },
                 () = tokio::time::sleep(LOOK) => {}
             }
-            match self.guards.authenticate.caller(&self.shown).await {
+            let authenticate = &self.guards.authenticate;
+            match authenticate.caller(&self.shown, self.address).await {
                 Ok(Some(caller)) if self.is_same(&caller) => {}
                 Ok(_) | Err(Refused::Invalid { .. } | Refused::Malformed { .. }) => {
                     return close(REVOKED, "the credentials were revoked");

@@ -5,7 +5,6 @@ use time::OffsetDateTime;
 use tradepost_types::{SessionId, TenantId, UserId};
 
 use super::{Author, StoreError};
-use crate::domain::email::Email;
 use crate::domain::revocation::Revocation;
 use crate::domain::rights::Rights;
 use crate::domain::session::{Lifetimes, Session, Standing};
@@ -98,9 +97,7 @@ pub enum Refreshed {
 /// A login that failed.
 #[derive(Debug, Clone)]
 pub struct LoginFailure {
-    /// The address that was given, if it is one.
-    pub email: Option<Email>,
-    /// The user, if there is one.
+    /// The user, once their password was right: until then it is anybody's guess.
     pub user: Option<UserId>,
     /// Why, for the audit trail only.
     pub reason: &'static str,

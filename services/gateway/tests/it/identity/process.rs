@@ -1,0 +1,162 @@
+//! What only a process shows: it dies, it writes a log, it takes commands.
+
+use std::net::SocketAddr;
+
+use secrecy::ExposeSecret;
+use tradepost_testkit::{Process, ProcessBuilder, TestDatabase, free_port};
+
+use super::shop::{Gate, PASSWORD, Session};
+use crate::stage::{ISSUER, MASTER_KEY, SOON, migrated};
+
+fn builder(database: &TestDatabase) -> ProcessBuilder {
+    let config = database.config();
+    let nowhere = "http://127.0.0.1:1";
+    ["ORDER", "INVENTORY", "PAYMENT", "SHIPPING"]
+        .into_iter()
+        .fold(
+            Process::builder(env!("CARGO_BIN_EXE_gateway")),
+            |builder, name| {
+                builder.env(format!("TRADEPOST_GATEWAY__UPSTREAMS__{name}_URL"), nowhere)
+            },
+        )
+        .env("TRADEPOST_GATEWAY__LIMITS__LINGER_MS", "0")
+        .env("TRADEPOST_GATEWAY__IDENTITY__ISSUER", ISSUER)
+        .env("TRADEPOST_GATEWAY__IDENTITY__MASTER_KEY", MASTER_KEY)
+        .env("TRADEPOST_GATEWAY__DATABASE__ACQUIRE_TIMEOUT_MS", "20000")
+        .env(
+            "TRADEPOST_GATEWAY__DATABASE__URL",
+            config.url.expose_secret(),
+        )
+        .env(
+            "TRADEPOST_GATEWAY__DATABASE__SYSTEM_URL",
+            config.system_url.expose_secret(),
+        )
+}
+
+async fn served(builder: ProcessBuilder) -> (Process, Gate) {
+    let local = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+    let (listen, admin) = (local(free_port()), local(free_port()));
+    let mut process = builder
+        .env("TRADEPOST_GATEWAY__SERVER__LISTEN_ADDR", listen.to_string())
+        .env("TRADEPOST_GATEWAY__SERVER__ADMIN_ADDR", admin.to_string())
+        .spawn();
+    process.ready(admin, SOON).await;
+    (process, Gate::at(listen))
+}
+
+/// Makes an operator by command; the password that is shown once.
+async fn operator(database: &TestDatabase, email: &str) -> String {
+    let command = builder(database)
+        .arg("create-operator")
+        .arg("--email")
+        .arg(email);
+    let mut command = command.spawn();
+    let status = command.wait(SOON).await;
+    let said = command.log();
+    assert!(status.success(), "{said}");
+    let shown = said
+        .lines()
+        .find_map(|line| line.split_once("shown this once: "));
+    shown.unwrap().1.trim().to_owned()
+}
+
+#[tokio::test]
+async fn the_first_operator_is_made_by_command_and_a_killed_refresh_is_answered_later() {
+    let database = migrated().await;
+    let password = operator(&database, "root@example.com").await;
+    let (_alive, gate) = served(builder(&database)).await;
+    let session = Session::from(&gate.try_login("root@example.com", &password).await);
+    let mortal = builder(&database)
+        .env(
+            "TRADEPOST_GATEWAY__SERVER__CRASH__POINT",
+            "postgres.after_commit",
+        )
+        .env("TRADEPOST_GATEWAY__SERVER__CRASH__HIT", "1");
+    let (mut killed, doomed) = served(mortal).await;
+    let body = serde_json::json!({"refresh_token": session.refresh});
+
+    let lost = doomed
+        .try_ask(axum::http::Method::POST, "/v1/auth/refresh", "", Some(body))
+        .await;
+    killed.wait(SOON).await;
+    let again = Session::from(&gate.refresh(&session.refresh).await);
+    let same = Session::from(&gate.refresh(&session.refresh).await);
+
+    assert!(lost.is_err(), "the process died between commit and answer");
+    assert_eq!(again.refresh, same.refresh);
+    let chain: (i64, i64) = sqlx::query_as(
+        "select count(*), count(*) filter (where used_at is null) from refresh_tokens",
+    )
+    .fetch_one(&mut database.admin().await)
+    .await
+    .unwrap();
+    assert_eq!(chain, (2, 1), "one family, one live successor");
+    Session::from(&gate.refresh(&again.refresh).await);
+}
+
+#[tokio::test]
+async fn no_secret_gets_into_the_log() {
+    let database = migrated().await;
+    let first = operator(&database, "root@example.com").await;
+    let chatty =
+        builder(&database).env("TRADEPOST_GATEWAY__SERVER__TELEMETRY__LOG_FILTER", "trace");
+    let (mut process, gate) = served(chatty).await;
+    let session = Session::from(&gate.try_login("root@example.com", &first).await);
+    gate.try_login("root@example.com", PASSWORD).await;
+    let next = Session::from(&gate.refresh(&session.refresh).await);
+    gate.refresh(&session.refresh).await;
+    gate.standing(&next.access).await.unwrap();
+    let body = serde_json::json!({"name": "A", "owner_email": "a@example.com",
+        "owner_password": PASSWORD});
+    assert_eq!(
+        gate.post("/v1/tenants", &next.access, body).await.status,
+        201
+    );
+
+    process.terminate();
+    process.wait(SOON).await;
+
+    let log = process.log();
+    assert!(log.contains("process.stopped"), "there is a log");
+    let secrets = [
+        first.as_str(),
+        PASSWORD,
+        MASTER_KEY,
+        &session.refresh,
+        &session.access,
+        &next.refresh,
+        &next.access,
+        "$argon2id$",
+        "PRIVATE KEY",
+    ];
+    for secret in secrets {
+        let line = log.lines().find(|line| line.contains(secret));
+        assert_eq!(line, None, "{secret}");
+    }
+}
+
+#[tokio::test]
+async fn keys_are_rotated_and_everything_is_revoked_by_command() {
+    let database = migrated().await;
+    let password = operator(&database, "root@example.com").await;
+    let (_alive, gate) = served(builder(&database)).await;
+    let session = Session::from(&gate.try_login("root@example.com", &password).await);
+
+    for arguments in [&["rotate-keys"][..], &["revoke", "all"]] {
+        let command = arguments
+            .iter()
+            .fold(builder(&database), |builder, argument| {
+                builder.arg(*argument)
+            });
+        let mut command = command.spawn();
+        let status = command.wait(SOON).await;
+        assert!(status.success(), "{}", command.log());
+    }
+
+    tradepost_testkit::eventually("revoked", SOON, async || {
+        gate.standing(&session.access).await.err()
+    })
+    .await;
+    assert_eq!(gate.refresh(&session.refresh).await.status, 401);
+    Session::from(&gate.try_login("root@example.com", &password).await);
+}
