@@ -38,6 +38,7 @@ fn gateway(running: usize) -> Shared {
     let user = tradepost_types::UserId::new();
     Arc::new(Gateway {
         guards: Demo { tenant, user }.guards(),
+        denials: Default::default(),
         upstreams: Upstreams::connect(&config, &identity, &metrics).unwrap(),
         metrics,
         running: Arc::new(Semaphore::new(running)),
