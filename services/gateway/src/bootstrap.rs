@@ -1,5 +1,7 @@
 //! Puts the parts together.
 
+mod limits;
+
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -17,6 +19,8 @@ use crate::http::{
 use crate::metrics::Metrics;
 use crate::ports::Guards;
 use crate::upstream::Upstreams;
+
+pub use limits::limiter;
 
 /// The gateway as a program.
 pub struct GatewayProgram;
@@ -45,8 +49,10 @@ impl Program for GatewayProgram {
             "nobody is asked who they are: every request is served for the demo tenant"
         );
         let user = UserId::new();
+        let limiter = limiter(&config, &runtime)?;
+        let guards = Demo { tenant, user }.guards(Arc::new(limiter));
         let (tasks, shutdown) = (runtime.tasks.clone(), runtime.shutdown.clone());
-        let served = serve_guarded(config, runtime, Demo { tenant, user }.guards()).await;
+        let served = serve_guarded(config, runtime, guards).await;
         store.close(&tasks, &shutdown).await;
         served
     }

@@ -1,5 +1,7 @@
 //! Every instrument of the gateway.
 
+mod limits;
+
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -10,6 +12,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use tradepost_telemetry::Registry;
 
 use crate::upstream::Standing;
+pub use limits::{LimitMetrics, Outcome, Place, RedisFault};
 
 /// From a millisecond to the longest wait for an order.
 const BUCKETS: [f64; 14] = [

@@ -14,8 +14,9 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tradepost_gateway::adapters::postgres::MIGRATOR;
-use tradepost_gateway::bootstrap::serve_guarded;
+use tradepost_gateway::bootstrap::{limiter, serve_guarded};
 use tradepost_gateway::config::{GatewayConfig, IdentityConfig, LimitsConfig, UpstreamsConfig};
+use tradepost_gateway::ports::Guards;
 use tradepost_postgres::{DatabaseConfig, idempotency};
 use tradepost_service::auth::Caller;
 use tradepost_service::{CommonConfig, Health, Runtime, Tasks};
@@ -121,6 +122,22 @@ impl Stage {
     }
 
     pub(crate) async fn with(adjust: impl FnOnce(&mut GatewayConfig)) -> Self {
+        Self::guarded(adjust, |doubles, _, _| doubles.guards()).await
+    }
+
+    /// With real limits.
+    pub(crate) async fn limited(adjust: impl FnOnce(&mut GatewayConfig)) -> Self {
+        Self::guarded(adjust, |doubles, config, runtime| Guards {
+            limits: Arc::new(limiter(config, runtime).unwrap()),
+            ..doubles.guards()
+        })
+        .await
+    }
+
+    async fn guarded(
+        adjust: impl FnOnce(&mut GatewayConfig),
+        guards: impl FnOnce(&Doubles, &GatewayConfig, &Runtime) -> Guards,
+    ) -> Self {
         let (fake, url) = Fake::serve().await;
         let url = || url.parse().unwrap();
         let trust = Trust::new();
@@ -145,6 +162,8 @@ impl Stage {
                 connections: 2,
             },
             limits: LimitsConfig::default(),
+            redis: Default::default(),
+            rate_limits: Default::default(),
             tls: Default::default(),
             cors: Default::default(),
             proxies: Default::default(),
@@ -156,7 +175,7 @@ impl Stage {
             .await
             .unwrap();
         let doubles = Doubles::new();
-        let guards = doubles.guards();
+        let guards = guards(&doubles, &config, &runtime);
         Self {
             fake,
             doubles,

@@ -11,9 +11,10 @@ use tradepost_telemetry::Registry;
 use tradepost_token::{Algorithm, SigningKey};
 
 use super::*;
-use crate::config::UpstreamsConfig;
+use crate::application::Limiter;
+use crate::config::{RateLimitsConfig, UpstreamsConfig};
 use crate::demo::Demo;
-use crate::metrics::Metrics;
+use crate::metrics::{LimitMetrics, Metrics};
 use crate::upstream::Upstreams;
 
 fn gateway(running: usize) -> Shared {
@@ -36,8 +37,10 @@ fn gateway(running: usize) -> Shared {
     let identity = Identity::new(key, "gateway");
     let shutdown = CancellationToken::new();
     let user = tradepost_types::UserId::new();
+    let limits = LimitMetrics::register(&Registry::new("gateway"));
+    let limiter = Limiter::new(&RateLimitsConfig::default(), None, limits);
     Arc::new(Gateway {
-        guards: Demo { tenant, user }.guards(),
+        guards: Demo { tenant, user }.guards(Arc::new(limiter)),
         denials: Default::default(),
         upstreams: Upstreams::connect(&config, &identity, &metrics).unwrap(),
         metrics,
