@@ -22,7 +22,7 @@ use crate::application::{
 use crate::command::{self, GatewayCommand};
 use crate::config::{AuditConfig, CredentialsConfig, GatewayConfig, IdentityConfig};
 use crate::http::{
-    BodyPatience, Certificate, Gateway, Places, PortOptions, Proxies, router, serve,
+    BodyPatience, Certificate, Denials, Gateway, Places, PortOptions, Proxies, router, serve,
 };
 use crate::metrics::{AuditMetrics, Metrics};
 use crate::ports::Guards;
@@ -203,6 +203,7 @@ pub async fn serve_guarded(
         credentials: doors.credentials,
         guards,
         audit,
+        denials: Denials::default(),
         upstreams,
         metrics,
         running: Arc::new(Semaphore::new(config.server.calls_max)),

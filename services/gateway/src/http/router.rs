@@ -10,6 +10,7 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use super::access::Denials;
 use super::body::BodyPatience;
 use super::client::Proxies;
 use super::cors::Origins;
@@ -36,6 +37,8 @@ pub struct Gateway {
     pub guards: Guards,
     /// The audit trail, to be read.
     pub audit: Arc<dyn AuditStore>,
+    /// What was denied lately.
+    pub denials: Denials,
     /// The services.
     pub upstreams: Upstreams,
     /// The instruments.

@@ -54,6 +54,7 @@ fn gateway(running: usize) -> Shared {
         guards: Demo { tenant, user }.guards(Arc::new(limiter)),
         audit: Arc::new(PgAudit::new(database, &nowhere)),
         upstreams: Upstreams::connect(&config, &identity, None, &metrics).unwrap(),
+        denials: Default::default(),
         metrics,
         running: Arc::new(Semaphore::new(running)),
         waits: Arc::new(Semaphore::new(1)),
