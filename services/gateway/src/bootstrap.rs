@@ -1,5 +1,7 @@
 //! Puts the parts together.
 
+mod limits;
+
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -11,10 +13,14 @@ use tradepost_types::{TenantId, UserId};
 use crate::adapters::postgres::MIGRATOR;
 use crate::config::GatewayConfig;
 use crate::demo::Demo;
-use crate::http::{BodyPatience, Certificate, Gateway, PortOptions, Proxies, router, serve};
+use crate::http::{
+    BodyPatience, Certificate, Gateway, Places, PortOptions, Proxies, router, serve,
+};
 use crate::metrics::Metrics;
 use crate::ports::Guards;
 use crate::upstream::Upstreams;
+
+pub use limits::limiter;
 
 /// The gateway as a program.
 pub struct GatewayProgram;
@@ -43,8 +49,10 @@ impl Program for GatewayProgram {
             "nobody is asked who they are: every request is served for the demo tenant"
         );
         let user = UserId::new();
+        let limiter = limiter(&config, &runtime)?;
+        let guards = Demo { tenant, user }.guards(Arc::new(limiter));
         let (tasks, shutdown) = (runtime.tasks.clone(), runtime.shutdown.clone());
-        let served = serve_guarded(config, runtime, Demo { tenant, user }.guards()).await;
+        let served = serve_guarded(config, runtime, guards).await;
         store.close(&tasks, &shutdown).await;
         served
     }
@@ -64,7 +72,8 @@ pub async fn serve_guarded(
 ) -> anyhow::Result<()> {
     let metrics = Metrics::register(&runtime.registry);
     let (identity, tls) = (runtime.identity()?, runtime.tls.clone());
-    let upstreams = Upstreams::connect(&config.upstreams, identity, tls, &metrics)?;
+    let upstreams = Upstreams::connect(&config.upstreams, &identity, tls, &metrics)?;
+    upstreams.show(&runtime.health);
     let limits = &config.limits;
     let gateway = Gateway {
         guards,
@@ -72,6 +81,7 @@ pub async fn serve_guarded(
         metrics,
         running: Arc::new(Semaphore::new(config.server.calls_max)),
         waits: Arc::new(Semaphore::new(limits.waits_max)),
+        places: Places::new(config.sockets.clone()),
         body_patience: BodyPatience::from(limits),
         proxies: Proxies::from(&config.proxies),
         origins: Arc::new(config.cors.origins.clone()),

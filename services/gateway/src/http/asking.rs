@@ -25,17 +25,18 @@ impl FromRequestParts<Shared> for Asking {
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Shared) -> Result<Self, Problem> {
         let By(caller) = By::from_request_parts(parts, gateway).await?;
-        if caller.tenant.is_none() {
+        let Some(tenant) = caller.tenant else {
             let detail = "you belong to no tenant, so there is nothing to see or do here";
             return Err(Problem::new(
                 StatusCode::FORBIDDEN,
                 "PERMISSION_DENIED",
                 detail,
             ));
-        }
+        };
         let begun = parts.extensions.get::<Traced>().map(|traced| traced.since);
         let wait = Prefer::of(&parts.headers).wait();
         let until = wait.map(|wait| begun.unwrap_or_else(Instant::now) + wait.max(WAIT_MIN));
-        Ok(Self(gateway.upstreams.speaking_for(&caller, until)))
+        let upstreams = &gateway.upstreams;
+        Ok(Self(upstreams.speaking_for(&caller, tenant, until)))
     }
 }

@@ -2,21 +2,18 @@
 //! repeated, and how its failure is told. When its caller leaves, the call is dropped, which
 //! cancels it at the service.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tonic::service::Interceptor;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Response, Status};
-use tradepost_service::auth::Identity;
 use tradepost_service::client::CallContext;
 
 use super::breaker::Health;
 use super::link::{Held, Link};
 use super::refusal::Refusal;
 use super::retries::{TRIES_MAX, pause};
-use super::speaker::Speaker;
 
 /// Whether a call that was not answered may be made again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,20 +24,14 @@ pub(super) enum Repeat {
     Never,
 }
 
-/// Whom a call speaks for, and until when its caller waits.
-#[derive(Clone)]
-pub(super) struct Voice {
-    pub(super) identity: Identity,
-    pub(super) speaker: Arc<Speaker>,
-    /// When the caller stops waiting, if they said so.
-    pub(super) until: Option<Instant>,
-}
-
 /// The calls of one service for one request.
 #[derive(Clone)]
 pub(super) struct Calls {
     pub(super) link: Link,
-    pub(super) voice: Voice,
+    /// Whom they speak for.
+    pub(super) context: CallContext,
+    /// When the caller stops waiting, if they said so.
+    pub(super) until: Option<Instant>,
 }
 
 impl Calls {
@@ -55,7 +46,7 @@ impl Calls {
         F: Future<Output = Result<Response<A>, Status>>,
     {
         let limit = Instant::now() + self.link.limits().deadline;
-        let until = self.voice.until.map_or(limit, |until| until.min(limit));
+        let until = self.until.map_or(limit, |until| until.min(limit));
         let _place = self.link.place().map_err(|held| self.held(held))?;
         for _try in 1..TRIES_MAX {
             let failure = match self.once(question.clone(), until, &ask).await {
@@ -108,8 +99,7 @@ impl Calls {
     }
 
     fn request<Q>(&self, question: Q, allowed: Duration) -> Result<Request<Q>, Status> {
-        let grant = self.voice.speaker.grant(self.link.service());
-        let mut context = CallContext::new(&self.voice.identity, grant).deadline(allowed);
+        let mut context = self.context.clone().deadline(allowed);
         let (metadata, extensions, ()) = context.call(Request::new(()))?.into_parts();
         Ok(Request::from_parts(metadata, extensions, question))
     }

@@ -14,11 +14,12 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tradepost_gateway::adapters::postgres::MIGRATOR;
-use tradepost_gateway::bootstrap::serve_guarded;
+use tradepost_gateway::bootstrap::{limiter, serve_guarded};
 use tradepost_gateway::config::{GatewayConfig, IdentityConfig, LimitsConfig, UpstreamsConfig};
+use tradepost_gateway::ports::Guards;
 use tradepost_postgres::{DatabaseConfig, idempotency};
 use tradepost_service::auth::Caller;
-use tradepost_service::{CommonConfig, Runtime, Tasks};
+use tradepost_service::{CommonConfig, Health, Runtime, Tasks};
 use tradepost_telemetry::Registry;
 use tradepost_testkit::{TestDatabase, Trust};
 
@@ -48,6 +49,7 @@ pub(crate) struct Stage {
     pub(crate) doubles: Doubles,
     pub(crate) addr: SocketAddr,
     pub(crate) registry: Registry,
+    pub(crate) health: Health,
     pub(crate) shutdown: CancellationToken,
     pub(crate) tasks: Tasks,
     pub(crate) served: tokio::task::JoinHandle<anyhow::Result<()>>,
@@ -120,6 +122,22 @@ impl Stage {
     }
 
     pub(crate) async fn with(adjust: impl FnOnce(&mut GatewayConfig)) -> Self {
+        Self::guarded(adjust, |doubles, _, _| doubles.guards()).await
+    }
+
+    /// With real limits.
+    pub(crate) async fn limited(adjust: impl FnOnce(&mut GatewayConfig)) -> Self {
+        Self::guarded(adjust, |doubles, config, runtime| Guards {
+            limits: Arc::new(limiter(config, runtime).unwrap()),
+            ..doubles.guards()
+        })
+        .await
+    }
+
+    async fn guarded(
+        adjust: impl FnOnce(&mut GatewayConfig),
+        guards: impl FnOnce(&Doubles, &GatewayConfig, &Runtime) -> Guards,
+    ) -> Self {
         let (fake, url) = Fake::serve().await;
         let url = || url.parse().unwrap();
         let trust = Trust::new();
@@ -136,6 +154,7 @@ impl Stage {
                 inventory_url: url(),
                 payment_url: url(),
                 shipping_url: url(),
+                notification_url: None,
                 deadline_ms: 20_000,
                 slow_ms: 10_000,
                 open_ms: 200,
@@ -143,9 +162,12 @@ impl Stage {
                 connections: 2,
             },
             limits: LimitsConfig::default(),
+            redis: Default::default(),
+            rate_limits: Default::default(),
             tls: Default::default(),
             cors: Default::default(),
             proxies: Default::default(),
+            sockets: Default::default(),
             demo: Default::default(),
         };
         adjust(&mut config);
@@ -153,12 +175,13 @@ impl Stage {
             .await
             .unwrap();
         let doubles = Doubles::new();
-        let guards = doubles.guards();
+        let guards = guards(&doubles, &config, &runtime);
         Self {
             fake,
             doubles,
             addr: runtime.listener.local_addr().unwrap(),
             registry: runtime.registry.clone(),
+            health: runtime.health.clone(),
             shutdown: runtime.shutdown.clone(),
             tasks: runtime.tasks.clone(),
             served: tokio::spawn(serve_guarded(config, runtime, guards)),

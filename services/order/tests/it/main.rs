@@ -17,3 +17,4 @@ mod reading;
 mod saga;
 mod stage;
 mod store;
+mod together;

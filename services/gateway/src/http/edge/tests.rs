@@ -6,12 +6,15 @@ use axum::{Router, middleware};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+use tradepost_service::auth::Identity;
 use tradepost_telemetry::Registry;
+use tradepost_token::{Algorithm, SigningKey};
 
 use super::*;
-use crate::config::UpstreamsConfig;
+use crate::application::Limiter;
+use crate::config::{RateLimitsConfig, UpstreamsConfig};
 use crate::demo::Demo;
-use crate::metrics::Metrics;
+use crate::metrics::{LimitMetrics, Metrics};
 use crate::upstream::Upstreams;
 
 fn gateway(running: usize) -> Shared {
@@ -22,6 +25,7 @@ fn gateway(running: usize) -> Shared {
         inventory_url: url(),
         payment_url: url(),
         shipping_url: url(),
+        notification_url: None,
         deadline_ms: 100,
         slow_ms: 100,
         open_ms: 100,
@@ -29,15 +33,19 @@ fn gateway(running: usize) -> Shared {
         connections: 1,
     };
     let tenant = "tenant_01jd0000000000000000000000".parse().unwrap();
-    let identity = tradepost_testkit::Trust::new().gateway().clone();
+    let key = SigningKey::generate(Algorithm::EdDsa).unwrap();
+    let identity = Identity::new(key, "gateway");
     let shutdown = CancellationToken::new();
     let user = tradepost_types::UserId::new();
+    let limits = LimitMetrics::register(&Registry::new("gateway"));
+    let limiter = Limiter::new(&RateLimitsConfig::default(), None, limits);
     Arc::new(Gateway {
-        guards: Demo { tenant, user }.guards(),
-        upstreams: Upstreams::connect(&config, identity, None, &metrics).unwrap(),
+        guards: Demo { tenant, user }.guards(Arc::new(limiter)),
+        upstreams: Upstreams::connect(&config, &identity, None, &metrics).unwrap(),
         metrics,
         running: Arc::new(Semaphore::new(running)),
         waits: Arc::new(Semaphore::new(1)),
+        places: crate::http::Places::new(Default::default()),
         body_patience: (&crate::config::LimitsConfig::default()).into(),
         proxies: Default::default(),
         origins: Arc::new(vec!["https://shop.example".to_owned()]),
