@@ -78,8 +78,23 @@ with_database() {
 ${prefix}DATABASE__URL='$(database_url "$name" app)'
 ${prefix}DATABASE__SYSTEM_URL='$(database_url "$name" system)'
 ${prefix}DATABASE__OWNER_URL='$(database_url "$name" owner)'
-${prefix}MESSAGING__URL='$AMQP_URL'
 TEXT
+    if [[ $name != gateway ]]; then
+        echo "${prefix}MESSAGING__URL='$AMQP_URL'"
+    fi
+}
+
+# What the gateway seals its secrets under: 32 bytes in base64, made once.
+master_key() {
+    local file=$UP/secrets/master-key
+    if [[ ! -s $file ]]; then
+        (
+            umask 077
+            mkdir -p "$UP/secrets"
+            head -c 32 /dev/urandom | base64 -w0 >"$file"
+        )
+    fi
+    cat "$file"
 }
 
 environment() {
@@ -93,6 +108,9 @@ environment() {
             for other in order inventory payment shipping; do
                 echo "${prefix}UPSTREAMS__${other^^}_URL=$(url_of "$other")"
             done
+            echo "${prefix}IDENTITY__ISSUER=$(url_of gateway)"
+            echo "${prefix}IDENTITY__MASTER_KEY=$(master_key)"
+            with_database "$name"
             return
             ;;
         order)

@@ -17,20 +17,25 @@ pub enum Cluster<'a> {
 impl Cluster<'_> {
     /// A migrated database for the service.
     pub(crate) async fn database(self, service: Service) -> TestDatabase {
-        let extra = [
+        let all = [
             (idempotency::SCHEMA, &idempotency::MIGRATOR),
             ("messaging", &tradepost_messaging::MIGRATOR),
         ];
+        // The gateway takes and sends no messages.
+        let extra = match service {
+            Service::Gateway => &all[..1],
+            Service::Inventory | Service::Payment | Service::Shipping | Service::Order => &all[..],
+        };
         let own = match service {
             Service::Inventory => &tradepost_inventory::adapters::postgres::MIGRATOR,
             Service::Payment => &tradepost_payment::adapters::postgres::MIGRATOR,
             Service::Shipping => &tradepost_shipping::adapters::postgres::MIGRATOR,
             Service::Order => &tradepost_order::adapters::postgres::MIGRATOR,
-            Service::Gateway => panic!("the gateway has no database"),
+            Service::Gateway => &tradepost_gateway::adapters::postgres::MIGRATOR,
         };
         match self {
-            Self::Shared => database(own, &extra).await,
-            Self::Private(postgres) => postgres.database(own, &extra).await,
+            Self::Shared => database(own, extra).await,
+            Self::Private(postgres) => postgres.database(own, extra).await,
         }
     }
 }

@@ -49,6 +49,9 @@ const WITH_DATA: &[(&str, &str)] = &[
     ("MESSAGING__RETRY_BACKOFF_MIN_MS", "50"),
 ];
 
+/// 32 bytes that are no secret.
+const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
 /// Where the messages go.
 #[derive(Debug, Clone)]
 pub(crate) struct Exchange {
@@ -67,11 +70,23 @@ pub(crate) fn give_data(unit: &mut Unit, database: &DatabaseConfig, exchange: &E
     for (key, value) in WITH_DATA {
         unit.set(key, value);
     }
+    unit.set("MESSAGING__URL", exchange.url.expose_secret());
+    unit.set("MESSAGING__NAMESPACE", &exchange.namespace);
+    give_database(unit, database);
+}
+
+/// For the gateway, which has a database but no part in sagas.
+pub(crate) fn give_identity(unit: &mut Unit, database: &DatabaseConfig) {
+    unit.set("DATABASE__ACQUIRE_TIMEOUT_MS", "10000");
+    unit.set("IDENTITY__ISSUER", unit.url());
+    unit.set("IDENTITY__MASTER_KEY", MASTER_KEY);
+    give_database(unit, database);
+}
+
+fn give_database(unit: &mut Unit, database: &DatabaseConfig) {
     unit.set("DATABASE__URL", database.url.expose_secret());
     unit.set("DATABASE__SYSTEM_URL", database.system_url.expose_secret());
     if let Some(owner) = &database.owner_url {
         unit.set("DATABASE__OWNER_URL", owner.expose_secret());
     }
-    unit.set("MESSAGING__URL", exchange.url.expose_secret());
-    unit.set("MESSAGING__NAMESPACE", &exchange.namespace);
 }

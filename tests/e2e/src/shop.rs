@@ -10,7 +10,7 @@ use tradepost_provider_sim::{Config, Running, Simulator, WebhookTarget};
 use tradepost_testkit::{TestDatabase, Trust, broker};
 use tradepost_types::{OrderId, TenantId};
 
-use crate::settings::{Exchange, give_data, hurry};
+use crate::settings::{Exchange, give_data, give_identity, hurry};
 use crate::{Buyer, Cluster, SOON, Service, Unit};
 
 const WEBHOOK_SECRET: &str = "whsec_e2e";
@@ -58,6 +58,7 @@ pub struct Shop {
     pub trust: Trust,
     units: BTreeMap<Service, Unit>,
     databases: BTreeMap<Service, TestDatabase>,
+    _accounts: TestDatabase,
     provider_log: PathBuf,
 }
 
@@ -84,6 +85,11 @@ impl Shop {
             give_data(unit, &database.config(), &exchange);
             databases.insert(service, database);
         }
+        let accounts = setup.cluster.database(Service::Gateway).await;
+        give_identity(
+            units.get_mut(&Service::Gateway).unwrap(),
+            &accounts.config(),
+        );
         let provider_log = log_file();
         let provider = provider(provider_log.clone(), &units[&Service::Gateway]).await;
         let tenant = TenantId::new();
@@ -108,6 +114,7 @@ impl Shop {
             trust,
             units,
             databases,
+            _accounts: accounts,
             provider_log,
         }
     }
