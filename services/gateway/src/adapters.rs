@@ -2,3 +2,4 @@
 
 pub mod audit_files;
 pub mod postgres;
+pub mod redis;

@@ -1,26 +1,31 @@
 //! Puts the parts together.
 
+mod audit;
+mod limits;
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::Semaphore;
 use tradepost_backend::{Store, StoreSettings};
-use tradepost_service::{Clock, CommonConfig, Program, Runtime};
+use tradepost_service::{CommonConfig, Program, Runtime};
 use tradepost_types::{TenantId, UserId};
 
-use crate::adapters::audit_files::{CheckpointFiles, SigningKey};
 use crate::adapters::postgres::MIGRATOR;
 use crate::adapters::postgres::audit::PgAudit;
-use crate::application::{AuditKeeper, AuditLimits, AuditLog, AuditPolicy};
 use crate::command::{self, GatewayCommand};
-use crate::config::{AuditConfig, GatewayConfig};
+use crate::config::GatewayConfig;
 use crate::demo::Demo;
-use crate::http::{BodyPatience, Certificate, Gateway, PortOptions, Proxies, router, serve};
-use crate::metrics::{AuditMetrics, Metrics};
+use crate::http::{
+    BodyPatience, Certificate, Gateway, Places, PortOptions, Proxies, router, serve,
+};
+use crate::metrics::Metrics;
 use crate::ports::Guards;
-use crate::ports::audit::{AuditStore, CheckpointVault};
+use crate::ports::audit::AuditStore;
 use crate::upstream::Upstreams;
+
+use audit::audit_log;
+pub use limits::limiter;
 
 /// The gateway as a program.
 pub struct GatewayProgram;
@@ -49,12 +54,14 @@ impl Program for GatewayProgram {
             "nobody is asked who they are: every request is served for the demo tenant"
         );
         let user = UserId::new();
+        let limiter = limiter(&config, &runtime)?;
+        let guards = Demo { tenant, user }.guards(Arc::new(limiter));
         let (tasks, shutdown) = (runtime.tasks.clone(), runtime.shutdown.clone());
         let audit = PgAudit::new(store.database(), &config.database);
         let log = audit_log(&config.audit, &audit, &runtime).await?;
         let guards = Guards {
             trail: Arc::new(log),
-            ..Demo { tenant, user }.guards()
+            ..guards
         };
         let served = serve_guarded(config, runtime, guards, Arc::new(audit)).await;
         store.close(&tasks, &shutdown).await;
@@ -79,9 +86,9 @@ pub async fn serve_guarded(
     guards: Guards,
     audit: Arc<dyn AuditStore>,
 ) -> anyhow::Result<()> {
-    let tenant: TenantId = config.demo.tenant.parse().context("demo.tenant")?;
     let metrics = Metrics::register(&runtime.registry);
-    let upstreams = Upstreams::connect(&config.upstreams, tenant, &metrics)?;
+    let upstreams = Upstreams::connect(&config.upstreams, &runtime.identity()?, &metrics)?;
+    upstreams.show(&runtime.health);
     let limits = &config.limits;
     let gateway = Gateway {
         guards,
@@ -90,6 +97,7 @@ pub async fn serve_guarded(
         metrics,
         running: Arc::new(Semaphore::new(config.server.calls_max)),
         waits: Arc::new(Semaphore::new(limits.waits_max)),
+        places: Places::new(config.sockets.clone()),
         body_patience: BodyPatience::from(limits),
         proxies: Proxies::from(&config.proxies),
         origins: Arc::new(config.cors.origins.clone()),
@@ -110,58 +118,4 @@ pub async fn serve_guarded(
     runtime.health.set_serving();
     serve(runtime, router, port).await;
     Ok(())
-}
-
-/// Where calls are recorded; what the trail needs beside runs in a task of its own.
-async fn audit_log(
-    config: &AuditConfig,
-    store: &PgAudit,
-    runtime: &Runtime,
-) -> anyhow::Result<AuditLog> {
-    let metrics = AuditMetrics::register(&runtime.registry);
-    let vault: Option<Arc<dyn CheckpointVault>> =
-        match (&config.checkpoint_dir, &config.signing_key) {
-            (Some(dir), Some(key)) => {
-                let key = SigningKey::from_pem(key).context("audit.signing_key")?;
-                let files = CheckpointFiles::open(dir.clone(), key).await;
-                Some(Arc::new(files.context("audit.checkpoint_dir")?))
-            }
-            (None, None) => {
-                tracing::warn!(
-                    event = "audit.unsigned",
-                    "audit.checkpoint_dir and audit.signing_key are not set: the audit trail has \
-                     no checkpoints, and no month of it is ever dropped"
-                );
-                None
-            }
-            (Some(_), None) | (None, Some(_)) => {
-                anyhow::bail!("audit.checkpoint_dir and audit.signing_key belong together")
-            }
-        };
-    let policy = AuditPolicy {
-        entries: config.checkpoint_entries.into(),
-        age: time::Duration::seconds(config.checkpoint_seconds.into()),
-        keep_months: config.keep_months.into(),
-    };
-    let keeper = AuditKeeper::new(
-        Arc::new(store.clone()),
-        vault,
-        metrics.clone(),
-        policy,
-        Clock::system(),
-    );
-    let shutdown = runtime.shutdown.clone();
-    runtime.tasks.spawn("audit-keeper", keeper.run(shutdown));
-    let limits = AuditLimits {
-        queue_max: config.queue_max,
-        batch_max: config.batch_max,
-        wait_max: Duration::from_millis(config.write_timeout_ms),
-    };
-    let tasks = runtime.tasks.clone();
-    Ok(AuditLog::new(
-        Arc::new(store.clone()),
-        metrics,
-        limits,
-        tasks,
-    ))
 }

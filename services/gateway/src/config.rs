@@ -3,6 +3,8 @@
 mod audit;
 mod edge;
 mod identity;
+mod rate_limits;
+mod sockets;
 
 use garde::Validate;
 use serde::{Deserialize, Serialize};
@@ -14,6 +16,8 @@ use url::Url;
 pub use audit::AuditConfig;
 pub use edge::{CorsConfig, ForwardedHeader, LimitsConfig, ProxiesConfig, TlsConfig};
 pub use identity::{IdentityConfig, PasswordsConfig, TokenAlgorithm};
+pub use rate_limits::{RateLimitsConfig, RedisConfig};
+pub use sockets::SocketsConfig;
 
 /// Everything an operator can choose: `TRADEPOST_GATEWAY__SECTION__KEY`.
 #[derive(Debug, Clone, Deserialize, Serialize, Validate)]
@@ -53,6 +57,18 @@ pub struct GatewayConfig {
     #[garde(dive)]
     #[serde(default)]
     pub audit: AuditConfig,
+    /// The Redis that all gateways share.
+    #[garde(dive)]
+    #[serde(default)]
+    pub redis: RedisConfig,
+    /// How much callers may ask.
+    #[garde(dive)]
+    #[serde(default)]
+    pub rate_limits: RateLimitsConfig,
+    /// Limits of sockets.
+    #[garde(dive)]
+    #[serde(default)]
+    pub sockets: SocketsConfig,
     /// Whom requests are served for, as long as nobody has to say who they are.
     #[garde(dive)]
     #[serde(default)]
@@ -75,6 +91,10 @@ pub struct UpstreamsConfig {
     /// The shipping service.
     #[garde(skip)]
     pub shipping_url: Url,
+    /// The notification service, which speaks WebSocket; without it that route answers 503.
+    #[garde(skip)]
+    #[serde(default)]
+    pub notification_url: Option<Url>,
     /// How long one call may take; the service is told, so that it gives up too.
     #[garde(range(min = 10, max = 60_000))]
     #[serde(default = "default_deadline_ms")]

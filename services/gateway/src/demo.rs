@@ -1,19 +1,17 @@
 //! Guards for as long as nobody is asked who they are: everybody is an owner of one tenant.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::http::HeaderMap;
+use tokio::sync::watch;
 use tradepost_service::Clock;
 use tradepost_types::{ApiKeyId, SessionId, TenantId, UserId};
 
 use crate::domain::audit::Entry;
 use crate::domain::caller::{Caller, Plan, Proof, Subject};
 use crate::domain::rights::Role;
-use crate::ports::{
-    Authenticate, Decision, Directory, Guards, Key, Limits, Refused, Standing, Trail, Unavailable,
-};
+use crate::ports::{Authenticate, Directory, Guards, Key, Limits, Refused, Trail, Unavailable};
 
 /// Everybody is an owner of this tenant.
 #[derive(Debug, Clone, Copy)]
@@ -25,11 +23,11 @@ pub(crate) struct Demo {
 }
 
 impl Demo {
-    /// The guards.
-    pub(crate) fn guards(self) -> Guards {
+    /// The guards; only the limits are what they will be.
+    pub(crate) fn guards(self, limits: Arc<dyn Limits>) -> Guards {
         let demo = Arc::new(self);
         Guards {
-            limits: demo.clone(),
+            limits,
             authenticate: demo.clone(),
             directory: demo.clone(),
             trail: demo,
@@ -52,15 +50,20 @@ impl Authenticate for Demo {
             expires_at: None,
         }))
     }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        watch::Sender::new(0).subscribe()
+    }
 }
 
 #[async_trait]
 impl Directory for Demo {
-    async fn tenant(&self, tenant: TenantId) -> Result<Option<Standing>, Unavailable> {
-        Ok((tenant == self.tenant).then(|| Standing {
-            active: true,
-            origins: Vec::new(),
-        }))
+    async fn is_active(&self, tenant: TenantId) -> Result<bool, Unavailable> {
+        Ok(tenant == self.tenant)
+    }
+
+    async fn allows_origin(&self, _: TenantId, _: &str) -> Result<bool, Unavailable> {
+        Ok(false)
     }
 
     async fn member(&self, _: TenantId, user: UserId) -> Result<Option<Role>, Unavailable> {
@@ -70,16 +73,9 @@ impl Directory for Demo {
     async fn key(&self, _: TenantId, _: ApiKeyId) -> Result<Option<Key>, Unavailable> {
         Ok(None)
     }
-}
 
-#[async_trait]
-impl Limits for Demo {
-    async fn address(&self, _: IpAddr) -> Decision {
-        Decision::default()
-    }
-
-    async fn identity(&self, _: &Caller, _: u32) -> Decision {
-        Decision::default()
+    async fn has_second_factor(&self, _: UserId) -> Result<bool, Unavailable> {
+        Ok(false)
     }
 }
 

@@ -8,6 +8,7 @@ pub mod identity;
 mod key_authenticator;
 mod limits;
 mod second_factor;
+mod shared_buckets;
 mod trail;
 
 use std::sync::Arc;
@@ -15,10 +16,11 @@ use std::sync::Arc;
 use tradepost_service::Clock;
 
 pub use authenticate::{Authenticate, Refused};
-pub use directory::{Directory, Key, Standing};
+pub use directory::{Directory, Key};
 pub use key_authenticator::{KeyAuthenticator, KeyRefused, NoKeys};
 pub use limits::{Decision, Limits};
 pub use second_factor::{FactorError, NoSecondFactor, SecondFactor, Shown};
+pub use shared_buckets::{Memory, NotShared, Shared, SharedBucket, SharedBuckets};
 pub use trail::Trail;
 
 /// The port cannot do its work now; the caller may come back.

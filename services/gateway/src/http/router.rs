@@ -14,7 +14,10 @@ use super::body::BodyPatience;
 use super::client::Proxies;
 use super::cors::Origins;
 use super::edge::edge;
-use super::{access, audit, docs, items, orders, payments, problem_docs, shipments, webhooks};
+use super::notifications::Places;
+use super::{
+    access, audit, docs, items, notifications, orders, payments, problem_docs, shipments, webhooks,
+};
 use crate::metrics::Metrics;
 use crate::ports::Guards;
 use crate::ports::audit::AuditStore;
@@ -34,6 +37,8 @@ pub struct Gateway {
     pub running: Arc<Semaphore>,
     /// As many permits as requests may wait for their order at once.
     pub waits: Arc<Semaphore>,
+    /// The sockets that are open.
+    pub places: Places,
     /// How slow the body of a request may be.
     pub body_patience: BodyPatience,
     /// Whose word on a client's address is taken.
@@ -65,6 +70,7 @@ pub(super) type Shared = Arc<Gateway>;
         (name = "payments", description = "Payments and refunds"),
         (name = "shipments", description = "Parcels"),
         (name = "webhooks", description = "What others report"),
+        (name = "notifications", description = "What happens, as it happens"),
         (name = "access", description = "Who may do what"),
         (name = "audit", description = "Who did what"),
     )
@@ -100,6 +106,7 @@ fn api() -> (Router<Shared>, OpenApi) {
         .merge(webhooks::routes())
         .merge(access::routes())
         .merge(audit::routes())
+        .merge(notifications::routes())
         .split_for_parts();
     problem_docs::describe(&mut description);
     (routes, description)

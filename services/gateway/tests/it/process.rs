@@ -3,15 +3,16 @@
 use secrecy::ExposeSecret;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tradepost_testkit::{Process, TestDatabase, free_port};
+use tradepost_testkit::{Process, TestDatabase, Trust, free_port};
 
 use crate::fake::Fake;
 use crate::stage::{ISSUER, MASTER_KEY, SOON, migrated};
 
 /// A gateway that serves; its REST port.
-async fn started(url: &str, database: &TestDatabase) -> (Process, String) {
+async fn started(url: &str, database: &TestDatabase, trust: &Trust) -> (Process, String) {
     let local = |port: u16| format!("127.0.0.1:{port}");
     let config = database.config();
+    let key = trust.key_path("gateway");
     let (listen, admin) = (local(free_port()), local(free_port()));
     let mut process = ["ORDER", "INVENTORY", "PAYMENT", "SHIPPING"]
         .into_iter()
@@ -22,6 +23,10 @@ async fn started(url: &str, database: &TestDatabase) -> (Process, String) {
         .env("TRADEPOST_GATEWAY__SERVER__LISTEN_ADDR", &listen)
         .env("TRADEPOST_GATEWAY__SERVER__ADMIN_ADDR", &admin)
         .env("TRADEPOST_GATEWAY__LIMITS__LINGER_MS", "0")
+        .env(
+            "TRADEPOST_GATEWAY__SERVER__AUTH__KEY_PATH",
+            key.display().to_string(),
+        )
         .env("TRADEPOST_GATEWAY__IDENTITY__ISSUER", ISSUER)
         .env("TRADEPOST_GATEWAY__IDENTITY__MASTER_KEY", MASTER_KEY)
         .env(
@@ -41,7 +46,8 @@ async fn started(url: &str, database: &TestDatabase) -> (Process, String) {
 async fn it_says_whom_it_serves_and_ends_at_the_signal() {
     let (_fake, url) = Fake::serve().await;
     let database = migrated().await;
-    let (mut process, _) = started(&url, &database).await;
+    let trust = Trust::new();
+    let (mut process, _) = started(&url, &database, &trust).await;
 
     process.terminate();
     let status = process.wait(SOON).await;
@@ -56,7 +62,8 @@ async fn it_says_whom_it_serves_and_ends_at_the_signal() {
 async fn a_trace_goes_through_to_the_services_and_back() {
     let (fake, url) = Fake::serve().await;
     let database = migrated().await;
-    let (_process, listen) = started(&url, &database).await;
+    let trust = Trust::new();
+    let (_process, listen) = started(&url, &database, &trust).await;
     let trace_id = "0af7651916cd43dd8448eb211c80319c";
     let request = format!(
         "GET /v1/orders/o HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\

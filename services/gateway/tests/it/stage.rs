@@ -15,12 +15,14 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tradepost_gateway::adapters::postgres::MIGRATOR;
 use tradepost_gateway::adapters::postgres::audit::PgAudit;
-use tradepost_gateway::bootstrap::serve_guarded;
+use tradepost_gateway::bootstrap::{limiter, serve_guarded};
 use tradepost_gateway::config::{GatewayConfig, IdentityConfig, LimitsConfig, UpstreamsConfig};
-use tradepost_postgres::{DatabaseConfig, idempotency};
-use tradepost_service::{CommonConfig, Runtime, Tasks};
+use tradepost_gateway::ports::Guards;
+use tradepost_postgres::{Database, DatabaseConfig, idempotency};
+use tradepost_service::auth::Caller;
+use tradepost_service::{CommonConfig, Health, Runtime, Tasks};
 use tradepost_telemetry::Registry;
-use tradepost_testkit::TestDatabase;
+use tradepost_testkit::{TestDatabase, Trust};
 
 use crate::doubles::Doubles;
 use crate::fake::Fake;
@@ -48,9 +50,11 @@ pub(crate) struct Stage {
     pub(crate) doubles: Doubles,
     pub(crate) addr: SocketAddr,
     pub(crate) registry: Registry,
+    pub(crate) health: Health,
     pub(crate) shutdown: CancellationToken,
     pub(crate) tasks: Tasks,
     pub(crate) served: tokio::task::JoinHandle<anyhow::Result<()>>,
+    pub(crate) trust: Trust,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
@@ -119,11 +123,29 @@ impl Stage {
     }
 
     pub(crate) async fn with(adjust: impl FnOnce(&mut GatewayConfig)) -> Self {
+        Self::guarded(adjust, |doubles, _, _| doubles.guards()).await
+    }
+
+    /// With real limits.
+    pub(crate) async fn limited(adjust: impl FnOnce(&mut GatewayConfig)) -> Self {
+        Self::guarded(adjust, |doubles, config, runtime| Guards {
+            limits: Arc::new(limiter(config, runtime).unwrap()),
+            ..doubles.guards()
+        })
+        .await
+    }
+
+    async fn guarded(
+        adjust: impl FnOnce(&mut GatewayConfig),
+        guards: impl FnOnce(&Doubles, &GatewayConfig, &Runtime) -> Guards,
+    ) -> Self {
         let (fake, url) = Fake::serve().await;
         let url = || url.parse().unwrap();
+        let trust = Trust::new();
         let mut config = GatewayConfig {
             server: CommonConfig {
                 listen_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
+                auth: trust.config("gateway"),
                 ..CommonConfig::default()
             },
             database: DatabaseConfig::new(NOWHERE, NOWHERE),
@@ -133,6 +155,7 @@ impl Stage {
                 inventory_url: url(),
                 payment_url: url(),
                 shipping_url: url(),
+                notification_url: None,
                 deadline_ms: 20_000,
                 slow_ms: 10_000,
                 open_ms: 200,
@@ -140,10 +163,13 @@ impl Stage {
                 connections: 2,
             },
             limits: LimitsConfig::default(),
+            redis: Default::default(),
+            rate_limits: Default::default(),
             tls: Default::default(),
             cors: Default::default(),
             proxies: Default::default(),
             audit: Default::default(),
+            sockets: Default::default(),
             demo: Default::default(),
         };
         adjust(&mut config);
@@ -151,7 +177,7 @@ impl Stage {
             .await
             .unwrap();
         let doubles = Doubles::new();
-        let guards = doubles.guards();
+        let guards = guards(&doubles, &config, &runtime);
         let database = Database::connect_lazy(&config.database, "gateway").unwrap();
         let audit = Arc::new(PgAudit::new(database, &config.database));
         Self {
@@ -159,11 +185,20 @@ impl Stage {
             doubles,
             addr: runtime.listener.local_addr().unwrap(),
             registry: runtime.registry.clone(),
+            health: runtime.health.clone(),
             shutdown: runtime.shutdown.clone(),
             tasks: runtime.tasks.clone(),
             served: tokio::spawn(serve_guarded(config, runtime, guards, audit)),
+            trust,
             client: Client::builder(TokioExecutor::new()).build_http(),
         }
+    }
+
+    /// Who the service that was asked last takes the caller to be.
+    pub(crate) fn seen_by(&self, service: &str) -> Arc<Caller> {
+        let metadata = self.fake.metadata();
+        let header = metadata.get("authorization").expect("a token");
+        self.trust.caller(service, header.to_str().unwrap())
     }
 
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Answer {

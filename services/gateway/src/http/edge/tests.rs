@@ -7,13 +7,16 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tradepost_postgres::{Database, DatabaseConfig};
+use tradepost_service::auth::Identity;
 use tradepost_telemetry::Registry;
+use tradepost_token::{Algorithm, SigningKey};
 
 use super::*;
 use crate::adapters::postgres::audit::PgAudit;
-use crate::config::UpstreamsConfig;
+use crate::application::Limiter;
+use crate::config::{RateLimitsConfig, UpstreamsConfig};
 use crate::demo::Demo;
-use crate::metrics::Metrics;
+use crate::metrics::{LimitMetrics, Metrics};
 use crate::upstream::Upstreams;
 
 fn gateway(running: usize) -> Shared {
@@ -24,6 +27,7 @@ fn gateway(running: usize) -> Shared {
         inventory_url: url(),
         payment_url: url(),
         shipping_url: url(),
+        notification_url: None,
         deadline_ms: 100,
         slow_ms: 100,
         open_ms: 100,
@@ -31,17 +35,22 @@ fn gateway(running: usize) -> Shared {
         connections: 1,
     };
     let tenant = "tenant_01jd0000000000000000000000".parse().unwrap();
+    let key = SigningKey::generate(Algorithm::EdDsa).unwrap();
+    let identity = Identity::new(key, "gateway");
     let shutdown = CancellationToken::new();
     let user = tradepost_types::UserId::new();
     let nowhere = DatabaseConfig::new("postgres://127.0.0.1:1/x", "postgres://127.0.0.1:1/x");
     let database = Database::connect_lazy(&nowhere, "test").unwrap();
+    let limits = LimitMetrics::register(&Registry::new("gateway"));
+    let limiter = Limiter::new(&RateLimitsConfig::default(), None, limits);
     Arc::new(Gateway {
-        guards: Demo { tenant, user }.guards(),
+        guards: Demo { tenant, user }.guards(Arc::new(limiter)),
         audit: Arc::new(PgAudit::new(database, &nowhere)),
-        upstreams: Upstreams::connect(&config, tenant, &metrics).unwrap(),
+        upstreams: Upstreams::connect(&config, &identity, &metrics).unwrap(),
         metrics,
         running: Arc::new(Semaphore::new(running)),
         waits: Arc::new(Semaphore::new(1)),
+        places: crate::http::Places::new(Default::default()),
         body_patience: (&crate::config::LimitsConfig::default()).into(),
         proxies: Default::default(),
         origins: Arc::new(vec!["https://shop.example".to_owned()]),
