@@ -1,7 +1,6 @@
 //! Puts the parts together.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::Semaphore;
@@ -10,13 +9,14 @@ use tradepost_postgres::Database;
 use tradepost_service::{Clock, CommonConfig, Program, Runtime};
 use tradepost_types::{TenantId, UserId};
 
-use crate::adapters::guards::Known;
 use crate::adapters::postgres::{MIGRATOR, PgIdentity};
-use crate::application::{Identity, IdentityPorts};
+use crate::application::{Entrance, Identity, IdentityPorts};
 use crate::command::{self, GatewayCommand};
-use crate::config::GatewayConfig;
+use crate::config::{GatewayConfig, IdentityConfig};
 use crate::demo::Demo;
-use crate::http::{Gateway, PortLimits, Proxies, router, serve};
+use crate::http::{
+    BodyPatience, Certificate, Gateway, Places, PortOptions, Proxies, router, serve,
+};
 use crate::metrics::Metrics;
 use crate::ports::{Guards, NoKeys, NoSecondFactor};
 use crate::upstream::Upstreams;
@@ -42,14 +42,14 @@ impl Program for GatewayProgram {
         };
         let store = Store::open(Self::NAME, settings, &runtime).await?;
         let metrics = Metrics::register(&runtime.registry);
-        let identity = Arc::new(identity(&config, store.database(), &metrics)?);
+        let identity = Arc::new(identity(&config.identity, store.database(), &metrics)?);
         identity.start(&runtime.tasks, &runtime.shutdown).await?;
-        let known = Arc::new(Known::new(Arc::clone(&identity), Clock::system()));
+        let entrance = Arc::new(entrance(&identity));
         let tenant: TenantId = config.demo.tenant.parse().context("demo.tenant")?;
         let user = UserId::new();
         let guards = Guards {
-            authenticate: known.clone(),
-            directory: known,
+            authenticate: entrance.clone(),
+            directory: entrance,
             ..Demo { tenant, user }.guards()
         };
         let parts = Parts {
@@ -68,6 +68,18 @@ impl Program for GatewayProgram {
     }
 }
 
+/// Identity as the gate sees it.
+fn entrance(identity: &Identity) -> Entrance {
+    Entrance {
+        authenticator: Arc::clone(&identity.authenticator),
+        revocations: Arc::clone(&identity.revocations),
+        tenants: Arc::clone(&identity.directory),
+        users: Arc::clone(&identity.ports().users),
+        factors: Arc::clone(&identity.ports().factors),
+        clock: Clock::system(),
+    }
+}
+
 /// What requests are served with.
 pub struct Parts {
     /// Those who are asked before a request reaches its handler.
@@ -83,7 +95,7 @@ pub struct Parts {
 /// # Errors
 /// Fails when the configuration cannot be used.
 pub fn identity(
-    config: &GatewayConfig,
+    config: &IdentityConfig,
     database: Database,
     metrics: &Metrics,
 ) -> anyhow::Result<Identity> {
@@ -97,7 +109,7 @@ pub fn identity(
         api_keys: Arc::new(NoKeys),
         factors: Arc::new(NoSecondFactor),
     };
-    Ok(Identity::new(&config.identity, ports, metrics)?)
+    Ok(Identity::new(config, ports, metrics)?)
 }
 
 /// Serves with these parts.
@@ -117,8 +129,8 @@ pub async fn serve_guarded(
         identity,
         metrics,
     } = parts;
-    let tenant: TenantId = config.demo.tenant.parse().context("demo.tenant")?;
-    let upstreams = Upstreams::connect(&config.upstreams, tenant, &metrics)?;
+    let upstreams = Upstreams::connect(&config.upstreams, &runtime.identity()?, &metrics)?;
+    upstreams.show(&runtime.health);
     let limits = &config.limits;
     let gateway = Gateway {
         identity,
@@ -127,19 +139,25 @@ pub async fn serve_guarded(
         metrics,
         running: Arc::new(Semaphore::new(config.server.calls_max)),
         waits: Arc::new(Semaphore::new(limits.waits_max)),
-        body_read_max: Duration::from_millis(limits.body_read_ms),
+        places: Places::new(config.sockets.clone()),
+        body_patience: BodyPatience::from(limits),
         proxies: Proxies::from(&config.proxies),
         origins: Arc::new(config.cors.origins.clone()),
         shutdown: runtime.shutdown.clone(),
         tasks: runtime.tasks.clone(),
     };
-    let port_limits = PortLimits {
-        connections_max: limits.connections_max,
-        head_read_max: Duration::from_millis(limits.head_read_ms),
-        linger: Duration::from_millis(limits.linger_ms),
+    let port = PortOptions {
+        limits: limits.clone(),
+        certificate: Certificate::load(&config.tls).await?,
+        proxies: Proxies::from(&config.proxies),
+        metrics: gateway.metrics.clone(),
     };
+    if let Some(certificate) = port.certificate.clone() {
+        let keep_fresh = certificate.keep_fresh(port.metrics.clone(), runtime.shutdown.clone());
+        runtime.tasks.spawn("certificate", keep_fresh);
+    }
     let router = router(gateway)?;
     runtime.health.set_serving();
-    serve(runtime, router, port_limits).await;
+    serve(runtime, router, port).await;
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod edge;
 mod identity;
+mod sockets;
 
 use garde::Validate;
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use url::Url;
 
 pub use edge::{CorsConfig, ForwardedHeader, LimitsConfig, ProxiesConfig, TlsConfig};
 pub use identity::{IdentityConfig, PasswordsConfig, TokenAlgorithm};
+pub use sockets::SocketsConfig;
 
 /// Everything an operator can choose: `TRADEPOST_GATEWAY__SECTION__KEY`.
 #[derive(Debug, Clone, Deserialize, Serialize, Validate)]
@@ -47,6 +49,10 @@ pub struct GatewayConfig {
     #[garde(dive)]
     #[serde(default)]
     pub proxies: ProxiesConfig,
+    /// Limits of sockets.
+    #[garde(dive)]
+    #[serde(default)]
+    pub sockets: SocketsConfig,
     /// Whom requests are served for, as long as nobody has to say who they are.
     #[garde(dive)]
     #[serde(default)]
@@ -69,6 +75,10 @@ pub struct UpstreamsConfig {
     /// The shipping service.
     #[garde(skip)]
     pub shipping_url: Url,
+    /// The notification service, which speaks WebSocket; without it that route answers 503.
+    #[garde(skip)]
+    #[serde(default)]
+    pub notification_url: Option<Url>,
     /// How long one call may take; the service is told, so that it gives up too.
     #[garde(range(min = 10, max = 60_000))]
     #[serde(default = "default_deadline_ms")]

@@ -41,6 +41,16 @@ struct Failed {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Loaded {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Reached {
     service: &'static str,
 }
@@ -57,6 +67,11 @@ struct Repeated {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Closed {
+    code: u16,
+}
+
 /// The instruments. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -65,12 +80,19 @@ pub struct Metrics {
     running: Gauge,
     waiting: Gauge,
     shed: Counter,
+    connections: Gauge,
+    connections_refused: Family<Reason, Counter>,
+    clients_cut: Family<Reason, Counter>,
+    heads_refused: Family<Reason, Counter>,
+    certificates: Family<Loaded, Counter>,
     upstream_errors: Family<Failed, Counter>,
     logins: Family<Outcome, Counter>,
     refreshes: Family<Outcome, Counter>,
     upstream_held: Family<HeldBack, Counter>,
     upstream_retries: Family<Repeated, Counter>,
     breakers: Family<Reached, Gauge>,
+    sockets: Gauge,
+    sockets_closed: Family<Closed, Counter>,
 }
 
 fn histogram() -> Histogram {
@@ -87,12 +109,19 @@ impl Metrics {
             running: Gauge::default(),
             waiting: Gauge::default(),
             shed: Counter::default(),
+            connections: Gauge::default(),
+            connections_refused: Family::default(),
+            clients_cut: Family::default(),
+            heads_refused: Family::default(),
+            certificates: Family::default(),
             upstream_errors: Family::default(),
             logins: Family::default(),
             refreshes: Family::default(),
             upstream_held: Family::default(),
             upstream_retries: Family::default(),
             breakers: Family::default(),
+            sockets: Gauge::default(),
+            sockets_closed: Family::default(),
         };
         registry.register(
             "http_requests",
@@ -110,6 +139,7 @@ impl Metrics {
         registry.register("http_requests_waiting", help, metrics.waiting.clone());
         let help = "Requests refused because too many were running";
         registry.register("http_requests_shed", help, metrics.shed.clone());
+        metrics.register_port(registry);
         let help = "Calls of services that did not succeed, refusals among them";
         registry.register("upstream_errors", help, metrics.upstream_errors.clone());
         let help = "Logins by how they ended";
@@ -122,7 +152,58 @@ impl Metrics {
         registry.register("upstream_retries", help, metrics.upstream_retries.clone());
         let help = "Where the breaker of a service stands: 0 closed, 1 half open, 2 open";
         registry.register("upstream_breaker", help, metrics.breakers.clone());
+        let help = "WebSockets that are open";
+        registry.register("websockets_open", help, metrics.sockets.clone());
+        let help =
+            "WebSockets that were closed, by the code their client was told; 0: none, it left";
+        registry.register("websockets_closed", help, metrics.sockets_closed.clone());
         metrics
+    }
+
+    fn register_port(&self, registry: &Registry) {
+        let help = "Connections of the REST port that are open";
+        registry.register("connections_open", help, self.connections.clone());
+        registry.register(
+            "connections_refused",
+            "Connections there was no place for (total, address), or without a TLS handshake",
+            self.connections_refused.clone(),
+        );
+        registry.register(
+            "clients_cut",
+            "Clients that were too slow with: handshake, first_byte, head, body, write",
+            self.clients_cut.clone(),
+        );
+        let help = "Heads of requests that were none";
+        registry.register("http_heads_refused", help, self.heads_refused.clone());
+        let help = "Changes of the certificate's files: taken up, or refused";
+        registry.register("tls_certificates", help, self.certificates.clone());
+    }
+
+    /// Counts one more open connection until the count is dropped.
+    #[must_use]
+    pub fn connected(&self) -> Counted {
+        Counted::new(&self.connections)
+    }
+
+    /// Counts a connection that was not taken.
+    pub fn connection_refused(&self, reason: &'static str) {
+        let reason = Reason { reason };
+        self.connections_refused.get_or_create(&reason).inc();
+    }
+
+    /// Counts a client that was too slow.
+    pub fn client_cut(&self, reason: &'static str) {
+        self.clients_cut.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// Counts a change of the certificate's files.
+    pub fn certificate(&self, outcome: &'static str) {
+        self.certificates.get_or_create(&Loaded { outcome }).inc();
+    }
+
+    /// Counts a head that was none.
+    pub fn head_refused(&self, reason: &'static str) {
+        self.heads_refused.get_or_create(&Reason { reason }).inc();
     }
 
     /// Counts an answer and measures how long it took. `route` is a template, never a path.
@@ -188,6 +269,18 @@ impl Metrics {
         let outcome = if repeated { "repeated" } else { "over_budget" };
         let repeated = Repeated { service, outcome };
         self.upstream_retries.get_or_create(&repeated).inc();
+    }
+
+    /// Counts one more open WebSocket until the count is dropped.
+    #[must_use]
+    pub fn socket(&self) -> Counted {
+        Counted::new(&self.sockets)
+    }
+
+    /// Counts a WebSocket that was closed.
+    pub fn socket_closed(&self, code: Option<u16>) {
+        let code = code.unwrap_or_default();
+        self.sockets_closed.get_or_create(&Closed { code }).inc();
     }
 
     /// Says where the breaker of a service stands.

@@ -112,12 +112,16 @@ fn check_expect(headers: &HeaderMap) -> Result<(), Problem> {
     }
     let (status, wanted) = (StatusCode::EXPECTATION_FAILED, "must be 100-continue");
     let detail = format!("the header Expect {wanted}");
-    Err(Problem::new(status, "EXPECTATION_FAILED", detail).header("Expect", wanted))
+    Err(Problem::new(status, "EXPECTATION_FAILED", detail)
+        .header("Expect", wanted)
+        .closing())
 }
 
 fn bad_header(reason: &'static str, name: &'static str, wanted: &str) -> Problem {
     let detail = format!("the header {name} {wanted}");
-    Problem::new(StatusCode::BAD_REQUEST, reason, detail).header(name, wanted)
+    Problem::new(StatusCode::BAD_REQUEST, reason, detail)
+        .header(name, wanted)
+        .closing()
 }
 
 /// Takes away what only trusted parts may say, once it has been read or disbelieved.

@@ -1,39 +1,43 @@
-//! The REST port: HTTP/1.1, limits on connections and slow senders, and a stop that drops nothing.
+//! The REST port: HTTP/1.1, with or without TLS, limits on connections and slow clients, and a stop
+//! that drops nothing.
 //!
 //! It stops in three steps. For `linger` after the signal connections are still taken, but every
 //! answer ends its connection, so that callers and load balancers go elsewhere. Then the port is
 //! closed and connections end when they are idle. Last, those go that neither send nor read.
 
-#[expect(dead_code, reason = "the reader of heads comes with the next step")]
+mod connection;
+mod framing;
 mod head;
+mod slots;
+mod tls;
+mod turned_away;
+mod watch;
+mod wire;
 
 use std::io;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
 use futures::FutureExt;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tower::Service;
 use tradepost_service::{Runtime, Tasks};
 
-use super::client::Peer;
+use super::client::{Peer, Proxies};
+use crate::config::LimitsConfig;
+use crate::metrics::Metrics;
+use connection::Line;
 use head::HeadFault;
+use slots::Slots;
+use turned_away::TurnedAway;
+use watch::Patience;
 
-/// The largest head of a request, and what is read of a connection at once.
-const BUFFER_BYTES_MAX: usize = 64 * 1024;
+pub use tls::Certificate;
+
 /// How long to wait after a failed accept: having no file descriptor left passes.
 const BACK_OFF: Duration = Duration::from_millis(100);
-/// How long a connection without a running request may last when the port is closed.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How a request came; the layer around it takes it out.
 #[derive(Debug, Clone, Copy, Default)]
@@ -43,55 +47,72 @@ pub(super) struct Arrival {
     pub(super) fault: Option<HeadFault>,
 }
 
-/// Limits of the port.
-#[derive(Debug, Clone)]
-pub struct PortLimits {
-    /// How many connections may be open.
-    pub connections_max: usize,
-    /// How long the head of a request may take to arrive.
-    pub head_read_max: Duration,
-    /// How long connections are taken after the signal to stop.
-    pub linger: Duration,
+/// What the port is made of.
+pub struct PortOptions {
+    /// Limits on connections.
+    pub limits: LimitsConfig,
+    /// Without one the port speaks plain HTTP.
+    pub certificate: Option<Arc<Certificate>>,
+    /// Who may have any number of connections.
+    pub proxies: Proxies,
+    /// The instruments.
+    pub metrics: Metrics,
 }
 
 /// Serves until shutdown; the connections then end as tasks of `runtime`.
-pub async fn serve(runtime: Runtime, router: Router, limits: PortLimits) {
+pub async fn serve(runtime: Runtime, router: Router, options: PortOptions) {
+    let PortOptions {
+        limits,
+        certificate,
+        proxies,
+        metrics,
+    } = options;
+    let is_encrypted = certificate.is_some();
     let port = Port {
         tasks: runtime.tasks.clone(),
-        router,
-        head_read_max: limits.head_read_max,
-        close: CancellationToken::new(),
+        slots: Slots::new(
+            limits.connections_max,
+            limits.address_connections_max,
+            metrics.clone(),
+        ),
+        turned_away: TurnedAway::new(is_encrypted, metrics.clone()),
+        proxies,
+        line: Arc::new(Line {
+            router,
+            certificate,
+            patience: Patience::from(&limits),
+            age_max: Duration::from_millis(limits.age_ms),
+            close: CancellationToken::new(),
+            metrics,
+        }),
     };
-    let slots = Arc::new(Semaphore::new(limits.connections_max));
     let stop = async {
         runtime.shutdown.cancelled().await;
-        tokio::time::sleep(limits.linger).await;
+        tokio::time::sleep(Duration::from_millis(limits.linger_ms)).await;
     };
     tokio::select! {
-        () = port.take(&runtime.listener, &slots) => {}
+        () = port.take(&runtime.listener) => {}
         () = stop => {}
     }
     port.take_rest(&runtime.listener);
     drop(runtime.listener);
-    port.close.cancel();
+    port.line.close.cancel();
 }
 
 struct Port {
     tasks: Tasks,
-    router: Router,
-    head_read_max: Duration,
-    close: CancellationToken,
+    slots: Slots,
+    turned_away: TurnedAway,
+    proxies: Proxies,
+    line: Arc<Line>,
 }
 
 impl Port {
     /// Takes connections without end.
-    async fn take(&self, listener: &TcpListener, slots: &Arc<Semaphore>) {
+    async fn take(&self, listener: &TcpListener) {
         loop {
-            let Ok(slot) = Arc::clone(slots).acquire_owned().await else {
-                return;
-            };
             match listener.accept().await {
-                Ok((stream, from)) => self.spawn(stream, from.ip(), slot),
+                Ok((stream, from)) => self.spawn(stream, from),
                 Err(error) if is_of_the_peer(&error) => {}
                 Err(error) => {
                     tracing::warn!(event = "gateway.accept_failed", %error, "no connection taken");
@@ -104,68 +125,24 @@ impl Port {
     /// Takes what is connected already: the kernel would reset it.
     fn take_rest(&self, listener: &TcpListener) {
         while let Some(Ok((stream, from))) = listener.accept().now_or_never() {
-            self.spawn(stream, from.ip(), ());
+            self.spawn(stream, from);
         }
     }
 
-    /// Serves a connection; `held` is given back with its end.
-    fn spawn<T: Send + 'static>(&self, stream: TcpStream, from: IpAddr, held: T) {
-        // Without it an answer could wait 40 ms for a full packet.
-        let _ = stream.set_nodelay(true);
-        let router = self.router.clone();
-        let close = self.close.clone();
-        let head_read_max = self.head_read_max;
-        self.tasks.detach(async move {
-            let peer = Peer {
-                address: from.to_canonical(),
-                is_encrypted: false,
-            };
-            drive(stream, peer, router, head_read_max, close).await;
-            drop(held);
-        });
-    }
-}
-
-async fn drive(
-    stream: TcpStream,
-    peer: Peer,
-    router: Router,
-    head_read_max: Duration,
-    close: CancellationToken,
-) {
-    // Lent to each running request.
-    let busy = Arc::new(());
-    let lent = Arc::clone(&busy);
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request
-            .extensions_mut()
-            .insert(Arrival { peer, fault: None });
-        let running = Arc::clone(&lent);
-        let answer = router.clone().call(request);
-        async move {
-            let answer = answer.await;
-            drop(running);
-            answer
-        }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(head_read_max)
-        .max_buf_size(BUFFER_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    tokio::select! {
-        _ended = connection.as_mut() => return,
-        () = close.cancelled() => connection.as_mut().graceful_shutdown(),
-    }
-    while tokio::time::timeout(PATIENCE, connection.as_mut())
-        .await
-        .is_err()
-    {
-        let is_idle = Arc::strong_count(&busy) <= 2;
-        if is_idle {
-            return;
-        }
+    /// Serves a connection if there is a place for it.
+    fn spawn(&self, stream: TcpStream, from: SocketAddr) {
+        let address = from.ip().to_canonical();
+        let slot = match self.slots.take(address, self.proxies.trusts(address)) {
+            Ok(slot) => slot,
+            Err(full) => return self.turned_away.take(&self.tasks, stream, full),
+        };
+        let peer = Peer {
+            address,
+            is_encrypted: false,
+        };
+        let line = Arc::clone(&self.line);
+        self.tasks
+            .detach(async move { line.serve(stream, peer, slot).await });
     }
 }
 

@@ -1,7 +1,6 @@
 //! The routes.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::{Router, middleware};
 use tokio::sync::Semaphore;
@@ -11,11 +10,15 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use super::body::BodyPatience;
 use super::client::Proxies;
 use super::cors::Origins;
 use super::edge::edge;
-use super::{access, docs, items, orders, payments, problem_docs, shipments, webhooks};
-use super::{auth, tenants, users};
+use super::notifications::Places;
+use super::{
+    access, auth, docs, items, notifications, orders, payments, problem_docs, shipments, tenants,
+    users, webhooks,
+};
 use crate::application::Identity;
 use crate::metrics::Metrics;
 use crate::ports::Guards;
@@ -35,8 +38,10 @@ pub struct Gateway {
     pub running: Arc<Semaphore>,
     /// As many permits as requests may wait for their order at once.
     pub waits: Arc<Semaphore>,
-    /// How long a body may take to arrive.
-    pub body_read_max: Duration,
+    /// The sockets that are open.
+    pub places: Places,
+    /// How slow the body of a request may be.
+    pub body_patience: BodyPatience,
     /// Whose word on a client's address is taken.
     pub proxies: Proxies,
     /// The pages that may call the API from a browser.
@@ -69,6 +74,7 @@ pub(super) type Shared = Arc<Gateway>;
         (name = "auth", description = "Logging in and staying in"),
         (name = "users", description = "The users of a tenant"),
         (name = "tenants", description = "Tenants, for those who run the platform"),
+        (name = "notifications", description = "What happens, as it happens"),
         (name = "access", description = "Who may do what"),
     )
 )]
@@ -105,6 +111,7 @@ fn api() -> (Router<Shared>, OpenApi) {
         .merge(auth::routes())
         .merge(users::routes())
         .merge(tenants::routes())
+        .merge(notifications::routes())
         .split_for_parts();
     problem_docs::describe(&mut description);
     (routes, description)

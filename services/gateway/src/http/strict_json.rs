@@ -31,7 +31,7 @@ impl<T: DeserializeOwned> FromRequest<Shared> for StrictJson<T> {
     async fn from_request(request: Request, gateway: &Shared) -> Result<Self, Problem> {
         query::refuse(request.uri())?;
         check_headers(request.headers())?;
-        let bytes = body::read(request, BYTES_MAX, gateway.body_read_max).await?;
+        let bytes = body::read(request, BYTES_MAX, gateway).await?;
         parse(&bytes).map(Self)
     }
 }
@@ -43,7 +43,7 @@ impl<T: DeserializeOwned> OptionalFromRequest<Shared> for StrictJson<T> {
     async fn from_request(request: Request, gateway: &Shared) -> Result<Option<Self>, Problem> {
         query::refuse(request.uri())?;
         let checked = check_headers(request.headers());
-        let bytes = body::read(request, BYTES_MAX, gateway.body_read_max).await?;
+        let bytes = body::read(request, BYTES_MAX, gateway).await?;
         if bytes.is_empty() {
             return Ok(None);
         }

@@ -39,7 +39,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 async fn take(State(gateway): State<Shared>, request: Request) -> Result<StatusCode, Problem> {
     query::refuse(request.uri())?;
     let signature = signature(request.headers())?;
-    let payload = body::read(request, BYTES_MAX, gateway.body_read_max).await?;
+    let payload = body::read(request, BYTES_MAX, &gateway).await?;
     let request = pb::HandleProviderWebhookRequest { payload, signature };
     gateway
         .upstreams

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tradepost_gateway::config::GatewayConfig;
 use tradepost_testkit::eventually;
 
 use crate::stage::{SOON, Stage, an_order};
@@ -40,7 +41,7 @@ pub(crate) async fn chunked(addr: SocketAddr, bytes: usize) -> String {
 }
 
 /// Sends bytes, then reads until the connection ends.
-async fn said(addr: SocketAddr, bytes: &str) -> String {
+pub(crate) async fn said(addr: SocketAddr, bytes: &str) -> String {
     let mut stream = TcpStream::connect(addr).await.unwrap();
     stream.write_all(bytes.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
@@ -69,20 +70,90 @@ async fn a_head_that_does_not_arrive_in_time_ends_the_connection() {
     assert_eq!(answer, "");
 }
 
-#[tokio::test]
-async fn more_connections_than_allowed_wait_for_their_turn() {
-    let stage = Stage::with(|config| config.limits.connections_max = 1).await;
-    let first = TcpStream::connect(stage.addr).await.unwrap();
-    let get = "GET /v1/items/a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-    let second = tokio::spawn(said(stage.addr, get));
-    eventually("the first has its place", SOON, async || {
-        (stage.tasks.running() == 1).then_some(())
+/// Opens a connection that keeps its place.
+async fn holding(stage: &Stage) -> TcpStream {
+    let stream = TcpStream::connect(stage.addr).await.unwrap();
+    eventually("it has its place", SOON, async || {
+        stage.counts("connections_open 1").then_some(())
     })
     .await;
+    stream
+}
 
-    drop(first);
+const GET: &str = "GET /v1/items/a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 
-    assert!(second.await.unwrap().starts_with("HTTP/1.1 200 "));
+#[tokio::test]
+async fn one_connection_too_many_is_told_to_come_back() {
+    for (adjust, reason) in [
+        (
+            (|config| config.limits.connections_max = 1) as fn(&mut GatewayConfig),
+            "total",
+        ),
+        (
+            |config| config.limits.address_connections_max = 1,
+            "address",
+        ),
+    ] {
+        let stage = Stage::with(adjust).await;
+        let first = holding(&stage).await;
+
+        let refused = said(stage.addr, GET).await;
+        drop(first);
+        let taken = eventually("there is a place again", SOON, async || {
+            let answer = said(stage.addr, GET).await;
+            answer.starts_with("HTTP/1.1 200 ").then_some(answer)
+        })
+        .await;
+
+        assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
+        assert!(refused.contains("\r\nretry-after: 1\r\n"), "{refused}");
+        assert!(refused.contains("\"reason\":\"OVERLOADED\""), "{refused}");
+        assert!(taken.contains("A 1/2"));
+        assert!(stage.counts(&format!(
+            "connections_refused_total{{reason=\"{reason}\"}} "
+        )));
+    }
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_may_have_any_number_of_connections() {
+    let stage = Stage::with(|config| {
+        config.limits.address_connections_max = 1;
+        config.proxies.trusted = vec!["127.0.0.0/8".parse().unwrap()];
+    })
+    .await;
+    let _first = holding(&stage).await;
+
+    let answer = said(stage.addr, GET).await;
+
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_connection_ends_at_its_age_with_an_answer_that_says_so() {
+    let stage = Stage::with(|config| config.limits.age_ms = 10).await;
+    let mut stream = TcpStream::connect(stage.addr).await.unwrap();
+    let get = "GET /v1/items/a HTTP/1.1\r\nHost: x\r\n\r\n";
+
+    let mut answers = Vec::new();
+    loop {
+        // Behind an answer that says close there is only the end.
+        let _ = stream.write_all(get.as_bytes()).await;
+        let mut piece = [0; 4096];
+        let length = stream.read(&mut piece).await.unwrap();
+        if length == 0 {
+            break;
+        }
+        answers.extend_from_slice(&piece[..length]);
+        if answers
+            .windows(17)
+            .any(|bytes| bytes == b"connection: close")
+        {
+            break;
+        }
+    }
+
+    assert!(String::from_utf8_lossy(&answers).contains("connection: close"));
 }
 
 #[tokio::test]
@@ -133,4 +204,17 @@ async fn who_leaves_before_the_answer_is_counted_and_keeps_no_place() {
     .await;
     stage.fake.gate.add_permits(1);
     assert_eq!(stage.get("/v1/items/a").await.status, 200);
+}
+
+/// As [`said`], with a pause behind so many bytes.
+pub(crate) async fn said_in_two(addr: SocketAddr, bytes: &str, cut: usize) -> String {
+    let mut stream = TcpStream::connect(addr).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let (first, second) = bytes.split_at(cut);
+    stream.write_all(first.as_bytes()).await.unwrap();
+    tokio::task::yield_now().await;
+    stream.write_all(second.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
 }

@@ -10,8 +10,11 @@
 
 mod access;
 mod answers;
+mod attacks;
 mod audit;
 mod bodies;
+mod browser;
+mod conformance;
 mod document;
 mod doubles;
 mod draining;
@@ -21,9 +24,13 @@ mod headers;
 mod identity;
 mod limits;
 mod matrix;
+mod owasp;
 mod process;
+mod proxies;
 mod resilience;
+mod sockets;
 mod stage;
 mod tenancy;
+mod tls;
 mod waiting;
 mod webhooks;

@@ -18,9 +18,10 @@ use tradepost_gateway::bootstrap::{Parts, identity, serve_guarded};
 use tradepost_gateway::config::{GatewayConfig, IdentityConfig, LimitsConfig, UpstreamsConfig};
 use tradepost_gateway::metrics::Metrics;
 use tradepost_postgres::{Database, DatabaseConfig, idempotency};
-use tradepost_service::{CommonConfig, Runtime, Tasks};
+use tradepost_service::auth::Caller;
+use tradepost_service::{CommonConfig, Health, Runtime, Tasks};
 use tradepost_telemetry::Registry;
-use tradepost_testkit::TestDatabase;
+use tradepost_testkit::{TestDatabase, Trust};
 
 use crate::doubles::Doubles;
 use crate::fake::Fake;
@@ -48,9 +49,11 @@ pub(crate) struct Stage {
     pub(crate) doubles: Doubles,
     pub(crate) addr: SocketAddr,
     pub(crate) registry: Registry,
+    pub(crate) health: Health,
     pub(crate) shutdown: CancellationToken,
     pub(crate) tasks: Tasks,
     pub(crate) served: tokio::task::JoinHandle<anyhow::Result<()>>,
+    pub(crate) trust: Trust,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
@@ -128,6 +131,7 @@ pub(crate) fn config() -> GatewayConfig {
             inventory_url: url(),
             payment_url: url(),
             shipping_url: url(),
+            notification_url: None,
             deadline_ms: 20_000,
             slow_ms: 10_000,
             open_ms: 200,
@@ -138,6 +142,7 @@ pub(crate) fn config() -> GatewayConfig {
         tls: Default::default(),
         cors: Default::default(),
         proxies: Default::default(),
+        sockets: Default::default(),
         demo: Default::default(),
     }
 }
@@ -150,7 +155,9 @@ impl Stage {
     pub(crate) async fn with(adjust: impl FnOnce(&mut GatewayConfig)) -> Self {
         let (fake, url) = Fake::serve().await;
         let url = || url.parse().unwrap();
+        let trust = Trust::new();
         let mut config = config();
+        config.server.auth = trust.config("gateway");
         config.upstreams = UpstreamsConfig {
             order_url: url(),
             inventory_url: url(),
@@ -167,7 +174,7 @@ impl Stage {
         let database = Database::connect_lazy(&config.database, "test").unwrap();
         let parts = Parts {
             guards: doubles.guards(),
-            identity: Arc::new(identity(&config, database, &metrics).unwrap()),
+            identity: Arc::new(identity(&config.identity, database, &metrics).unwrap()),
             metrics,
         };
         Self {
@@ -175,11 +182,20 @@ impl Stage {
             doubles,
             addr: runtime.listener.local_addr().unwrap(),
             registry: runtime.registry.clone(),
+            health: runtime.health.clone(),
             shutdown: runtime.shutdown.clone(),
             tasks: runtime.tasks.clone(),
             served: tokio::spawn(serve_guarded(config, runtime, parts)),
+            trust,
             client: Client::builder(TokioExecutor::new()).build_http(),
         }
+    }
+
+    /// Who the service that was asked last takes the caller to be.
+    pub(crate) fn seen_by(&self, service: &str) -> Arc<Caller> {
+        let metadata = self.fake.metadata();
+        let header = metadata.get("authorization").expect("a token");
+        self.trust.caller(service, header.to_str().unwrap())
     }
 
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
@@ -194,6 +210,11 @@ impl Stage {
             headers: parts.headers,
             bytes: body.collect().await.unwrap().to_bytes(),
         }
+    }
+
+    /// Whether the metrics have this text.
+    pub(crate) fn counts(&self, text: &str) -> bool {
+        self.registry.render().unwrap().contains(text)
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use super::super::problem::Problem;
 
 /// The largest head, its last empty line included.
-pub(super) const BYTES_MAX: usize = 16 * 1024;
+const BYTES_MAX: usize = 16 * 1024;
 /// The longest target in a request line.
 const TARGET_BYTES_MAX: usize = 8 * 1024;
 /// The most headers.
@@ -29,6 +29,9 @@ pub(in crate::http) enum HeadFault {
     /// Neither HTTP/1.1 nor HTTP/1.0.
     Version,
 }
+
+/// Without the end of a line, so many bytes may still be the beginning of a head.
+pub(super) const LINE_BYTES_MAX: usize = METHOD_BYTES_MAX + TARGET_BYTES_MAX;
 
 /// How the body after a head is delimited: by its length, or in chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +83,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Head, HeadFault> {
 
 /// What has no end yet may still be too long; `request_line` is what there is of one without end.
 fn partial(bytes: &[u8], request_line: &[u8]) -> Result<Head, HeadFault> {
-    if request_line.len() > METHOD_BYTES_MAX + TARGET_BYTES_MAX {
+    if request_line.len() > LINE_BYTES_MAX {
         return Err(HeadFault::TargetTooLong);
     }
     if bytes.len() >= BYTES_MAX {
@@ -89,8 +92,11 @@ fn partial(bytes: &[u8], request_line: &[u8]) -> Result<Head, HeadFault> {
     Ok(Head::Partial)
 }
 
-/// The first line without its end, and what follows.
-fn line(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, HeadFault> {
+/// A line without its end, and what follows.
+type Split<'a> = Option<(&'a [u8], &'a [u8])>;
+
+/// The first line, if it is whole.
+fn line(bytes: &[u8]) -> Result<Split<'_>, HeadFault> {
     let Some(end) = bytes.iter().position(|&byte| byte == b'\n') else {
         return Ok(None);
     };
@@ -273,7 +279,7 @@ impl From<HeadFault> for Problem {
             HeadFault::Version => (
                 StatusCode::HTTP_VERSION_NOT_SUPPORTED,
                 "VERSION_NOT_SUPPORTED",
-                "only HTTP/1.1 and HTTP/1.0 are spoken here",
+                "versions 1.1 and 1.0 are spoken here",
             ),
         };
         Self::new(status, reason, detail).closing()
