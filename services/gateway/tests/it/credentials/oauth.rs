@@ -349,7 +349,8 @@ async fn only_a_person_of_the_clients_tenant_agrees_and_gives_no_more_than_they_
     };
     let approved = oauth.approve(client.clone(), &wish).unwrap();
     let agreed = async |caller: &Caller| {
-        let agreed = oauth.agree(caller, &approved, PLACE, &author(caller));
+        let author = author(caller);
+        let agreed = oauth.agree(caller, &approved, PLACE, &author);
         agreed.await.map(|_code| ()).map_err(|fault| fault.error)
     };
 
