@@ -13,7 +13,7 @@ use crate::adapters::guards::Known;
 use crate::adapters::postgres::{MIGRATOR, PgCredentials, PgIdentity};
 use crate::application::{CredentialPorts, Credentials, Identity, IdentityPorts, Keyring, Sealer};
 use crate::command::{self, GatewayCommand};
-use crate::config::GatewayConfig;
+use crate::config::{CredentialsConfig, GatewayConfig, IdentityConfig};
 use crate::demo::Demo;
 use crate::http::{BodyPatience, Certificate, Gateway, PortOptions, Proxies, router, serve};
 use crate::metrics::Metrics;
@@ -41,7 +41,8 @@ impl Program for GatewayProgram {
         };
         let store = Store::open(Self::NAME, settings, &runtime).await?;
         let metrics = Metrics::register(&runtime.registry);
-        let doors = doors(&config, store.database(), &metrics)?;
+        let (ours, theirs) = (&config.identity, &config.credentials);
+        let doors = doors(ours, theirs, store.database(), &metrics)?;
         doors
             .identity
             .start(&runtime.tasks, &runtime.shutdown)
@@ -102,7 +103,8 @@ pub fn identity(
     database: Database,
     metrics: &Metrics,
 ) -> anyhow::Result<Identity> {
-    let (identity, _keyring) = over(config, database, metrics)?;
+    let (ours, theirs) = (&config.identity, &config.credentials);
+    let (identity, _keyring) = over(ours, theirs, database, metrics)?;
     Ok(identity)
 }
 
@@ -111,14 +113,14 @@ pub fn identity(
 /// # Errors
 /// Fails when the configuration cannot be used.
 pub fn doors(
-    config: &GatewayConfig,
+    config: &IdentityConfig,
+    credentials: &CredentialsConfig,
     database: Database,
     metrics: &Metrics,
 ) -> anyhow::Result<Doors> {
-    let (identity, keyring) = over(config, database, metrics)?;
-    let issuer = config.identity.issuer();
-    let login_url = config.credentials.login_url.clone();
-    let credentials = Credentials::new(keyring, &identity, issuer, login_url);
+    let (identity, keyring) = over(config, credentials, database, metrics)?;
+    let login_url = credentials.login_url.clone();
+    let credentials = Credentials::new(keyring, &identity, config.issuer(), login_url);
     Ok(Doors {
         identity: Arc::new(identity),
         credentials: Arc::new(credentials),
@@ -126,21 +128,22 @@ pub fn doors(
 }
 
 fn over(
-    config: &GatewayConfig,
+    config: &IdentityConfig,
+    credentials: &CredentialsConfig,
     database: Database,
     metrics: &Metrics,
 ) -> anyhow::Result<(Identity, Keyring)> {
     let store = Arc::new(PgIdentity::new(database.clone()));
-    let credentials = Arc::new(PgCredentials::new(database));
+    let kept = Arc::new(PgCredentials::new(database));
     let ports = CredentialPorts {
-        api_keys: credentials.clone(),
-        clients: credentials.clone(),
-        codes: credentials.clone(),
-        factors: credentials,
+        api_keys: kept.clone(),
+        clients: kept.clone(),
+        codes: kept.clone(),
+        factors: kept,
         users: store.clone(),
     };
-    let sealer = Sealer::new(&config.identity.master_key).context("identity.master_key")?;
-    let mode = config.credentials.key_mode.into();
+    let sealer = Sealer::new(&config.master_key).context("identity.master_key")?;
+    let mode = credentials.key_mode.into();
     let keyring = Keyring::new(ports, &Arc::new(sealer), mode);
     let ports = IdentityPorts {
         users: store.clone(),
@@ -151,7 +154,7 @@ fn over(
         api_keys: keyring.callers.clone(),
         factors: keyring.factors.clone(),
     };
-    Ok((Identity::new(&config.identity, ports, metrics)?, keyring))
+    Ok((Identity::new(config, ports, metrics)?, keyring))
 }
 
 /// Serves with these parts.

@@ -8,7 +8,39 @@ use serde_json::Value;
 use crate::stage::{Stage, keyed};
 
 /// Every route of the contract: operation, method, path.
-const ROUTES: [(&str, &str, &str); 37] = [
+const ROUTES: [(&str, &str, &str); 57] = [
+    ("list_api_keys", "get", "/v1/api-keys"),
+    ("create_api_key", "post", "/v1/api-keys"),
+    ("get_api_key", "get", "/v1/api-keys/{key_id}"),
+    ("revoke_api_key", "delete", "/v1/api-keys/{key_id}"),
+    ("rotate_api_key", "post", "/v1/api-keys/{key_id}/rotate"),
+    ("list_oauth_clients", "get", "/v1/oauth/clients"),
+    ("create_oauth_client", "post", "/v1/oauth/clients"),
+    ("get_oauth_client", "get", "/v1/oauth/clients/{client_id}"),
+    (
+        "remove_oauth_client",
+        "delete",
+        "/v1/oauth/clients/{client_id}",
+    ),
+    ("enrol_totp", "post", "/v1/auth/mfa/totp"),
+    ("confirm_totp", "post", "/v1/auth/mfa/totp/confirm"),
+    ("remove_totp", "delete", "/v1/auth/mfa/totp"),
+    ("step_up", "post", "/v1/auth/mfa/step-up"),
+    (
+        "replace_recovery_codes",
+        "post",
+        "/v1/auth/mfa/recovery-codes",
+    ),
+    ("create_authorization", "post", "/v1/oauth/authorizations"),
+    ("authorize", "get", "/oauth/authorize"),
+    ("issue_token", "post", "/oauth/token"),
+    ("introspect_token", "post", "/oauth/introspect"),
+    ("revoke_token", "post", "/oauth/revoke"),
+    (
+        "get_oauth_metadata",
+        "get",
+        "/.well-known/oauth-authorization-server",
+    ),
     ("place_order", "post", "/v1/orders"),
     ("list_orders", "get", "/v1/orders"),
     ("get_order", "get", "/v1/orders/{order_id}"),

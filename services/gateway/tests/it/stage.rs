@@ -167,7 +167,7 @@ impl Stage {
         let database = Database::connect_lazy(&config.database, "test").unwrap();
         let parts = Parts {
             guards: doubles.guards(),
-            doors: doors(&config, database, &metrics).unwrap(),
+            doors: doors(&config.identity, &config.credentials, database, &metrics).unwrap(),
             metrics,
         };
         Self {

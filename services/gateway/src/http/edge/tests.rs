@@ -31,7 +31,17 @@ fn gateway(running: usize) -> Shared {
     let tenant = "tenant_01jd0000000000000000000000".parse().unwrap();
     let shutdown = CancellationToken::new();
     let user = tradepost_types::UserId::new();
+    let nowhere = "postgres://nobody:nothing@127.0.0.1:1/gateway";
+    let nowhere = tradepost_postgres::DatabaseConfig::new(nowhere, nowhere);
+    let database = tradepost_postgres::Database::connect_lazy(&nowhere, "test").unwrap();
+    let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    let identity =
+        crate::config::IdentityConfig::new("http://gateway.test".parse().unwrap(), key.into());
+    let doors =
+        crate::bootstrap::doors(&identity, &Default::default(), database, &metrics).unwrap();
     Arc::new(Gateway {
+        identity: doors.identity,
+        credentials: doors.credentials,
         guards: Demo { tenant, user }.guards(),
         upstreams: Upstreams::connect(&config, tenant, &metrics).unwrap(),
         metrics,

@@ -47,7 +47,7 @@ impl FromRequest<Shared> for Form {
         query::refuse(request.uri())?;
         check_type(request.headers())?;
         let basic = basic(request.headers())?;
-        let bytes = body::read(request, BYTES_MAX, gateway.body_read_max).await?;
+        let bytes = body::read(request, BYTES_MAX, gateway).await?;
         let parameters = ClientForm::parse(&bytes)?;
         Ok(Self { parameters, basic })
     }
