@@ -31,6 +31,47 @@ database_url() {
     echo "postgres://$1_$2:$(secret "$1-$2")@${server%%/*}/$1"
 }
 
+# The private key of that name, made once. It signs the internal tokens of a caller.
+key() {
+    local file=$UP/secrets/$1.pem
+    if [[ ! -s $file ]]; then
+        (
+            umask 077
+            mkdir -p "$UP/secrets"
+            openssl genpkey -algorithm ed25519 -out "$file" 2>/dev/null
+        )
+    fi
+    echo "$file"
+}
+
+# trusted NAME KEY RIGHT...: the entry of an issuer in the trust file. The public half of an
+# Ed25519 key is the last 32 bytes of its DER form.
+trusted() {
+    local name=$1 file x
+    file=$(key "$2")
+    x=$(openssl pkey -in "$file" -pubout -outform DER | tail -c 32 | base64 -w0 | tr '+/' '-_' | tr -d '=')
+    shift 2
+    jq -n --arg issuer "$name" --arg x "$x" \
+        '{issuer: $issuer, rights: $ARGS.positional, keys: [{kty: "OKP", crv: "Ed25519", x: $x}]}' \
+        --args "$@"
+}
+
+# Whom the services believe. Written anew beside the old one: a service reads it when it changes.
+write_trust() {
+    (
+        umask 077
+        {
+            trusted gateway gateway \
+                orders:place orders:read orders:cancel orders:price orders:operate \
+                items:read items:write inventory:adjust payments:read payments:refund \
+                payments:webhook shipments:read
+            trusted order order items:read
+            trusted operator/local operator '*'
+        } | jq -s '{issuers: .}' >"$UP/trust.json.next"
+        mv "$UP/trust.json.next" "$UP/trust.json"
+    )
+}
+
 with_database() {
     local name=$1 prefix=TRADEPOST_${1^^}__
     cat <<TEXT
@@ -45,14 +86,19 @@ environment() {
     local name=$1 prefix=TRADEPOST_${1^^}__ other
     echo "${prefix}SERVER__LISTEN_ADDR=127.0.0.1:$(grpc_port "$name")"
     echo "${prefix}SERVER__ADMIN_ADDR=127.0.0.1:$(admin_port "$name")"
+    echo "${prefix}SERVER__AUTH__TRUST_PATH='$UP/trust.json'"
     case $name in
         gateway)
+            echo "${prefix}SERVER__AUTH__KEY_PATH='$(key gateway)'"
             for other in order inventory payment shipping; do
                 echo "${prefix}UPSTREAMS__${other^^}_URL=$(url_of "$other")"
             done
             return
             ;;
-        order) echo "${prefix}INVENTORY__URL=$(url_of inventory)" ;;
+        order)
+            echo "${prefix}SERVER__AUTH__KEY_PATH='$(key order)'"
+            echo "${prefix}INVENTORY__URL=$(url_of inventory)"
+            ;;
         payment)
             echo "${prefix}PROVIDER__BASE_URL=http://127.0.0.1:$(provider_port)"
             echo "${prefix}PROVIDER__SECRET_KEY=sk_test_$(secret provider-key)"
@@ -66,6 +112,7 @@ environment() {
 write_environments() {
     local name
     mkdir -p "$UP/env.d" "$UP/logs" "$UP/pids"
+    write_trust
     (
         umask 077
         for name in "${SERVICES[@]}"; do
@@ -78,6 +125,7 @@ write_environments() {
             echo "export TRADEPOST_GATEWAY_URL=$(url_of gateway)"
             echo "export TRADEPOST_PROVIDER_URL=http://127.0.0.1:$(provider_port)"
             echo "export TRADEPOST_PROVIDER_LOG='$UP/provider.log'"
+            echo "export TRADEPOST_OPERATOR_KEY='$(key operator)'"
             for name in "${SERVICES[@]}"; do
                 echo "export TRADEPOST_${name^^}_ADDR=127.0.0.1:$(grpc_port "$name")"
                 echo "export TRADEPOST_${name^^}_ADMIN_ADDR=127.0.0.1:$(admin_port "$name")"

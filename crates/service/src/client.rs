@@ -1,16 +1,17 @@
 //! Calling another service.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tonic::metadata::{Ascii, MetadataValue};
+use http::header::AUTHORIZATION;
 use tonic::service::Interceptor;
 use tonic::transport::channel::Change;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
-use tradepost_types::TenantId;
 
-use crate::context::{ACTOR, RequestContext, TENANT};
+use crate::auth::{Grant, Identity};
+use crate::error::Failure;
 
 /// Calls that wait for a connection before callers are held back.
 const BUFFER_MAX: usize = 1024;
@@ -64,23 +65,22 @@ pub fn channel(url: &str, options: &ClientOptions) -> Result<Channel, tonic::tra
     Ok(channel)
 }
 
-/// Speaks for a tenant and an actor: an interceptor that adds both, the current trace and, where
-/// set, a deadline to every call.
+/// Calls in the name of an identity, with what a grant allows: an interceptor that adds the token,
+/// the current trace and, where set, a deadline to every call.
 #[derive(Debug, Clone)]
 pub struct CallContext {
-    tenant: MetadataValue<Ascii>,
-    actor: MetadataValue<Ascii>,
+    identity: Identity,
+    grant: Arc<Grant>,
     deadline: Option<Duration>,
 }
 
 impl CallContext {
-    /// Calls for `tenant` in the name of `actor`; an actor that no header can hold is left out.
+    /// Calls as `identity` with this grant.
     #[must_use]
-    pub fn new(tenant: TenantId, actor: &str) -> Self {
-        let empty = || MetadataValue::from_static("");
+    pub fn new(identity: &Identity, grant: Grant) -> Self {
         Self {
-            tenant: MetadataValue::try_from(tenant.to_string()).unwrap_or_else(|_| empty()),
-            actor: MetadataValue::try_from(actor).unwrap_or_else(|_| empty()),
+            identity: identity.clone(),
+            grant: Arc::new(grant),
             deadline: None,
         }
     }
@@ -93,20 +93,17 @@ impl CallContext {
     }
 }
 
-impl From<&RequestContext> for CallContext {
-    fn from(context: &RequestContext) -> Self {
-        Self::new(context.tenant, &context.actor)
-    }
-}
-
 impl Interceptor for CallContext {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        let bearer = self
+            .identity
+            .bearer(&self.grant)
+            .map_err(|error| Failure::internal(&error))?;
         if let Some(deadline) = self.deadline {
             request.set_timeout(deadline);
         }
         let metadata = request.metadata_mut();
-        metadata.insert(TENANT, self.tenant.clone());
-        metadata.insert(ACTOR, self.actor.clone());
+        metadata.insert(AUTHORIZATION.as_str(), bearer.to_metadata());
         tradepost_telemetry::inject(metadata);
         Ok(request)
     }

@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use tradepost_crash::Death;
 use tradepost_telemetry::TelemetryConfig;
 
+use crate::auth::AuthConfig;
+
 pub use load::{ConfigErrors, Problem, load};
 pub use sources::Sources;
 
@@ -41,6 +43,9 @@ pub struct CommonConfig {
     /// The longest deadline a caller may set.
     #[garde(range(min = 1, max = 600_000))]
     pub deadline_max_ms: u64,
+    /// Whom this process believes, and who it is to others.
+    #[garde(dive)]
+    pub auth: AuthConfig,
     /// Logs and traces.
     #[garde(dive)]
     pub telemetry: TelemetryConfig,
@@ -89,6 +94,7 @@ impl Default for CommonConfig {
             calls_max: 512,
             deadline_default_ms: 10_000,
             deadline_max_ms: 60_000,
+            auth: AuthConfig::default(),
             telemetry: TelemetryConfig::default(),
             crash: CrashConfig::default(),
         }

@@ -24,6 +24,7 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 use tower::Service;
 
+use crate::auth::{self, Guard, Rule, Rules, Trust};
 use crate::config::CommonConfig;
 use crate::health::Health;
 use crate::program::Runtime;
@@ -44,6 +45,7 @@ const STREAMS_SPARE: usize = 64;
 /// limit of concurrent calls, and handlers that a client's disconnect does not cut short.
 #[must_use = "a server does nothing until it is served"]
 pub struct GrpcServer {
+    service: String,
     common: CommonConfig,
     tasks: Tasks,
     shutdown: CancellationToken,
@@ -53,12 +55,14 @@ pub struct GrpcServer {
     descriptors: Vec<&'static [u8]>,
     routes: RoutesBuilder,
     names: Vec<&'static str>,
+    rules: Rules,
 }
 
 impl GrpcServer {
     /// A server with the limits of the configuration and no services yet.
     pub fn new(runtime: &Runtime) -> Self {
         Self {
+            service: runtime.service.clone(),
             common: runtime.common.clone(),
             tasks: runtime.tasks.clone(),
             shutdown: runtime.shutdown.clone(),
@@ -68,6 +72,7 @@ impl GrpcServer {
             descriptors: Vec::new(),
             routes: RoutesBuilder::default(),
             names: Vec::new(),
+            rules: Rules::new(),
         }
     }
 
@@ -79,8 +84,8 @@ impl GrpcServer {
         self
     }
 
-    /// Adds a generated service.
-    pub fn service<S>(mut self, service: S) -> Self
+    /// Adds a generated service, and what opens its methods: what has no rule stays shut.
+    pub fn service<S>(mut self, service: S, rules: &[Rule]) -> Self
     where
         S: Service<http::Request<Body>, Error = std::convert::Infallible>
             + NamedService
@@ -93,14 +98,18 @@ impl GrpcServer {
     {
         self.routes.add_service(service);
         self.names.push(S::NAME);
+        let by_path = |rule: &Rule| (rule.path(S::NAME), *rule);
+        self.rules.extend(rules.iter().map(by_path));
         self
     }
 
     /// Takes calls from now on until shutdown, then finishes those that run.
     ///
     /// # Errors
-    /// Fails when a descriptor is malformed or the listener is lost.
+    /// Fails when nobody is trusted (`server.auth.trust_path`), a method has no rule, a descriptor
+    /// is malformed or the listener is lost.
     pub async fn serve(mut self, listener: TcpListener) -> anyhow::Result<()> {
+        let guard = self.guard()?;
         let reporter = HealthReporter::new();
         let health = HealthService::from_health_reporter(reporter.clone());
         self.routes.add_service(HealthServer::new(health));
@@ -118,9 +127,11 @@ impl GrpcServer {
                 .context("reflection cannot be built")?;
             self.routes.add_service(reflection);
         }
+        auth::check(&self.names, self.methods.paths(), &self.rules)?;
         let calls = CallLayer::new(
             self.tasks.clone(),
-            self.methods.register(&self.registry),
+            self.methods.register(&self.registry, &self.rules),
+            guard,
             Limits {
                 permits: Arc::new(Semaphore::new(self.common.calls_max)),
                 deadline_default: Duration::from_millis(self.common.deadline_default_ms),
@@ -153,6 +164,22 @@ impl GrpcServer {
             )
             .await
             .context("the gRPC server failed")
+    }
+
+    /// Reads whom to trust, and follows it.
+    fn guard(&self) -> anyhow::Result<Guard> {
+        if self.names.is_empty() {
+            return Ok(Guard::new(None, &self.registry));
+        }
+        let auth = &self.common.auth;
+        let path = auth.trust_path.as_deref().context(
+            "server.auth.trust_path is not set: without a trust file no call can be believed",
+        )?;
+        let trust = Trust::load(path, &self.service)?;
+        let poll = Duration::from_millis(auth.poll_ms);
+        let follow = Arc::clone(&trust).follow(poll, self.shutdown.clone());
+        self.tasks.spawn("auth-trust", follow);
+        Ok(Guard::new(Some(trust), &self.registry))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Whether the process should get work: one switch, and named checks of what it needs.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use tokio::sync::watch;
 /// A check that takes longer counts as failed.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
+type Note = Arc<dyn Fn() -> String + Send + Sync>;
 type Check = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
 /// The health of the process. Cheap to clone; all clones are the same health.
@@ -18,6 +20,7 @@ type Check = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Syn
 pub struct Health {
     serving: Arc<watch::Sender<bool>>,
     checks: Arc<Mutex<Vec<(&'static str, Check)>>>,
+    notes: Arc<Mutex<Vec<(&'static str, Note)>>>,
 }
 
 /// The answer of `/readyz`.
@@ -27,6 +30,9 @@ pub struct Readiness {
     pub ready: bool,
     /// Every check and its result.
     pub checks: Vec<CheckResult>,
+    /// What is worth knowing and keeps the process from nothing.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub notes: BTreeMap<&'static str, String>,
 }
 
 /// The result of one check.
@@ -64,6 +70,7 @@ impl Health {
         Self {
             serving: Arc::new(watch::Sender::new(false)),
             checks: Arc::default(),
+            notes: Arc::default(),
         }
     }
 
@@ -96,6 +103,16 @@ impl Health {
         checks.push((name, check));
     }
 
+    /// Adds something that operators want to see beside the checks; the process is ready whatever
+    /// it says.
+    pub fn note<F>(&self, name: &'static str, note: F)
+    where
+        F: Fn() -> String + Send + Sync + 'static,
+    {
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        notes.push((name, Arc::new(note)));
+    }
+
     /// Runs all checks, side by side.
     pub async fn readiness(&self) -> Readiness {
         let checks = self
@@ -117,9 +134,11 @@ impl Health {
             }))
             .await,
         );
+        let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         Readiness {
             ready: results.iter().all(|result| result.ok),
             checks: results,
+            notes: notes.iter().map(|(name, note)| (*name, note())).collect(),
         }
     }
 }

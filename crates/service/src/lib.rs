@@ -35,7 +35,7 @@
 //!         runtime.tasks.spawn("sweeper", async move { shutdown.cancelled().await });
 //!         GrpcServer::new(&runtime)
 //!             // .descriptor(FILE_DESCRIPTOR_SET)
-//!             // .service(EchoServiceServer::new(echo))
+//!             // .service(EchoServiceServer::new(echo), &[Rule::of_tenant("Say", "echo:say")])
 //!             .serve(runtime.listener)
 //!             .await
 //!     }
@@ -49,11 +49,13 @@
 //! The order of start and stop is DESIGN section 7; `program.rs` holds it.
 
 mod admin;
+pub mod auth;
 pub mod client;
 mod clock;
 pub mod config;
 mod context;
 pub mod error;
+mod files;
 mod grpc;
 mod health;
 pub mod page;
@@ -63,7 +65,7 @@ mod tasks;
 
 pub use clock::Clock;
 pub use config::CommonConfig;
-pub use context::{ACTOR, RequestContext, TENANT};
+pub use context::RequestContext;
 pub use grpc::GrpcServer;
 pub use health::Health;
 pub use program::{NoAdmin, Program, Runtime, run};

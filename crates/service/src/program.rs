@@ -16,7 +16,9 @@ use tokio_util::sync::CancellationToken;
 use tradepost_telemetry::{Registry, TelemetryConfig};
 
 use crate::admin;
+use crate::auth::{Identity, MintArgs, mint};
 use crate::config::{self, CommonConfig, Sources};
+use crate::files::Files;
 use crate::health::Health;
 use crate::tasks::Tasks;
 
@@ -59,6 +61,8 @@ pub trait Program: Sized {
 /// What a process gives to the service that runs in it.
 #[derive(Debug)]
 pub struct Runtime {
+    /// The service's name: tokens must be meant for it, and are signed in it.
+    pub service: String,
     /// Spawns what shutdown waits for.
     pub tasks: Tasks,
     /// Cancelled when the process has to stop.
@@ -82,6 +86,7 @@ impl Runtime {
     pub async fn bind(service: &str, common: CommonConfig) -> anyhow::Result<Self> {
         let shutdown = CancellationToken::new();
         Ok(Self {
+            service: service.to_owned(),
             tasks: Tasks::new(shutdown.clone()),
             shutdown,
             health: Health::new(),
@@ -89,6 +94,25 @@ impl Runtime {
             listener: bind("listen_addr", common.listen_addr).await?,
             common,
         })
+    }
+
+    /// Who this process is to those it calls: the key of `server.auth.key_path`, followed when the
+    /// file changes.
+    ///
+    /// # Errors
+    /// Fails when there is no key.
+    pub fn identity(&self) -> anyhow::Result<Identity> {
+        let auth = &self.common.auth;
+        let path = auth.key_path.as_deref().context(
+            "server.auth.key_path is not set: without a private key nobody answers this process",
+        )?;
+        let identity = Identity::load(path, &self.service)?;
+        let poll = Duration::from_millis(auth.poll_ms);
+        let follow = identity
+            .clone()
+            .follow(Files::new([path]), poll, self.shutdown.clone());
+        self.tasks.spawn("auth-key", follow);
+        Ok(identity)
     }
 }
 
@@ -117,6 +141,8 @@ struct Options {
 enum Verb<A: Subcommand> {
     /// Serve until a signal to stop (the default)
     Serve,
+    /// Print a token for a minute, for grpcurl; needs no configuration
+    Token(MintArgs),
     #[command(flatten)]
     Admin(A),
 }
@@ -124,6 +150,9 @@ enum Verb<A: Subcommand> {
 /// The whole `main` of a service.
 pub fn run<P: Program>() -> ExitCode {
     let cli = parse_arguments::<P>();
+    if let Some(Verb::Token(args)) = &cli.verb {
+        return print_token(mint(args, P::NAME));
+    }
     let sources = Sources::of_process(cli.options.config);
     let config = match config::load::<P::Config>(P::NAME, &sources) {
         Ok(config) => config,
@@ -139,9 +168,11 @@ pub fn run<P: Program>() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let ended = match cli.verb.unwrap_or(Verb::Serve) {
-        Verb::Serve => in_runtime::<P, _>(&P::common(&config).telemetry.clone(), || {
-            serve_until_stopped::<P>(config)
-        }),
+        Verb::Serve | Verb::Token(_) => {
+            in_runtime::<P, _>(&P::common(&config).telemetry.clone(), || {
+                serve_until_stopped::<P>(config)
+            })
+        }
         Verb::Admin(command) => in_runtime::<P, _>(&P::common(&config).telemetry.clone(), || {
             P::admin(config, command)
         }),
@@ -290,6 +321,20 @@ async fn next(terminate: &mut Signal, interrupt: &mut Signal) {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the answer to the command")]
+fn print_token(token: anyhow::Result<String>) -> ExitCode {
+    match token {
+        Ok(token) => {
+            println!("{token}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            say_error(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -1,4 +1,3 @@
 //! Foreign technology, each in one place.
 
-pub mod guards;
 pub mod postgres;

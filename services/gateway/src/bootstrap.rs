@@ -9,13 +9,16 @@ use tradepost_postgres::Database;
 use tradepost_service::{Clock, CommonConfig, Program, Runtime};
 use tradepost_types::{TenantId, UserId};
 
-use crate::adapters::guards::Known;
 use crate::adapters::postgres::{MIGRATOR, PgCredentials, PgIdentity};
-use crate::application::{CredentialPorts, Credentials, Identity, IdentityPorts, Keyring, Sealer};
+use crate::application::{
+    CredentialPorts, Credentials, Entrance, Identity, IdentityPorts, Keyring, Sealer,
+};
 use crate::command::{self, GatewayCommand};
 use crate::config::{CredentialsConfig, GatewayConfig, IdentityConfig};
 use crate::demo::Demo;
-use crate::http::{BodyPatience, Certificate, Gateway, PortOptions, Proxies, router, serve};
+use crate::http::{
+    BodyPatience, Certificate, Gateway, Places, PortOptions, Proxies, router, serve,
+};
 use crate::metrics::Metrics;
 use crate::ports::Guards;
 use crate::upstream::Upstreams;
@@ -43,20 +46,14 @@ impl Program for GatewayProgram {
         let metrics = Metrics::register(&runtime.registry);
         let (ours, theirs) = (&config.identity, &config.credentials);
         let doors = doors(ours, theirs, store.database(), &metrics)?;
-        doors
-            .identity
-            .start(&runtime.tasks, &runtime.shutdown)
-            .await?;
-        let known = Arc::new(Known::new(
-            Arc::clone(&doors.identity),
-            Arc::clone(&doors.credentials),
-            Clock::system(),
-        ));
+        let identity = &doors.identity;
+        identity.start(&runtime.tasks, &runtime.shutdown).await?;
+        let entrance = Arc::new(entrance(&doors));
         let tenant: TenantId = config.demo.tenant.parse().context("demo.tenant")?;
         let user = UserId::new();
         let guards = Guards {
-            authenticate: known.clone(),
-            directory: known,
+            authenticate: entrance.clone(),
+            directory: entrance,
             ..Demo { tenant, user }.guards()
         };
         let parts = Parts {
@@ -72,6 +69,20 @@ impl Program for GatewayProgram {
 
     async fn admin(config: GatewayConfig, command: GatewayCommand) -> anyhow::Result<()> {
         command::run(command, &config).await
+    }
+}
+
+/// Identity as the gate sees it.
+fn entrance(doors: &Doors) -> Entrance {
+    let identity = &doors.identity;
+    Entrance {
+        authenticator: Arc::clone(&identity.authenticator),
+        revocations: Arc::clone(&identity.revocations),
+        tenants: Arc::clone(&identity.directory),
+        users: Arc::clone(&identity.ports().users),
+        factors: Arc::clone(&identity.ports().factors),
+        keys: Arc::clone(&doors.credentials.api_keys),
+        clock: Clock::system(),
     }
 }
 
@@ -99,12 +110,12 @@ pub struct Doors {
 /// # Errors
 /// Fails when the configuration cannot be used.
 pub fn identity(
-    config: &GatewayConfig,
+    config: &IdentityConfig,
     database: Database,
     metrics: &Metrics,
 ) -> anyhow::Result<Identity> {
-    let (ours, theirs) = (&config.identity, &config.credentials);
-    let (identity, _keyring) = over(ours, theirs, database, metrics)?;
+    // Commands show no credentials: what kind of installation this is does not matter to them.
+    let (identity, _keyring) = over(config, &CredentialsConfig::default(), database, metrics)?;
     Ok(identity)
 }
 
@@ -174,8 +185,8 @@ pub async fn serve_guarded(
         doors,
         metrics,
     } = parts;
-    let tenant: TenantId = config.demo.tenant.parse().context("demo.tenant")?;
-    let upstreams = Upstreams::connect(&config.upstreams, tenant, &metrics)?;
+    let upstreams = Upstreams::connect(&config.upstreams, &runtime.identity()?, &metrics)?;
+    upstreams.show(&runtime.health);
     let limits = &config.limits;
     let gateway = Gateway {
         identity: doors.identity,
@@ -185,6 +196,7 @@ pub async fn serve_guarded(
         metrics,
         running: Arc::new(Semaphore::new(config.server.calls_max)),
         waits: Arc::new(Semaphore::new(limits.waits_max)),
+        places: Places::new(config.sockets.clone()),
         body_patience: BodyPatience::from(limits),
         proxies: Proxies::from(&config.proxies),
         origins: Arc::new(config.cors.origins.clone()),

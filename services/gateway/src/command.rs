@@ -84,7 +84,7 @@ pub async fn run(command: GatewayCommand, config: &GatewayConfig) -> anyhow::Res
     }
     let database = Database::connect_lazy(&config.database, SERVICE)?;
     let metrics = Metrics::register(&Registry::new(SERVICE));
-    let identity = identity(config, database.clone(), &metrics)?;
+    let identity = identity(&config.identity, database.clone(), &metrics)?;
     let done = match command {
         GatewayCommand::CreateOperator(command) => create_operator(command, &identity).await,
         GatewayCommand::RotateKeys(command) => rotate(&command, &identity).await,

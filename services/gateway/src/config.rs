@@ -3,6 +3,7 @@
 mod credentials;
 mod edge;
 mod identity;
+mod sockets;
 
 use garde::Validate;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use url::Url;
 pub use credentials::{CredentialsConfig, KeyMode};
 pub use edge::{CorsConfig, ForwardedHeader, LimitsConfig, ProxiesConfig, TlsConfig};
 pub use identity::{IdentityConfig, PasswordsConfig, TokenAlgorithm};
+pub use sockets::SocketsConfig;
 
 /// Everything an operator can choose: `TRADEPOST_GATEWAY__SECTION__KEY`.
 #[derive(Debug, Clone, Deserialize, Serialize, Validate)]
@@ -53,6 +55,10 @@ pub struct GatewayConfig {
     #[garde(dive)]
     #[serde(default)]
     pub proxies: ProxiesConfig,
+    /// Limits of sockets.
+    #[garde(dive)]
+    #[serde(default)]
+    pub sockets: SocketsConfig,
     /// Whom requests are served for, as long as nobody has to say who they are.
     #[garde(dive)]
     #[serde(default)]
@@ -75,6 +81,10 @@ pub struct UpstreamsConfig {
     /// The shipping service.
     #[garde(skip)]
     pub shipping_url: Url,
+    /// The notification service, which speaks WebSocket; without it that route answers 503.
+    #[garde(skip)]
+    #[serde(default)]
+    pub notification_url: Option<Url>,
     /// How long one call may take; the service is told, so that it gives up too.
     #[garde(range(min = 10, max = 60_000))]
     #[serde(default = "default_deadline_ms")]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::http::HeaderMap;
+use tokio::sync::watch;
 use tradepost_service::Clock;
 use tradepost_types::{ApiKeyId, SessionId, TenantId, UserId};
 
@@ -12,7 +13,7 @@ use crate::domain::audit::Entry;
 use crate::domain::caller::{Caller, Plan, Proof, Subject};
 use crate::domain::rights::Role;
 use crate::ports::{
-    Authenticate, Decision, Directory, Guards, Key, Limits, Refused, Standing, Trail, Unavailable,
+    Authenticate, Decision, Directory, Guards, Key, Limits, Refused, Trail, Unavailable,
 };
 
 /// Everybody is an owner of this tenant.
@@ -52,15 +53,20 @@ impl Authenticate for Demo {
             expires_at: None,
         }))
     }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        watch::Sender::new(0).subscribe()
+    }
 }
 
 #[async_trait]
 impl Directory for Demo {
-    async fn tenant(&self, tenant: TenantId) -> Result<Option<Standing>, Unavailable> {
-        Ok((tenant == self.tenant).then(|| Standing {
-            active: true,
-            origins: Vec::new(),
-        }))
+    async fn is_active(&self, tenant: TenantId) -> Result<bool, Unavailable> {
+        Ok(tenant == self.tenant)
+    }
+
+    async fn allows_origin(&self, _: TenantId, _: &str) -> Result<bool, Unavailable> {
+        Ok(false)
     }
 
     async fn member(&self, _: TenantId, user: UserId) -> Result<Option<Role>, Unavailable> {
@@ -69,6 +75,10 @@ impl Directory for Demo {
 
     async fn key(&self, _: TenantId, _: ApiKeyId) -> Result<Option<Key>, Unavailable> {
         Ok(None)
+    }
+
+    async fn has_second_factor(&self, _: UserId) -> Result<bool, Unavailable> {
+        Ok(false)
     }
 }
 

@@ -67,6 +67,11 @@ struct Repeated {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Closed {
+    code: u16,
+}
+
 /// The instruments. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -86,6 +91,8 @@ pub struct Metrics {
     upstream_held: Family<HeldBack, Counter>,
     upstream_retries: Family<Repeated, Counter>,
     breakers: Family<Reached, Gauge>,
+    sockets: Gauge,
+    sockets_closed: Family<Closed, Counter>,
 }
 
 fn histogram() -> Histogram {
@@ -113,6 +120,8 @@ impl Metrics {
             upstream_held: Family::default(),
             upstream_retries: Family::default(),
             breakers: Family::default(),
+            sockets: Gauge::default(),
+            sockets_closed: Family::default(),
         };
         registry.register(
             "http_requests",
@@ -143,6 +152,11 @@ impl Metrics {
         registry.register("upstream_retries", help, metrics.upstream_retries.clone());
         let help = "Where the breaker of a service stands: 0 closed, 1 half open, 2 open";
         registry.register("upstream_breaker", help, metrics.breakers.clone());
+        let help = "WebSockets that are open";
+        registry.register("websockets_open", help, metrics.sockets.clone());
+        let help =
+            "WebSockets that were closed, by the code their client was told; 0: none, it left";
+        registry.register("websockets_closed", help, metrics.sockets_closed.clone());
         metrics
     }
 
@@ -255,6 +269,18 @@ impl Metrics {
         let outcome = if repeated { "repeated" } else { "over_budget" };
         let repeated = Repeated { service, outcome };
         self.upstream_retries.get_or_create(&repeated).inc();
+    }
+
+    /// Counts one more open WebSocket until the count is dropped.
+    #[must_use]
+    pub fn socket(&self) -> Counted {
+        Counted::new(&self.sockets)
+    }
+
+    /// Counts a WebSocket that was closed.
+    pub fn socket_closed(&self, code: Option<u16>) {
+        let code = code.unwrap_or_default();
+        self.sockets_closed.get_or_create(&Closed { code }).inc();
     }
 
     /// Says where the breaker of a service stands.

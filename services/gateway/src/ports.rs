@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tradepost_service::Clock;
 
 pub use authenticate::{Authenticate, Refused};
-pub use directory::{Directory, Key, Standing};
+pub use directory::{Directory, Key};
 pub use key_authenticator::{KeyAuthenticator, KeyRefused};
 pub use limits::{Decision, Limits};
 pub use second_factor::{FactorError, SecondFactor, Shown};

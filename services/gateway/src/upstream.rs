@@ -8,27 +8,35 @@ mod breaker;
 mod calls;
 mod inventory;
 mod link;
+mod notification;
 mod order;
 mod payment;
 mod refusal;
 mod retries;
 mod shipping;
+mod voice;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use tokio::time::Instant;
+use tradepost_service::Health;
+use tradepost_service::auth::Identity;
 use tradepost_service::client::{CallContext, ClientOptions, channel};
 use tradepost_types::TenantId;
 use url::Url;
 
 use crate::config::UpstreamsConfig;
+use crate::domain::caller::Caller;
 use crate::metrics::Metrics;
-use calls::{Calls, Voice};
+use calls::Calls;
 use link::{Link, LinkLimits};
+use voice::{Speaker, Voice};
 
 pub use breaker::Standing;
 pub use inventory::Inventory;
+pub(crate) use notification::socket_limits;
 pub use order::{Orders, Watch};
 pub use payment::Payments;
 pub use refusal::Refusal;
@@ -41,7 +49,8 @@ pub struct Upstreams {
     inventory: Link,
     payment: Link,
     shipping: Link,
-    own: CallContext,
+    notification: Option<Url>,
+    identity: Identity,
 }
 
 impl Upstreams {
@@ -51,7 +60,7 @@ impl Upstreams {
     /// Fails when an address cannot be used.
     pub fn connect(
         config: &UpstreamsConfig,
-        own: TenantId,
+        identity: &Identity,
         metrics: &Metrics,
     ) -> anyhow::Result<Self> {
         let limits = LinkLimits {
@@ -74,17 +83,23 @@ impl Upstreams {
             inventory: link("inventory", &config.inventory_url)?,
             payment: link("payment", &config.payment_url)?,
             shipping: link("shipping", &config.shipping_url)?,
-            own: CallContext::new(own, "gateway"),
+            notification: config.notification_url.clone(),
+            identity: identity.clone(),
         })
     }
 
-    /// The services, asked in the name of `actor` of `tenant`, who waits until then at most.
+    /// The services, asked in the name of `caller` of `tenant`, who waits until then at most.
     #[must_use]
-    pub fn speaking_for(&self, tenant: TenantId, actor: &str, until: Option<Instant>) -> Services {
+    pub fn speaking_for(
+        &self,
+        caller: &Arc<Caller>,
+        tenant: TenantId,
+        until: Option<Instant>,
+    ) -> Services {
         Services {
             upstreams: self.clone(),
             voice: Voice {
-                context: CallContext::new(tenant, actor),
+                speaker: Speaker::Caller(Arc::clone(caller), tenant),
                 until,
             },
         }
@@ -96,18 +111,42 @@ impl Upstreams {
         Services {
             upstreams: self.clone(),
             voice: Voice {
-                context: self.own.clone(),
+                speaker: Speaker::Gateway,
                 until: None,
             },
         }
     }
 
-    /// Where the breaker of each service stands.
-    pub fn standings(&self) -> impl Iterator<Item = (&'static str, Standing)> {
-        let links = [&self.order, &self.inventory, &self.payment, &self.shipping];
-        links
-            .map(|link| (link.service(), link.standing()))
-            .into_iter()
+    /// A WebSocket of the notification service, for `caller`.
+    ///
+    /// # Errors
+    /// That there is no such service, or that it did not open one.
+    pub(crate) async fn notifications(
+        &self,
+        caller: &Caller,
+        protocols: &[String],
+    ) -> Result<notification::Opened, Refusal> {
+        let url = self.notification.as_ref();
+        let url = url.ok_or_else(|| Refusal::unreachable(notification::SERVICE))?;
+        let grant = voice::grant_of(notification::SERVICE, caller, caller.tenant);
+        let token = self.identity.bearer(&grant);
+        let token = token.map_err(|_unsigned| Refusal::unreachable(notification::SERVICE))?;
+        notification::open(url, &token, protocols).await
+    }
+
+    /// Shows operators where the breaker of each service stands. A gateway that does without one
+    /// service is still the way to the others, so it stays ready.
+    pub fn show(&self, health: &Health) {
+        let breakers = [
+            ("breaker.order", &self.order),
+            ("breaker.inventory", &self.inventory),
+            ("breaker.payment", &self.payment),
+            ("breaker.shipping", &self.shipping),
+        ];
+        for (name, link) in breakers {
+            let link = link.clone();
+            health.note(name, move || link.standing().as_str().to_owned());
+        }
     }
 }
 
@@ -159,9 +198,11 @@ impl Services {
     }
 
     fn calls(&self, link: &Link) -> Calls {
+        let grant = self.voice.speaker.grant(link.service());
         Calls {
             link: link.clone(),
-            voice: self.voice.clone(),
+            context: CallContext::new(&self.upstreams.identity, grant),
+            until: self.voice.until,
         }
     }
 }

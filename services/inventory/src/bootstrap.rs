@@ -9,7 +9,7 @@ use tradepost_proto::inventory::v1::inventory_service_server::InventoryServiceSe
 use tradepost_service::{CommonConfig, GrpcServer, Program, Runtime};
 
 use crate::adapters::amqp;
-use crate::adapters::grpc::InventoryApi;
+use crate::adapters::grpc::{InventoryApi, RULES};
 use crate::adapters::postgres::{MIGRATOR, PgInventory};
 use crate::application::ExpireReservations;
 use crate::config::InventoryConfig;
@@ -48,7 +48,7 @@ impl Program for InventoryProgram {
         let api = InventoryApi::new(store.clone(), store);
         let server = GrpcServer::new(&runtime)
             .descriptor(FILE_DESCRIPTOR_SET)
-            .service(InventoryServiceServer::new(api));
+            .service(InventoryServiceServer::new(api), &RULES);
         backend.serve(runtime, server).await
     }
 

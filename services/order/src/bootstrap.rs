@@ -12,7 +12,7 @@ use tradepost_service::client::{ClientOptions, channel};
 use tradepost_service::{CommonConfig, GrpcServer, Program, Runtime};
 
 use crate::adapters::amqp::subscription;
-use crate::adapters::grpc::OrderApi;
+use crate::adapters::grpc::{OrderApi, RULES};
 use crate::adapters::inventory::{CacheLimits, InventoryCatalogue};
 use crate::adapters::postgres::{MIGRATOR, PgOrders};
 use crate::application::{
@@ -79,7 +79,7 @@ pub async fn serve(
     runtime.tasks.spawn("watch-poll", poll);
     let server = GrpcServer::new(&runtime)
         .descriptor(FILE_DESCRIPTOR_SET)
-        .service(OrderServiceServer::new(api));
+        .service(OrderServiceServer::new(api), &RULES);
     backend.serve(runtime, server).await
 }
 
@@ -98,7 +98,12 @@ fn build_api(
         items_max: inventory.price_cache_items_max,
     };
     let deadline = Duration::from_millis(inventory.timeout_ms);
-    let catalogue = Arc::new(InventoryCatalogue::new(channel, deadline, limits));
+    let catalogue = Arc::new(InventoryCatalogue::new(
+        channel,
+        runtime.identity()?,
+        deadline,
+        limits,
+    ));
     let store = || Arc::clone(store);
     Ok(OrderApi {
         place: PlaceOrder::new(store(), catalogue, metrics.clone()),

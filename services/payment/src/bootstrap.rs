@@ -10,7 +10,7 @@ use tradepost_proto::payment::v1::payment_service_server::PaymentServiceServer;
 use tradepost_service::{Clock, CommonConfig, GrpcServer, Program, Runtime};
 
 use crate::adapters::amqp;
-use crate::adapters::grpc::PaymentApi;
+use crate::adapters::grpc::{PaymentApi, RULES};
 use crate::adapters::postgres::{MIGRATOR, Pace, PgPayments};
 use crate::adapters::stripe::hint::StripeWebhooks;
 use crate::adapters::stripe::{Stripe, StripeOptions};
@@ -50,7 +50,7 @@ impl Program for PaymentProgram {
         let api = PaymentApi::new(store, feed, webhooks);
         let server = GrpcServer::new(&runtime)
             .descriptor(FILE_DESCRIPTOR_SET)
-            .service(PaymentServiceServer::new(api));
+            .service(PaymentServiceServer::new(api), &RULES);
         backend.serve(runtime, server).await
     }
 

@@ -9,7 +9,7 @@ use tradepost_proto::shipping::v1::shipping_service_server::ShippingServiceServe
 use tradepost_service::{CommonConfig, GrpcServer, Program, Runtime};
 
 use crate::adapters::amqp;
-use crate::adapters::grpc::ShippingApi;
+use crate::adapters::grpc::{RULES, ShippingApi};
 use crate::adapters::mishaps::Mishaps;
 use crate::adapters::postgres::{MIGRATOR, PgShipments};
 use crate::adapters::table_rate::TableRate;
@@ -56,7 +56,7 @@ impl Program for ShippingProgram {
         let api = ShippingApi::new(store, courier);
         let server = GrpcServer::new(&runtime)
             .descriptor(FILE_DESCRIPTOR_SET)
-            .service(ShippingServiceServer::new(api));
+            .service(ShippingServiceServer::new(api), &RULES);
         backend.serve(runtime, server).await
     }
 

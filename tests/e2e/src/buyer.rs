@@ -15,10 +15,23 @@ use tradepost_proto::order::v1::order_service_client::OrderServiceClient;
 use tradepost_proto::payment::v1 as pay;
 use tradepost_proto::payment::v1::payment_service_client::PaymentServiceClient;
 use tradepost_service::client::{CallContext, ClientOptions, channel};
-use tradepost_testkit::eventually;
+use tradepost_testkit::{Trust, eventually};
 use tradepost_types::{OrderId, TenantId};
 
 use crate::{SOON, Service, Unit};
+
+/// What the buyer may do, at whatever service.
+const RIGHTS: [&str; 9] = [
+    "orders:place",
+    "orders:read",
+    "orders:cancel",
+    "orders:price",
+    "orders:operate",
+    "items:read",
+    "items:write",
+    "inventory:adjust",
+    "payments:read",
+];
 
 /// The channel of every client.
 pub type Client = InterceptedService<Channel, CallContext>;
@@ -60,11 +73,12 @@ pub fn basket(lines: &[(&str, i64)], card: &str) -> pb::PlaceOrderRequest {
 }
 
 impl Buyer {
-    pub(crate) fn of(units: &BTreeMap<Service, Unit>, tenant: TenantId) -> Self {
-        let client = |service| {
+    pub(crate) fn of(units: &BTreeMap<Service, Unit>, trust: &Trust, tenant: TenantId) -> Self {
+        let client = |service: Service| {
             let options = ClientOptions::default();
             let channel = channel(&units[&service].url(), &options).unwrap();
-            Client::new(channel, CallContext::new(tenant, "e2e").deadline(SOON))
+            let calls = trust.calls(service.name(), tenant, &RIGHTS);
+            Client::new(channel, calls.deadline(SOON))
         };
         Self {
             orders: OrderServiceClient::new(client(Service::Order)),

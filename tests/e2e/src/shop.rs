@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use secrecy::{ExposeSecret, SecretString};
 use tradepost_audit::{DatabaseName, Findings, Targets, Verdict, audit};
 use tradepost_provider_sim::{Config, Running, Simulator, WebhookTarget};
-use tradepost_testkit::{TestDatabase, broker};
+use tradepost_testkit::{TestDatabase, Trust, broker};
 use tradepost_types::{OrderId, TenantId};
 
 use crate::settings::{Exchange, give_data, hurry};
@@ -54,6 +54,8 @@ pub struct Shop {
     pub buyer: Buyer,
     /// Whose shop it is.
     pub tenant: TenantId,
+    /// Whom the services believe.
+    pub trust: Trust,
     units: BTreeMap<Service, Unit>,
     databases: BTreeMap<Service, TestDatabase>,
     provider_log: PathBuf,
@@ -86,6 +88,9 @@ impl Shop {
         let provider = provider(provider_log.clone(), &units[&Service::Gateway]).await;
         let tenant = TenantId::new();
         introduce(&mut units, &provider, tenant);
+        let trust = Trust::new();
+        trust.believe("order", &["items:read"]);
+        give_trust(&mut units, &trust);
         for (&service, unit) in &mut units {
             hurry(unit, service);
         }
@@ -95,11 +100,12 @@ impl Shop {
         for service in Service::ALL {
             units.get_mut(&service).unwrap().start().await;
         }
-        let buyer = Buyer::of(&units, tenant);
+        let buyer = Buyer::of(&units, &trust, tenant);
         Self {
             provider,
             buyer,
             tenant,
+            trust,
             units,
             databases,
             provider_log,
@@ -170,6 +176,17 @@ fn introduce(units: &mut BTreeMap<Service, Unit>, provider: &Running, tenant: Te
     for service in Service::WITH_DATA {
         let key = format!("UPSTREAMS__{}_URL", service.name().to_uppercase());
         gateway.set(&key, &urls[&service]);
+    }
+}
+
+/// Tells every service whom to believe, and those that call others who they are.
+fn give_trust(units: &mut BTreeMap<Service, Unit>, trust: &Trust) {
+    for (service, unit) in units {
+        unit.set("SERVER__AUTH__TRUST_PATH", trust.trust_path().display());
+        let key = trust.key_path(service.name());
+        if key.exists() {
+            unit.set("SERVER__AUTH__KEY_PATH", key.display());
+        }
     }
 }
 

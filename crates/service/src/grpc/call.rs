@@ -1,7 +1,8 @@
-//! One layer around every call: limit, span, deadline, detachment and measurement.
+//! One layer around every call: guard, limit, span, deadline, detachment and measurement.
 //!
 //! It is one layer and not five, since each would box a future and clone a service per call.
-//! Health and reflection pass it by: they must answer when the rest is overloaded.
+//! Health and reflection pass it by: they must answer when the rest is overloaded, and say
+//! nothing that is secret.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, Request, Response};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -24,6 +26,7 @@ use tradepost_telemetry::{Registry, TRACEPARENT};
 
 use super::deadline;
 use super::metrics::{Method, MethodTable};
+use crate::auth::Guard;
 use crate::error::{Failure, PLATFORM_DOMAIN, code_name};
 use crate::tasks::Tasks;
 
@@ -38,20 +41,22 @@ pub(super) struct Limits {
     pub(super) deadline_max: Duration,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct CallLayer {
     tasks: Tasks,
     methods: MethodTable,
+    guard: Guard,
     limits: Limits,
     running: Gauge,
     shed: Counter<u64, AtomicU64>,
 }
 
 impl CallLayer {
-    pub(super) fn new(tasks: Tasks, methods: MethodTable, limits: Limits) -> Self {
+    pub(super) fn new(tasks: Tasks, methods: MethodTable, guard: Guard, limits: Limits) -> Self {
         Self {
             tasks,
             methods,
+            guard,
             limits,
             running: Gauge::default(),
             shed: Counter::default(),
@@ -83,7 +88,7 @@ impl<S> Layer<S> for CallLayer {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Calls<S> {
     inner: S,
     layer: CallLayer,
@@ -102,13 +107,25 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         if request.uri().path().starts_with("/grpc.") {
             return Box::pin(self.inner.call(request));
         }
         let method = self.layer.methods.find(request.uri().path());
         let span = span(&method, request.headers());
         let record = CallRecord::new(Arc::clone(&method), span.clone());
+        let admitted = span.in_scope(|| {
+            let rule = method.rule.as_ref();
+            self.layer.guard.admit(request.headers(), rule)
+        });
+        match admitted {
+            Ok(caller) => request.extensions_mut().insert(caller),
+            Err(status) => {
+                return Box::pin(async move { Ok(record.finish(status.into_http())) });
+            }
+        };
+        // It has served; a handler could only lose it to a log.
+        request.headers_mut().remove(AUTHORIZATION);
         let Ok(permit) = Arc::clone(&self.layer.limits.permits).try_acquire_owned() else {
             self.layer.shed.inc();
             return Box::pin(async move { Ok(record.finish(overloaded().into_http())) });

@@ -12,6 +12,7 @@ use prost_types::FileDescriptorSet;
 use tonic::Code;
 use tradepost_telemetry::Registry;
 
+use crate::auth::{Rule, Rules};
 use crate::error::code_name;
 
 /// From half a millisecond to the longest deadline.
@@ -48,6 +49,8 @@ pub(super) struct Method {
     pub(super) name: String,
     /// Whether the response is a stream.
     pub(super) streaming: bool,
+    /// What opens it.
+    pub(super) rule: Option<Rule>,
     durations: Durations,
     by_code: [OnceLock<Histogram>; CODES],
 }
@@ -78,8 +81,16 @@ impl Methods {
         Ok(())
     }
 
+    /// The paths of all methods.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &String> {
+        self.streaming_by_path.keys()
+    }
+
     /// Registers the histograms and gives the table for the hot path.
-    pub(super) fn register(&self, registry: &Registry) -> MethodTable {
+    pub(super) fn register(&mut self, registry: &Registry, rules: &Rules) -> MethodTable {
+        for path in rules.keys() {
+            self.streaming_by_path.entry(path.clone()).or_insert(false);
+        }
         let durations = Durations::new_with_constructor(histogram);
         registry.register_seconds(
             "rpc_server_call_duration",
@@ -88,10 +99,9 @@ impl Methods {
         );
         let by_path = self.streaming_by_path.iter().map(|(path, &streaming)| {
             let name = path.trim_start_matches('/');
-            (
-                path.clone(),
-                Arc::new(Method::new(name, streaming, &durations)),
-            )
+            let mut method = Method::new(name, streaming, &durations);
+            method.rule = rules.get(path).copied();
+            (path.clone(), Arc::new(method))
         });
         MethodTable {
             by_path: Arc::new(by_path.collect()),
@@ -111,6 +121,7 @@ impl Method {
         Self {
             name: name.to_owned(),
             streaming,
+            rule: None,
             durations: durations.clone(),
             by_code: std::array::from_fn(|_| OnceLock::new()),
         }

@@ -1,75 +1,88 @@
-//! Tenant and actor, out of one process and into another.
+//! Who calls, out of one process and into another.
 
-use tonic::metadata::MetadataMap;
+use std::sync::Arc;
+use std::time::Duration;
+
 use tonic::service::Interceptor;
 use tonic::{Code, Request};
+use tradepost_service::RequestContext;
+use tradepost_service::auth::{Caller, Grant};
 use tradepost_service::client::CallContext;
 use tradepost_service::error::ErrorDetails;
-use tradepost_service::{RequestContext, TENANT};
+use tradepost_testkit::Trust;
 use tradepost_types::TenantId;
 
-fn refused(metadata: &MetadataMap) -> (Code, String) {
-    let status = RequestContext::from_metadata(metadata).unwrap_err();
+fn from(caller: Caller) -> Request<()> {
+    let mut request = Request::new(());
+    request.extensions_mut().insert(Arc::new(caller));
+    request
+}
+
+fn refused(request: &Request<()>) -> (Code, String) {
+    let status = RequestContext::of(request).unwrap_err();
     (status.code(), ErrorDetails::from_status(&status).reason)
 }
 
 #[test]
-fn a_call_without_a_tenant_is_refused() {
+fn a_call_that_nobody_verified_has_no_context() {
+    let mut request = Request::new(());
+    let tenant = TenantId::new().to_string();
+    let metadata = request.metadata_mut();
+    metadata.insert("x-tradepost-tenant", tenant.parse().expect("it is ASCII"));
+
+    let reason = "TOKEN_MISSING".to_owned();
+    assert_eq!(refused(&request), (Code::Unauthenticated, reason));
+}
+
+#[test]
+fn a_call_about_no_tenant_has_no_context() {
+    let mut caller = Caller::of_tenant(TenantId::new(), "gateway", &[]);
+    caller.tenant = None;
+
     let reason = "TENANT_MISSING".to_owned();
-
-    assert_eq!(
-        refused(&MetadataMap::new()),
-        (Code::Unauthenticated, reason)
-    );
+    assert_eq!(refused(&from(caller)), (Code::PermissionDenied, reason));
 }
 
 #[test]
-fn a_tenant_that_is_no_tenant_id_is_refused() {
-    let mut metadata = MetadataMap::new();
-    for text in ["order_01h2xcejqtf2nbrexx3vqjhp41", "tenant_1", "acme"] {
-        metadata.insert(TENANT, text.parse().expect("it is ASCII"));
-
-        let reason = "TENANT_INVALID".to_owned();
-        assert_eq!(
-            refused(&metadata),
-            (Code::Unauthenticated, reason),
-            "{text}"
-        );
-    }
-}
-
-#[test]
-fn what_the_client_side_writes_the_server_side_reads() {
+fn a_customer_sees_only_what_is_their_own() {
     let tenant = TenantId::new();
-    let mut interceptor =
-        CallContext::new(tenant, "user:42").deadline(std::time::Duration::from_millis(250));
+    let mut caller = Caller::of_tenant(tenant, "ann", &["orders:read"]);
+    let member = RequestContext::of(&from(caller.clone())).expect("a context");
+    caller.customer = true;
+    let customer = RequestContext::of(&from(caller)).expect("a context");
 
-    let sent = interceptor
-        .call(Request::new(()))
-        .expect("it refuses nothing");
-    let context = RequestContext::from_metadata(sent.metadata()).expect("a context");
-
-    assert_eq!(context.tenant, tenant);
-    assert_eq!(context.actor, "user:42");
-    assert!(sent.metadata().get("grpc-timeout").is_some());
+    assert!(member.sees("ann") && member.sees("bob"));
+    assert!(customer.sees("ann") && !customer.sees("bob"));
+    assert_eq!(customer.own_only.as_deref(), Some("ann"));
+    assert_eq!((customer.tenant, customer.actor.as_str()), (tenant, "ann"));
 }
 
 #[test]
-fn an_actor_is_optional_but_not_endless() {
-    let mut metadata = MetadataMap::new();
-    metadata.insert(
-        TENANT,
-        TenantId::new().to_string().parse().expect("it is ASCII"),
-    );
-    let context = RequestContext::from_metadata(&metadata).expect("a context");
-    assert_eq!(context.actor, "anonymous");
+fn a_right_beyond_the_method_is_asked_for() {
+    let caller = Caller::of_tenant(TenantId::new(), "ann", &["orders:place"]);
+    let context = RequestContext::of(&from(caller)).expect("a context");
 
-    metadata.insert(
-        "x-tradepost-actor",
-        "a".repeat(129).parse().expect("it is ASCII"),
-    );
-    assert_eq!(
-        refused(&metadata),
-        (Code::InvalidArgument, "ACTOR_INVALID".to_owned())
-    );
+    assert!(context.require("orders:place").is_ok());
+    let status = context.require("orders:price").unwrap_err();
+    assert_eq!(status.code(), Code::PermissionDenied);
+    let details = ErrorDetails::from_status(&status);
+    assert_eq!(details.reason, "RIGHT_MISSING");
+    assert_eq!(details.metadata["right"], "orders:price");
+}
+
+#[test]
+fn a_client_sends_its_token_and_its_deadline_and_shows_neither() {
+    let trust = Trust::new();
+    let grant = Grant::of_service("order", "tester", TenantId::new(), &["orders:read"]);
+    let mut calls = CallContext::new(trust.gateway(), grant).deadline(Duration::from_millis(250));
+
+    let sent = calls.call(Request::new(())).expect("it refuses nothing");
+
+    assert!(sent.metadata().get("grpc-timeout").is_some());
+    let token = sent.metadata().get("authorization").expect("a token");
+    let token = token.to_str().expect("it is ASCII");
+    assert!(token.starts_with("Bearer ey"));
+    for shown in [format!("{sent:?}"), format!("{calls:?}")] {
+        assert!(!shown.contains(&token[7..]), "{shown}");
+    }
 }

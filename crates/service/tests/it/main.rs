@@ -8,6 +8,8 @@
 )]
 
 mod admin;
+mod auth;
+mod auth_rotation;
 mod config;
 mod context;
 mod errors;

@@ -79,7 +79,7 @@ async fn the_callers_deadline_ends_the_wait_but_not_the_work() {
         .build_http();
     let origin = server.url.parse().expect("the url is good");
     let mut client = ShippingServiceClient::with_origin(http, origin);
-    let mut request = Request::new(shipment("wait"));
+    let mut request = server.signed(shipment("wait"));
     request.set_timeout(Duration::from_millis(50));
 
     let status = soon(client.get_shipment(request)).await.unwrap_err();
@@ -194,7 +194,7 @@ async fn shutdown_does_not_wait_for_a_connection_that_never_spoke() {
     let _silent = TcpStream::connect(addr).await.expect("it listens");
     // Connections are accepted one after the other: with this one, those before it are.
     let later = channel(&server.url, &ClientOptions::default()).expect("good url");
-    soon(ShippingServiceClient::new(later).get_shipment(shipment("ok")))
+    soon(ShippingServiceClient::new(later).get_shipment(server.signed(shipment("ok"))))
         .await
         .expect("it serves");
 
@@ -229,7 +229,7 @@ async fn a_channel_recovers_when_its_server_comes_late() {
     let mut client = ShippingServiceClient::new(late);
 
     let before = soon(client.get_shipment(shipment("ok"))).await.unwrap_err();
-    let _server = start(CommonConfig {
+    let server = start(CommonConfig {
         listen_addr: addr,
         ..local()
     })
@@ -237,7 +237,10 @@ async fn a_channel_recovers_when_its_server_comes_late() {
 
     assert_eq!(before.code(), Code::Unavailable, "{before:?}");
     eventually("the call passes", async || {
-        client.get_shipment(shipment("ok")).await.ok()
+        client
+            .get_shipment(server.signed(shipment("ok")))
+            .await
+            .ok()
     })
     .await;
 }
@@ -250,7 +253,7 @@ async fn a_method_nobody_knows_makes_no_label() {
 
     let path = http::uri::PathAndQuery::from_static("/made.up.Service/Method");
     let codec = tonic_prost::ProstCodec::<(), ()>::default();
-    let status = soon(grpc.unary(Request::new(()), path, codec))
+    let status = soon(grpc.unary(server.signed(()), path, codec))
         .await
         .unwrap_err();
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 use tradepost_proto::shipping::v1::shipping_service_client::ShippingServiceClient;
@@ -15,10 +16,13 @@ use tradepost_proto::shipping::v1::{
     GetShipmentRequest, GetShipmentResponse, ListRatesRequest, ListRatesResponse,
     RecordTrackingEventRequest, RecordTrackingEventResponse,
 };
-use tradepost_service::client::{ClientOptions, channel};
+use tradepost_service::auth::{Grant, Rule};
+use tradepost_service::client::{CallContext, ClientOptions, channel};
 use tradepost_service::error::Failure;
-use tradepost_service::{CommonConfig, GrpcServer, Runtime, Tasks};
+use tradepost_service::{CommonConfig, GrpcServer, RequestContext, Runtime, Tasks};
 use tradepost_telemetry::Registry;
+use tradepost_testkit::Trust;
+use tradepost_types::TenantId;
 
 /// Fails the test when `future` takes unreasonably long.
 pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
@@ -56,6 +60,15 @@ pub(crate) struct Obedient {
     gate: Arc<tokio::sync::Semaphore>,
 }
 
+impl Obedient {
+    /// Handlers that nobody listens to.
+    pub(crate) fn idle() -> Self {
+        let (told, _nobody) = mpsc::unbounded_channel();
+        let gate = Arc::new(tokio::sync::Semaphore::new(0));
+        Self { told, gate }
+    }
+}
+
 #[tonic::async_trait]
 impl ShippingService for Obedient {
     async fn get_shipment(
@@ -84,9 +97,11 @@ impl ShippingService for Obedient {
 
     async fn list_rates(
         &self,
-        _request: Request<ListRatesRequest>,
+        request: Request<ListRatesRequest>,
     ) -> Result<Response<ListRatesResponse>, Status> {
-        Err(Status::unimplemented("not part of the test"))
+        // It says who it believes the caller to be.
+        let context = RequestContext::of(&request)?;
+        Err(Status::aborted(format!("{context:?}")))
     }
 
     async fn record_tracking_event(
@@ -97,9 +112,19 @@ impl ShippingService for Obedient {
     }
 }
 
+pub(crate) type Client = ShippingServiceClient<InterceptedService<Channel, CallContext>>;
+
+/// What opens the methods of [`Obedient`] handlers.
+pub(crate) const RULES: [Rule; 3] = [
+    Rule::of_tenant("GetShipment", "shipments:read"),
+    Rule::of_platform("ListRates", "shipments:operate"),
+    Rule::of_tenant("RecordTrackingEvent", "shipments:operate"),
+];
+
 /// A server of [`Obedient`] handlers in this process.
 pub(crate) struct Server {
-    pub(crate) client: ShippingServiceClient<Channel>,
+    pub(crate) client: Client,
+    pub(crate) trust: Arc<Trust>,
     pub(crate) channel: Channel,
     pub(crate) url: String,
     pub(crate) shutdown: CancellationToken,
@@ -119,8 +144,16 @@ pub(crate) fn local() -> CommonConfig {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the server of a test")]
 pub(crate) async fn start(common: CommonConfig) -> Server {
+    start_trusting(common, Arc::new(Trust::new())).await
+}
+
+#[expect(clippy::disallowed_methods, reason = "the server of a test")]
+pub(crate) async fn start_trusting(common: CommonConfig, trust: Arc<Trust>) -> Server {
+    let common = CommonConfig {
+        auth: trust.config("test"),
+        ..common
+    };
     let (sender, told) = mpsc::unbounded_channel();
     let gate = Arc::new(tokio::sync::Semaphore::new(0));
     let handlers = Obedient {
@@ -137,9 +170,11 @@ pub(crate) async fn start(common: CommonConfig) -> Server {
     let tasks = runtime.tasks.clone();
     let server = GrpcServer::new(&runtime)
         .descriptor(tradepost_proto::FILE_DESCRIPTOR_SET)
-        .service(ShippingServiceServer::new(handlers));
+        .service(ShippingServiceServer::new(handlers), &RULES);
+    let calls = trust.calls("test", TenantId::new(), &["shipments:read"]);
     Server {
-        client: ShippingServiceClient::new(channel.clone()),
+        client: ShippingServiceClient::with_interceptor(channel.clone(), calls),
+        trust,
         channel,
         url,
         shutdown,
@@ -148,6 +183,24 @@ pub(crate) async fn start(common: CommonConfig) -> Server {
         told,
         gate,
         served: tokio::spawn(server.serve(runtime.listener)),
+    }
+}
+
+impl Server {
+    /// A call that may read shipments, over any connection.
+    pub(crate) fn signed<T>(&self, message: T) -> Request<T> {
+        let tenant = TenantId::new();
+        let grant = Grant::of_service("test", "tester", tenant, &["shipments:read"]);
+        let bearer = self.trust.gateway().bearer(&grant).expect("it signs");
+        let mut request = Request::new(message);
+        let metadata = request.metadata_mut();
+        metadata.insert("authorization", bearer.to_metadata());
+        request
+    }
+
+    /// A client that shows no token by itself.
+    pub(crate) fn plain(&self) -> ShippingServiceClient<Channel> {
+        ShippingServiceClient::new(self.channel.clone())
     }
 }
 

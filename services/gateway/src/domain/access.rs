@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use time::OffsetDateTime;
+use tradepost_types::UserId;
 
 use super::caller::{Caller, Proof, Subject};
 use super::rights::{Permission, Reach, Role};
@@ -44,12 +45,33 @@ pub enum Denial {
     StepUp,
 }
 
+/// What is known besides the caller and the rule.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// The time.
+    pub now: OffsetDateTime,
+    /// Whether the caller has a second factor, if the rule asks for one ([`asks_for_factor`]).
+    pub has_factor: bool,
+}
+
+/// Whether it has to be known if the caller has a second factor: they have shown none.
+#[must_use]
+pub const fn asks_for_factor(caller: &Caller, rule: &Rule) -> Option<UserId> {
+    match (caller.subject, caller.proof) {
+        (Subject::User(user), Proof::Secret) if rule.step_up => Some(user),
+        (Subject::User(_) | Subject::Key(_) | Subject::Client(_), _) => None,
+    }
+}
+
 /// Decides. The first denial counts: what the caller is goes before what they have, and a second
 /// factor is asked for only when it would help.
 ///
 /// # Errors
 /// What stands in the way.
-pub fn decide(caller: &Caller, rule: &Rule, now: OffsetDateTime) -> Result<(), Denial> {
+pub fn decide(caller: &Caller, rule: &Rule, moment: Moment) -> Result<(), Denial> {
+    if rule.person {
+        is_person(caller)?;
+    }
     match rule.who {
         Who::Public | Who::Authenticated => {}
         Who::User => is_person(caller)?,
@@ -58,7 +80,7 @@ pub fn decide(caller: &Caller, rule: &Rule, now: OffsetDateTime) -> Result<(), D
     if caller.reach() == Reach::Own && !rule.own && matches!(rule.who, Who::Needs(_)) {
         return Err(Denial::OnlyOwn);
     }
-    if rule.step_up && is_stale(caller.proof, now) {
+    if rule.step_up && is_stale(caller.proof, moment) {
         return Err(Denial::StepUp);
     }
     Ok(())
@@ -96,9 +118,9 @@ fn layer(role: Role, subject: Subject, permission: Permission) -> Layer {
 }
 
 /// Who has no second factor cannot show it; who has one must have shown it lately.
-fn is_stale(proof: Proof, now: OffsetDateTime) -> bool {
+fn is_stale(proof: Proof, Moment { now, has_factor }: Moment) -> bool {
     match proof {
-        Proof::Secret => false,
+        Proof::Secret => has_factor,
         Proof::SecondFactor { at } => now > at + STEP_UP_AGE_MAX || at > now + SKEW,
     }
 }

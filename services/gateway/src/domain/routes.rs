@@ -96,8 +96,12 @@ pub struct Rule {
     pub audit: Audit,
     /// Whether it changes who may do what, or gives money away.
     pub privileged: bool,
+    /// Whether it is for people in a session of theirs only, whatever a program may.
+    pub person: bool,
     /// Whether whoever has a second factor must have shown it lately.
     pub step_up: bool,
+    /// Whether the connection becomes a WebSocket; on no other route may it become anything.
+    pub upgrade: bool,
     /// Whether those who reach only their own things may use it: it then shows them no others.
     pub own: bool,
 }
@@ -109,7 +113,9 @@ impl Rule {
             cost: 1,
             audit: Audit::No,
             privileged: false,
+            person: false,
             step_up: false,
+            upgrade: false,
             own: false,
         }
     }
@@ -125,6 +131,13 @@ impl Rule {
     const fn privileged(self) -> Self {
         Self {
             privileged: true,
+            ..self
+        }
+    }
+
+    const fn upgrade(self) -> Self {
+        Self {
+            upgrade: true,
             ..self
         }
     }
@@ -445,6 +458,12 @@ pub const ROUTES: &[Route] = {
             "revoke_tenant",
             "/v1/tenants/{tenant_id}/revoke",
             needs(P::TenantsManage).privileged(),
+        ),
+        // what happens, as it happens
+        get(
+            "open_notifications",
+            "/v1/notifications/ws",
+            needs(P::NotificationsRead).own().upgrade(),
         ),
         // why a call is denied
         get(

@@ -36,7 +36,7 @@ impl FromRequestParts<Shared> for Asking {
         let begun = parts.extensions.get::<Traced>().map(|traced| traced.since);
         let wait = Prefer::of(&parts.headers).wait();
         let until = wait.map(|wait| begun.unwrap_or_else(Instant::now) + wait.max(WAIT_MIN));
-        let actor = caller.subject.to_string();
-        Ok(Self(gateway.upstreams.speaking_for(tenant, &actor, until)))
+        let upstreams = &gateway.upstreams;
+        Ok(Self(upstreams.speaking_for(&caller, tenant, until)))
     }
 }

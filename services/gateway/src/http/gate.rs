@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::header::{ALLOW, CONNECTION, UPGRADE};
+use axum::http::header::ALLOW;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -20,10 +20,11 @@ use super::caller::{denied, reason};
 use super::client::Client;
 use super::problem::Problem;
 use super::router::Gateway;
-use crate::domain::access::{self, Denial};
+use super::upgrade;
+use crate::domain::access::{self, Denial, Moment};
 use crate::domain::caller::Caller;
-use crate::domain::routes::{self, Audit, Route, Verb, Who};
-use crate::ports::{Refused, Unavailable};
+use crate::domain::routes::{self, Audit, Route, Rule, Verb, Who};
+use crate::ports::{Guards, Refused, Unavailable};
 use passage::{Passage, Place};
 
 /// When to come back after something that the gate needs was not there.
@@ -40,8 +41,10 @@ pub(super) async fn pass(gateway: &Gateway, request: Request, next: Next) -> Res
         // Nothing is there: the router says so, whoever asks.
         return next.run(request).await;
     };
-    let route =
-        keeps_protocol(request.headers()).and_then(|()| entry(request.method(), template.as_str()));
+    let route = entry(request.method(), template.as_str()).and_then(|route| {
+        upgrade::check(route.rule.upgrade, request.method(), request.headers())?;
+        Ok(route)
+    });
     match route {
         Ok(route) if route.rule.who == Who::Public => next.run(request).await,
         Ok(route) => identified(gateway, route, address, request, next).await,
@@ -57,7 +60,14 @@ async fn identified(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let caller = match known(gateway, request.headers(), address).await {
+    let known = match route.rule.upgrade {
+        true => {
+            let headers = upgrade::with_credentials(request.headers());
+            known(gateway, &headers, address).await
+        }
+        false => known(gateway, request.headers(), address).await,
+    };
+    let caller = match known {
         Ok(caller) => Arc::new(caller),
         Err(problem) => return problem.into_response(),
     };
@@ -77,7 +87,10 @@ async fn identified(
     if let Some(delay) = limit.refused {
         return too_many(delay, limit.headers);
     }
-    let decided = access::decide(&caller, &route.rule, gateway.guards.clock.now());
+    let decided = match moment(&gateway.guards, &caller, &route.rule).await {
+        Ok(moment) => access::decide(&caller, &route.rule, moment),
+        Err(Unavailable) => return unavailable("IDENTITY_UNAVAILABLE").into_response(),
+    };
     let mut answer = match (decided, route.rule.audit) {
         (Err(denial), _) => {
             passage().denied(reason(&denial)).await;
@@ -95,6 +108,22 @@ async fn identified(
     };
     answer.headers_mut().extend(limit.headers);
     answer
+}
+
+/// What a decision needs to know; about second factors only where the rule asks for one.
+pub(super) async fn moment(
+    guards: &Guards,
+    caller: &Caller,
+    rule: &Rule,
+) -> Result<Moment, Unavailable> {
+    let has_factor = match access::asks_for_factor(caller, rule) {
+        Some(user) => guards.directory.has_second_factor(user).await?,
+        None => false,
+    };
+    Ok(Moment {
+        now: guards.clock.now(),
+        has_factor,
+    })
 }
 
 /// The entry of a route. Without one nothing is let through, also where a handler is.
@@ -135,21 +164,6 @@ fn not_allowed(verbs: &[Verb]) -> Problem {
     }
 }
 
-/// A connection stays what it is: what comes after an upgrade would pass the gate unseen.
-fn keeps_protocol(headers: &HeaderMap) -> Result<(), Problem> {
-    let connection = headers.get_all(CONNECTION).iter();
-    let mut options = connection
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','));
-    let wants = headers.contains_key(UPGRADE)
-        || options.any(|option| option.trim().eq_ignore_ascii_case("upgrade"));
-    if !wants {
-        return Ok(());
-    }
-    let detail = "this route speaks HTTP only: the connection cannot be upgraded";
-    Err(Problem::new(StatusCode::BAD_REQUEST, "UPGRADE_NOT_ALLOWED", detail).closing())
-}
-
 /// Who calls.
 async fn known(gateway: &Gateway, headers: &HeaderMap, address: IpAddr) -> Result<Caller, Problem> {
     match gateway.guards.authenticate.caller(headers, address).await {
@@ -164,17 +178,9 @@ async fn standing(gateway: &Gateway, caller: &Caller) -> Result<(), Problem> {
     let Some(tenant) = caller.tenant else {
         return Ok(());
     };
-    match gateway.guards.directory.tenant(tenant).await {
-        Ok(Some(standing)) if standing.active => Ok(()),
-        // A tenant that is gone is no more than one that is suspended.
-        Ok(Some(_) | None) => {
-            let detail = "your tenant is suspended";
-            Err(Problem::new(
-                StatusCode::FORBIDDEN,
-                "TENANT_SUSPENDED",
-                detail,
-            ))
-        }
+    match gateway.guards.directory.is_active(tenant).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(suspended()),
         Err(Unavailable) => Err(unavailable("IDENTITY_UNAVAILABLE")),
     }
 }
@@ -211,6 +217,7 @@ fn refused_credentials(refused: Refused) -> Problem {
             Problem::new(StatusCode::BAD_REQUEST, reason, detail)
                 .challenge("Bearer realm=\"tradepost\", error=\"invalid_request\"")
         }
+        Refused::Suspended => suspended(),
         Refused::Unavailable(Unavailable) => unavailable("IDENTITY_UNAVAILABLE"),
     }
 }
@@ -228,6 +235,11 @@ fn refuse(denial: &Denial) -> Problem {
         ),
     };
     denied(denial).challenge(&format!("Bearer realm=\"tradepost\", {error}"))
+}
+
+fn suspended() -> Problem {
+    let detail = "your tenant is suspended";
+    Problem::new(StatusCode::FORBIDDEN, "TENANT_SUSPENDED", detail)
 }
 
 fn unavailable(reason: &'static str) -> Problem {

@@ -21,6 +21,7 @@ use super::query::{Nothing, StrictQuery};
 use super::router::Shared;
 use super::strict_json::StrictJson;
 use super::values::present;
+use crate::domain::rights::Permission;
 use body::{Cancellation, NewOrder, Order, OrderFilter, OrderPage, Timeline};
 use wait::Room;
 
@@ -69,7 +70,8 @@ async fn place(
     let mut order = present(placed.order)?;
     let mut headers = HeaderMap::new();
     let prefer = room.prefer;
-    if let Some(within) = prefer.wait() {
+    let may_watch = caller.rights.contain(Permission::OrdersRead);
+    if let Some(within) = prefer.wait().filter(|_| may_watch) {
         let granted = room.until_settled(&orders, &mut order, within).await;
         if let (true, Some(applied)) = (granted, prefer.applied()) {
             headers.insert(PREFERENCE_APPLIED, applied);

@@ -20,6 +20,9 @@ pub(super) fn describe(api: &mut OpenApi) {
             if !routes::find(verb, path).is_some_and(public) {
                 answers.extend(DENIALS);
             }
+            if routes::find(verb, path).is_some_and(|route| route.rule.upgrade) {
+                answers.push(UPGRADE);
+            }
             for (status, description) in answers {
                 let response = RefOr::T(problem(description));
                 let responses = &mut operation.responses.responses;
@@ -37,6 +40,12 @@ const DENIALS: [(&str, &str); 2] = [
     ),
     ("403", "A permission is missing, or the tenant is suspended"),
 ];
+
+/// What a route answers to requests that do not turn their connection into a socket.
+const UPGRADE: (&str, &str) = (
+    "426",
+    "This is no WebSocket handshake; see `Upgrade` and `Sec-WebSocket-Version`",
+);
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = (Verb, &mut Operation)> {
     let PathItem {

@@ -14,9 +14,11 @@ use super::body::BodyPatience;
 use super::client::Proxies;
 use super::cors::Origins;
 use super::edge::edge;
-use super::{access, docs, items, orders, payments, problem_docs, shipments, webhooks};
-use super::{api_keys, authorizations, mfa, oauth, oauth_clients};
-use super::{auth, tenants, users};
+use super::notifications::Places;
+use super::{
+    access, api_keys, auth, authorizations, docs, items, mfa, notifications, oauth, oauth_clients,
+    orders, payments, problem_docs, shipments, tenants, users, webhooks,
+};
 use crate::application::{Credentials, Identity};
 use crate::metrics::Metrics;
 use crate::ports::Guards;
@@ -38,6 +40,8 @@ pub struct Gateway {
     pub running: Arc<Semaphore>,
     /// As many permits as requests may wait for their order at once.
     pub waits: Arc<Semaphore>,
+    /// The sockets that are open.
+    pub places: Places,
     /// How slow the body of a request may be.
     pub body_patience: BodyPatience,
     /// Whose word on a client's address is taken.
@@ -75,6 +79,7 @@ pub(super) type Shared = Arc<Gateway>;
         (name = "auth", description = "Logging in and staying in"),
         (name = "users", description = "The users of a tenant"),
         (name = "tenants", description = "Tenants, for those who run the platform"),
+        (name = "notifications", description = "What happens, as it happens"),
         (name = "access", description = "Who may do what"),
     )
 )]
@@ -116,6 +121,7 @@ fn api() -> (Router<Shared>, OpenApi) {
         .merge(auth::routes())
         .merge(users::routes())
         .merge(tenants::routes())
+        .merge(notifications::routes())
         .split_for_parts();
     problem_docs::describe(&mut description);
     (routes, description)

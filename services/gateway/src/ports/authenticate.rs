@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use async_trait::async_trait;
 use axum::http::HeaderMap;
+use tokio::sync::watch;
 
 use super::Unavailable;
 use crate::domain::caller::Caller;
@@ -27,6 +28,9 @@ pub enum Refused {
         /// For developers.
         detail: String,
     },
+    /// They are good, but the tenant they are of may not use the platform.
+    #[error("the tenant is suspended")]
+    Suspended,
     /// They cannot be checked at the moment.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -41,4 +45,7 @@ pub trait Authenticate: Send + Sync {
     /// [`Refused`] for credentials that are there and not taken: they MUST NOT count as none.
     async fn caller(&self, headers: &HeaderMap, address: IpAddr)
     -> Result<Option<Caller>, Refused>;
+
+    /// Wakes when something was revoked: whoever holds a connection open asks again then.
+    fn changes(&self) -> watch::Receiver<u64>;
 }

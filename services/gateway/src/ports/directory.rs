@@ -6,15 +6,6 @@ use tradepost_types::{ApiKeyId, TenantId, UserId};
 use super::Unavailable;
 use crate::domain::rights::{Rights, Role};
 
-/// A tenant as the gate needs it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
-    /// Whether it may use the platform; one that is suspended may not.
-    pub active: bool,
-    /// The web origins whose pages may call for it.
-    pub origins: Vec<String>,
-}
-
 /// A key as the explanation of a denial needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key {
@@ -28,11 +19,17 @@ pub struct Key {
 /// be answered from memory.
 #[async_trait]
 pub trait Directory: Send + Sync {
-    /// The tenant; `None` when there is none of this id.
+    /// Whether a tenant may use the platform: one that is suspended, or is not there, may not.
     ///
     /// # Errors
     /// [`Unavailable`] when that cannot be known now.
-    async fn tenant(&self, tenant: TenantId) -> Result<Option<Standing>, Unavailable>;
+    async fn is_active(&self, tenant: TenantId) -> Result<bool, Unavailable>;
+
+    /// Whether pages of an origin may call for a tenant. Compares byte by byte.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when that cannot be known now.
+    async fn allows_origin(&self, tenant: TenantId, origin: &str) -> Result<bool, Unavailable>;
 
     /// What a user is in a tenant; `None` when they are no member of it.
     ///
@@ -45,4 +42,10 @@ pub trait Directory: Send + Sync {
     /// # Errors
     /// [`Unavailable`] when that cannot be known now.
     async fn key(&self, tenant: TenantId, key: ApiKeyId) -> Result<Option<Key>, Unavailable>;
+
+    /// Whether a user has a second factor.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when that cannot be known now.
+    async fn has_second_factor(&self, user: UserId) -> Result<bool, Unavailable>;
 }

@@ -24,19 +24,14 @@ pub(super) enum Repeat {
     Never,
 }
 
-/// Whom a call speaks for, and until when its caller waits.
-#[derive(Clone)]
-pub(super) struct Voice {
-    pub(super) context: CallContext,
-    /// When the caller stops waiting, if they said so.
-    pub(super) until: Option<Instant>,
-}
-
 /// The calls of one service for one request.
 #[derive(Clone)]
 pub(super) struct Calls {
     pub(super) link: Link,
-    pub(super) voice: Voice,
+    /// Whom they speak for.
+    pub(super) context: CallContext,
+    /// When the caller stops waiting, if they said so.
+    pub(super) until: Option<Instant>,
 }
 
 impl Calls {
@@ -51,7 +46,7 @@ impl Calls {
         F: Future<Output = Result<Response<A>, Status>>,
     {
         let limit = Instant::now() + self.link.limits().deadline;
-        let until = self.voice.until.map_or(limit, |until| until.min(limit));
+        let until = self.until.map_or(limit, |until| until.min(limit));
         let _place = self.link.place().map_err(|held| self.held(held))?;
         for _try in 1..TRIES_MAX {
             let failure = match self.once(question.clone(), until, &ask).await {
@@ -104,7 +99,7 @@ impl Calls {
     }
 
     fn request<Q>(&self, question: Q, allowed: Duration) -> Result<Request<Q>, Status> {
-        let mut context = self.voice.context.clone().deadline(allowed);
+        let mut context = self.context.clone().deadline(allowed);
         let (metadata, extensions, ()) = context.call(Request::new(()))?.into_parts();
         Ok(Request::from_parts(metadata, extensions, question))
     }

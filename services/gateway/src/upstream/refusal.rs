@@ -61,6 +61,17 @@ impl Refusal {
         }
     }
 
+    /// A service that is not there.
+    pub(super) fn unreachable(service: &'static str) -> Self {
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            reason: "UPSTREAM_UNAVAILABLE".to_owned(),
+            detail: format!("the {service} service cannot be reached"),
+            fields: Vec::new(),
+            retry_after: Some(RETRY_AFTER),
+        }
+    }
+
     /// What an error answer comes to.
     pub(super) fn code(status: &Status) -> Code {
         code(status, &ErrorDetails::from_status(status))
@@ -97,6 +108,9 @@ impl Refusal {
         let detail = match code {
             Code::Unavailable if transport => {
                 format!("the {service} service cannot be reached")
+            }
+            Code::Unauthenticated if status == StatusCode::SERVICE_UNAVAILABLE => {
+                format!("the {service} service does not know this gateway")
             }
             Code::Internal | Code::Unknown | Code::DataLoss => "internal error".to_owned(),
             Code::Ok
@@ -142,6 +156,9 @@ fn code(status: &Status, details: &ErrorDetails) -> Code {
     }
 }
 
+/// The reasons of a webhook whose signature is not good begin with it.
+const SIGNATURE: &str = "SIGNATURE_";
+
 /// The reason of a key that was used for another request: 422, as the Idempotency-Key draft says.
 const REQUEST_ID_REUSED: &str = "REQUEST_ID_REUSED";
 
@@ -149,7 +166,9 @@ fn http_status(code: Code, reason: &str) -> StatusCode {
     match code {
         Code::InvalidArgument if reason == REQUEST_ID_REUSED => StatusCode::UNPROCESSABLE_ENTITY,
         Code::InvalidArgument | Code::OutOfRange => StatusCode::BAD_REQUEST,
-        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::Unauthenticated if reason.starts_with(SIGNATURE) => StatusCode::UNAUTHORIZED,
+        // Our own token was not believed: the caller's may be as good as any.
+        Code::Unauthenticated => StatusCode::SERVICE_UNAVAILABLE,
         Code::PermissionDenied => StatusCode::FORBIDDEN,
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::AlreadyExists | Code::FailedPrecondition | Code::Aborted => StatusCode::CONFLICT,

@@ -8,11 +8,12 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderValue};
 use time::OffsetDateTime;
 use time::macros::datetime;
+use tokio::sync::watch;
 use tradepost_gateway::domain::audit::Entry;
 use tradepost_gateway::domain::caller::{Caller, Plan, Proof, Subject};
 use tradepost_gateway::domain::rights::Role;
 use tradepost_gateway::ports::{
-    Authenticate, Decision, Directory, Guards, Key, Limits, Refused, Standing, Trail, Unavailable,
+    Authenticate, Decision, Directory, Guards, Key, Limits, Refused, Trail, Unavailable,
 };
 use tradepost_service::Clock;
 use tradepost_types::{ApiKeyId, SessionId, TenantId, UserId};
@@ -41,6 +42,7 @@ struct Script {
 pub(crate) struct Doubles {
     script: Arc<Mutex<Script>>,
     pub(crate) clock: Clock,
+    changed: Arc<watch::Sender<u64>>,
     owner: Arc<Caller>,
 }
 
@@ -69,6 +71,7 @@ impl Doubles {
         Self {
             script: Arc::new(Mutex::new(script)),
             clock: Clock::fixed(NOW),
+            changed: Arc::new(watch::Sender::new(0)),
             owner: Arc::new(owner),
         }
     }
@@ -95,6 +98,12 @@ impl Doubles {
     /// Whoever shows `token` from now on is `caller`.
     pub(crate) fn knows(&self, token: &str, caller: Caller) {
         self.with(|script| script.callers.insert(token.to_owned(), caller));
+    }
+
+    /// Whoever shows `token` is nobody any more.
+    pub(crate) fn revoke(&self, token: &str) {
+        self.with(|script| script.callers.remove(token));
+        self.changed.send_modify(|count| *count += 1);
     }
 
     /// Requests without a token are refused from now on.
@@ -152,10 +161,13 @@ impl Authenticate for Doubles {
         if self.with(|script| script.identity_is_broken) {
             return Err(Refused::Unavailable(Unavailable));
         }
-        let Some(given) = headers.get("authorization") else {
+        let mut given = headers.get_all("authorization").iter();
+        let (first, second) = (given.next(), given.next());
+        let Some(first) = first else {
             return Ok(self.with(|script| script.anonymous.clone()));
         };
-        let Some(token) = given.to_str().unwrap().strip_prefix("Bearer ") else {
+        let token = first.to_str().unwrap().strip_prefix("Bearer ");
+        let (Some(token), None) = (token, second) else {
             return Err(Refused::Malformed {
                 reason: "CREDENTIALS_MALFORMED",
                 detail: "the header Authorization does not say Bearer".to_owned(),
@@ -167,16 +179,20 @@ impl Authenticate for Doubles {
             detail: "the token is not good".to_owned(),
         })
     }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
 }
 
 #[async_trait::async_trait]
 impl Directory for Doubles {
-    async fn tenant(&self, tenant: TenantId) -> Result<Option<Standing>, Unavailable> {
-        let active = self.with(|script| !script.suspended.contains(&tenant));
-        Ok(Some(Standing {
-            active,
-            origins: vec!["https://shop.example".to_owned()],
-        }))
+    async fn is_active(&self, tenant: TenantId) -> Result<bool, Unavailable> {
+        Ok(self.with(|script| !script.suspended.contains(&tenant)))
+    }
+
+    async fn allows_origin(&self, _: TenantId, origin: &str) -> Result<bool, Unavailable> {
+        Ok(origin == "https://shop.example")
     }
 
     async fn member(&self, tenant: TenantId, user: UserId) -> Result<Option<Role>, Unavailable> {
@@ -185,6 +201,10 @@ impl Directory for Doubles {
 
     async fn key(&self, tenant: TenantId, key: ApiKeyId) -> Result<Option<Key>, Unavailable> {
         Ok(self.with(|script| script.keys.get(&(tenant, key)).copied()))
+    }
+
+    async fn has_second_factor(&self, _: UserId) -> Result<bool, Unavailable> {
+        Ok(false)
     }
 }
 

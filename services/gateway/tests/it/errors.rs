@@ -18,7 +18,7 @@ async fn every_code_has_its_status_and_keeps_its_reason() {
     for (code, status) in [
         (Code::InvalidArgument, 400),
         (Code::OutOfRange, 400),
-        (Code::Unauthenticated, 401),
+        (Code::Unauthenticated, 503),
         (Code::PermissionDenied, 403),
         (Code::NotFound, 404),
         (Code::AlreadyExists, 409),
@@ -43,8 +43,9 @@ async fn every_code_has_its_status_and_keeps_its_reason() {
             (status, &"SOME_REASON".into())
         );
         assert_eq!(problem["instance"], "/v1/orders/o");
-        let said = match status {
-            500 => "internal error",
+        let said = match (status, code) {
+            (500, _) => "internal error",
+            (_, Code::Unauthenticated) => "the order service does not know this gateway",
             _ => "in words for developers",
         };
         assert_eq!(problem["detail"], said, "{code:?}");

@@ -7,17 +7,20 @@ mod services;
 use std::any::Any;
 use std::sync::{Arc, Mutex};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::metadata::MetadataMap;
 use tonic::transport::Server;
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 use tradepost_proto::inventory::v1::inventory_service_server::InventoryServiceServer;
 use tradepost_proto::order::v1::OrderState;
 use tradepost_proto::order::v1::order_service_server::OrderServiceServer;
 use tradepost_proto::payment::v1::payment_service_server::PaymentServiceServer;
 use tradepost_proto::shipping::v1::shipping_service_server::ShippingServiceServer;
+use tradepost_service::error::Failure;
 
 pub(crate) use samples::ORDER_ID;
 
@@ -122,6 +125,22 @@ impl Fake {
         self.calls.lock().unwrap().last().unwrap().metadata.clone()
     }
 
+    /// As a service does: an order `of-X` is seen by customer X and by those who see all of their
+    /// tenant, an order `in-T` in tenant T.
+    fn find<Q>(&self, request: &Request<Q>, order_id: &str) -> Result<(), Status> {
+        let claims = claims(request.metadata());
+        let foreign = |prefix, claim: &str| {
+            let owner = order_id.strip_prefix(prefix);
+            owner.is_some_and(|owner| claims[claim] != owner)
+        };
+        let hidden = claims["customer"] == true && foreign("of-", "sub");
+        if hidden || foreign("in-", "tenant") {
+            let (code, domain) = (Code::NotFound, "order.tradepost");
+            return Err(Failure::new(code, "ORDER_NOT_FOUND", domain, "no such order").into());
+        }
+        Ok(())
+    }
+
     /// Notes a call and answers it.
     async fn answer<Q: Send + 'static, A>(
         &self,
@@ -150,4 +169,12 @@ impl Fake {
             message: Box::new(message),
         });
     }
+}
+
+/// What the token of a call says. That it is signed is checked by those it is for.
+fn claims(metadata: &MetadataMap) -> serde_json::Value {
+    let token = metadata.get("authorization").unwrap().to_str().unwrap();
+    let payload = token.split('.').nth(1).unwrap();
+    let payload = URL_SAFE_NO_PAD.decode(payload).unwrap();
+    serde_json::from_slice(&payload).unwrap()
 }

@@ -74,6 +74,16 @@ fn path(route: &Route) -> String {
 async fn call(stage: &Stage, route: &Route, token: Option<&str>) -> Answer {
     let method: Method = route.verb.as_str().parse().unwrap();
     let mut request = keyed(method, &path(route), "{}");
+    if route.rule.upgrade {
+        for (name, value) in [
+            ("connection", "upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ] {
+            request.headers_mut().insert(name, value.parse().unwrap());
+        }
+    }
     if let Some(token) = token {
         let token = format!("Bearer {token}").parse().unwrap();
         request.headers_mut().insert("authorization", token);
@@ -143,6 +153,46 @@ async fn every_route_of_the_table_is_served() {
         // The pages have no page of this name.
         if !NOT_DESCRIBED.contains(&route.template) {
             assert_ne!(answer.status, 404, "{}", route.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_role_reaches_its_own_orders_and_customers_no_others() {
+    let stage = Stage::new().await;
+    let other = caller(Role::Customer).subject.to_string();
+    for role in Role::ALL {
+        let caller = caller(*role);
+        let own = caller.subject.to_string();
+        stage.doubles.knows(role.as_str(), caller);
+        for route in ROUTES
+            .iter()
+            .filter(|route| route.template.contains("{order_id}"))
+        {
+            let Who::Needs(permission) = route.rule.who else {
+                panic!("{} is for everybody", route.name);
+            };
+            let may = role.rights().contain(permission);
+            let is_customer = role.reach() == Reach::Own;
+            for (owner, visible) in [(&own, true), (&other, !is_customer)] {
+                let path = route.template.replace("{order_id}", &format!("of-{owner}"));
+                let method: Method = route.verb.as_str().parse().unwrap();
+                let mut request = keyed(method, &path, "{}");
+                let token = format!("Bearer {role}").parse().unwrap();
+                request.headers_mut().insert("authorization", token);
+
+                let answer = stage.send(request).await;
+
+                let expected = match (may, visible) {
+                    (false, _) => 403,
+                    (true, false) => 404,
+                    (true, true) => 200,
+                };
+                assert_eq!(answer.status, expected, "{role} {} {owner}", route.name);
+                if may {
+                    assert_eq!(stage.seen_by("order").customer, is_customer, "{role}");
+                }
+            }
         }
     }
 }

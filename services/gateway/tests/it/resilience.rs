@@ -110,6 +110,11 @@ async fn a_failing_service_is_left_alone_and_tried_again() {
         "others are asked as before"
     );
 
+    let readiness = stage.health.readiness().await;
+    assert!(readiness.ready, "the others are there");
+    assert_eq!(readiness.notes["breaker.order"], "open");
+    assert_eq!(readiness.notes["breaker.inventory"], "closed");
+
     stage.fake.heal();
     eventually("it is asked again", SOON, async || {
         (stage.get("/v1/orders/o").await.status == 200).then_some(())

@@ -14,12 +14,15 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tradepost_gateway::adapters::postgres::MIGRATOR;
 use tradepost_gateway::bootstrap::{Parts, doors, serve_guarded};
-use tradepost_gateway::config::{GatewayConfig, IdentityConfig, LimitsConfig, UpstreamsConfig};
+use tradepost_gateway::config::{
+    CredentialsConfig, GatewayConfig, IdentityConfig, LimitsConfig, UpstreamsConfig,
+};
 use tradepost_gateway::metrics::Metrics;
 use tradepost_postgres::{Database, DatabaseConfig, idempotency};
-use tradepost_service::{CommonConfig, Runtime, Tasks};
+use tradepost_service::auth::Caller;
+use tradepost_service::{CommonConfig, Health, Runtime, Tasks};
 use tradepost_telemetry::Registry;
-use tradepost_testkit::TestDatabase;
+use tradepost_testkit::{TestDatabase, Trust};
 
 use crate::doubles::Doubles;
 use crate::fake::Fake;
@@ -47,9 +50,11 @@ pub(crate) struct Stage {
     pub(crate) doubles: Doubles,
     pub(crate) addr: SocketAddr,
     pub(crate) registry: Registry,
+    pub(crate) health: Health,
     pub(crate) shutdown: CancellationToken,
     pub(crate) tasks: Tasks,
     pub(crate) served: tokio::task::JoinHandle<anyhow::Result<()>>,
+    pub(crate) trust: Trust,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
@@ -122,12 +127,16 @@ pub(crate) fn config() -> GatewayConfig {
         },
         database: DatabaseConfig::new(NOWHERE, NOWHERE),
         identity: IdentityConfig::new(ISSUER.parse().unwrap(), MASTER_KEY.into()),
-        credentials: Default::default(),
+        credentials: CredentialsConfig {
+            login_url: Some("https://shop.example/login".parse().unwrap()),
+            ..CredentialsConfig::default()
+        },
         upstreams: UpstreamsConfig {
             order_url: url(),
             inventory_url: url(),
             payment_url: url(),
             shipping_url: url(),
+            notification_url: None,
             deadline_ms: 20_000,
             slow_ms: 10_000,
             open_ms: 200,
@@ -138,6 +147,7 @@ pub(crate) fn config() -> GatewayConfig {
         tls: Default::default(),
         cors: Default::default(),
         proxies: Default::default(),
+        sockets: Default::default(),
         demo: Default::default(),
     }
 }
@@ -150,7 +160,9 @@ impl Stage {
     pub(crate) async fn with(adjust: impl FnOnce(&mut GatewayConfig)) -> Self {
         let (fake, url) = Fake::serve().await;
         let url = || url.parse().unwrap();
+        let trust = Trust::new();
         let mut config = config();
+        config.server.auth = trust.config("gateway");
         config.upstreams = UpstreamsConfig {
             order_url: url(),
             inventory_url: url(),
@@ -175,11 +187,20 @@ impl Stage {
             doubles,
             addr: runtime.listener.local_addr().unwrap(),
             registry: runtime.registry.clone(),
+            health: runtime.health.clone(),
             shutdown: runtime.shutdown.clone(),
             tasks: runtime.tasks.clone(),
             served: tokio::spawn(serve_guarded(config, runtime, parts)),
+            trust,
             client: Client::builder(TokioExecutor::new()).build_http(),
         }
+    }
+
+    /// Who the service that was asked last takes the caller to be.
+    pub(crate) fn seen_by(&self, service: &str) -> Arc<Caller> {
+        let metadata = self.fake.metadata();
+        let header = metadata.get("authorization").expect("a token");
+        self.trust.caller(service, header.to_str().unwrap())
     }
 
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Answer {

@@ -8,6 +8,7 @@ use tonic::{Request, Response, Status};
 use tradepost_proto::inventory::v1 as pb;
 use tradepost_proto::inventory::v1::inventory_service_server::InventoryService;
 use tradepost_service::RequestContext;
+use tradepost_service::auth::Rule;
 use tradepost_service::page::PageRequest;
 use uuid::Uuid;
 
@@ -15,6 +16,17 @@ use crate::ports::{Catalogue, Reservations};
 
 /// The domain of this service's errors.
 pub(crate) const DOMAIN: &str = "inventory.tradepost";
+
+/// What opens the methods.
+pub const RULES: [Rule; 7] = [
+    Rule::of_tenant("PutItem", "items:write"),
+    Rule::of_tenant("GetItem", "items:read"),
+    Rule::of_tenant("BatchGetItems", "items:read"),
+    Rule::of_tenant("ListItems", "items:read"),
+    Rule::of_tenant("RecordStockMovement", "inventory:adjust"),
+    Rule::of_tenant("ListStockMovements", "items:read"),
+    Rule::of_tenant("GetReservation", "items:read"),
+];
 
 /// The service's calls.
 pub struct InventoryApi {
@@ -39,7 +51,7 @@ impl InventoryService for InventoryApi {
         &self,
         request: Request<pb::PutItemRequest>,
     ) -> Result<Response<pb::PutItemResponse>, Status> {
-        let tenant = RequestContext::from_metadata(request.metadata())?.tenant;
+        let tenant = RequestContext::of(&request)?.tenant;
         let (key, item) = parse::put_item(request.get_ref())?;
         let (item, created) = self
             .catalogue
@@ -56,7 +68,7 @@ impl InventoryService for InventoryApi {
         &self,
         request: Request<pb::GetItemRequest>,
     ) -> Result<Response<pb::GetItemResponse>, Status> {
-        let tenant = RequestContext::from_metadata(request.metadata())?.tenant;
+        let tenant = RequestContext::of(&request)?.tenant;
         let sku = parse::sku(&request.get_ref().sku)?;
         let found = self
             .catalogue
@@ -76,7 +88,7 @@ impl InventoryService for InventoryApi {
         &self,
         request: Request<pb::BatchGetItemsRequest>,
     ) -> Result<Response<pb::BatchGetItemsResponse>, Status> {
-        let tenant = RequestContext::from_metadata(request.metadata())?.tenant;
+        let tenant = RequestContext::of(&request)?.tenant;
         let skus = parse::skus(&request.get_ref().skus)?;
         let items = self
             .catalogue
@@ -90,7 +102,7 @@ impl InventoryService for InventoryApi {
         &self,
         request: Request<pb::ListItemsRequest>,
     ) -> Result<Response<pb::ListItemsResponse>, Status> {
-        let tenant = RequestContext::from_metadata(request.metadata())?.tenant;
+        let tenant = RequestContext::of(&request)?.tenant;
         let request = request.into_inner();
         let prefix = parse::sku_prefix(&request.sku_prefix)?;
         let page: PageRequest<String> =
@@ -111,7 +123,7 @@ impl InventoryService for InventoryApi {
         &self,
         request: Request<pb::RecordStockMovementRequest>,
     ) -> Result<Response<pb::RecordStockMovementResponse>, Status> {
-        let tenant = RequestContext::from_metadata(request.metadata())?.tenant;
+        let tenant = RequestContext::of(&request)?.tenant;
         let (key, movement) = parse::movement(request.get_ref())?;
         let (movement, stock) = self
             .catalogue
@@ -128,7 +140,7 @@ impl InventoryService for InventoryApi {
         &self,
         request: Request<pb::ListStockMovementsRequest>,
     ) -> Result<Response<pb::ListStockMovementsResponse>, Status> {
-        let tenant = RequestContext::from_metadata(request.metadata())?.tenant;
+        let tenant = RequestContext::of(&request)?.tenant;
         let request = request.into_inner();
         let sku = parse::sku(&request.sku)?;
         let page: PageRequest<Uuid> = PageRequest::parse(
@@ -153,7 +165,7 @@ impl InventoryService for InventoryApi {
         &self,
         request: Request<pb::GetReservationRequest>,
     ) -> Result<Response<pb::GetReservationResponse>, Status> {
-        let tenant = RequestContext::from_metadata(request.metadata())?.tenant;
+        let tenant = RequestContext::of(&request)?.tenant;
         let id = parse::reservation_id(&request.get_ref().reservation_id)?;
         let found = self
             .reservations

@@ -14,7 +14,7 @@ use tradepost_proto::common::v1::Money;
 use tradepost_proto::inventory::command::v1::ReleaseReservation;
 use tradepost_proto::inventory::v1 as pb;
 use tradepost_proto::inventory::v1::inventory_service_server::InventoryService;
-use tradepost_service::TENANT;
+use tradepost_service::auth::Caller;
 use tradepost_service::error::ErrorDetails;
 use tradepost_testkit::TestDatabase;
 use tradepost_types::{OrderId, Quantity, ReservationId, Sku, TenantId};
@@ -138,9 +138,8 @@ impl Warehouse {
 
 pub(crate) fn call_as<T>(tenant: TenantId, message: T) -> Request<T> {
     let mut request = Request::new(message);
-    request
-        .metadata_mut()
-        .insert(TENANT, tenant.to_string().parse().unwrap());
+    let caller = Caller::of_tenant(tenant, "tester", &[]);
+    request.extensions_mut().insert(Arc::new(caller));
     request
 }
 

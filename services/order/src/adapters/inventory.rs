@@ -14,14 +14,17 @@ use tonic::transport::Channel;
 use tradepost_proto::convert::money_from_proto;
 use tradepost_proto::inventory::v1::inventory_service_client::InventoryServiceClient;
 use tradepost_proto::inventory::v1::{BatchGetItemsRequest, Item};
+use tradepost_service::auth::{Grant, Identity};
 use tradepost_service::client::CallContext;
 use tradepost_types::{Sku, TenantId};
 
 use crate::domain::CatalogueItem;
 use crate::ports::{Catalogue, CatalogueUnavailable};
 
-/// The name the order service calls under.
-const ACTOR: &str = "service:order";
+/// The service that is asked, by its name.
+const INVENTORY: &str = "inventory";
+/// What the order service needs there, and all that it is believed.
+const RIGHTS: [&str; 1] = ["items:read"];
 
 /// What the cache may cost.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +39,7 @@ pub struct CacheLimits {
 #[derive(Clone)]
 pub struct InventoryCatalogue {
     channel: Channel,
+    identity: Identity,
     deadline: Duration,
     limits: CacheLimits,
     cache: Arc<Mutex<Cache>>,
@@ -45,11 +49,17 @@ pub struct InventoryCatalogue {
 type Cache = HashMap<(TenantId, Sku), (Instant, CatalogueItem)>;
 
 impl InventoryCatalogue {
-    /// Asks over `channel`, waiting no longer than `deadline`.
+    /// Asks over `channel` as `identity`, waiting no longer than `deadline`.
     #[must_use]
-    pub fn new(channel: Channel, deadline: Duration, limits: CacheLimits) -> Self {
+    pub fn new(
+        channel: Channel,
+        identity: Identity,
+        deadline: Duration,
+        limits: CacheLimits,
+    ) -> Self {
         Self {
             channel,
+            identity,
             deadline,
             limits,
             cache: Arc::default(),
@@ -60,7 +70,8 @@ impl InventoryCatalogue {
         &self,
         tenant: TenantId,
     ) -> InventoryServiceClient<InterceptedService<Channel, CallContext>> {
-        let context = CallContext::new(tenant, ACTOR).deadline(self.deadline);
+        let grant = Grant::of_service(INVENTORY, self.identity.issuer(), tenant, &RIGHTS);
+        let context = CallContext::new(&self.identity, grant).deadline(self.deadline);
         InventoryServiceClient::with_interceptor(self.channel.clone(), context)
     }
 

@@ -29,6 +29,14 @@ impl ReadOrders {
         Self { store }
     }
 
+    /// One order without its lines.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn find(&self, tenant: TenantId, id: OrderId) -> Result<Option<Order>, StoreError> {
+        self.store.find(tenant, id).await
+    }
+
     /// One order with its lines.
     ///
     /// # Errors

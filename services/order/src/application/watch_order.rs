@@ -115,6 +115,13 @@ impl WatchOrder {
 }
 
 impl Watch {
+    /// Whose order it is; known until the first look.
+    #[must_use]
+    pub fn customer_ref(&self) -> Option<&str> {
+        let first = self.first.as_ref()?;
+        Some(&first.details.customer_ref)
+    }
+
     /// The order now, then after each change; `None` after the final state and at shutdown.
     ///
     /// # Errors

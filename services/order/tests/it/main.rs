@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod access;
 mod operators;
 mod participants;
 mod placing;
@@ -16,3 +17,4 @@ mod reading;
 mod saga;
 mod stage;
 mod store;
+mod together;

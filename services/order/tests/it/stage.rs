@@ -1,6 +1,7 @@
 //! One order service with everything around it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::PgConnection;
@@ -24,15 +25,25 @@ use tradepost_proto::inventory::v1::inventory_service_server::{
 use tradepost_proto::order::v1 as pb;
 use tradepost_proto::order::v1::order_service_client::OrderServiceClient;
 use tradepost_proto::routing::Event;
+use tradepost_service::auth::Grant;
 use tradepost_service::client::{CallContext, ClientOptions, channel};
 use tradepost_service::error::ErrorDetails;
 use tradepost_service::{CommonConfig, Runtime};
-use tradepost_testkit::{Broker, TestDatabase, broker, database, eventually};
+use tradepost_testkit::{Broker, TestDatabase, Trust, broker, database, eventually};
 use tradepost_types::{OrderId, TenantId};
 
 use crate::participants::{Participants, subscriptions};
 
 pub(crate) const SOON: Duration = Duration::from_secs(30);
+
+/// Everything the order service knows.
+pub(crate) const RIGHTS: [&str; 5] = [
+    "orders:place",
+    "orders:read",
+    "orders:cancel",
+    "orders:price",
+    "orders:operate",
+];
 
 pub(crate) type Client = OrderServiceClient<InterceptedService<Channel, CallContext>>;
 
@@ -43,6 +54,7 @@ pub(crate) struct Stage {
     pub(crate) tenant: TenantId,
     pub(crate) client: Client,
     pub(crate) catalogue: Catalogue,
+    pub(crate) trust: Arc<Trust>,
     broker: Broker,
     channel: Channel,
     shutdown: CancellationToken,
@@ -73,8 +85,10 @@ impl Stage {
         let database = migrated().await;
         let catalogue = Catalogue::default();
         let url = catalogue.serve().await;
+        let trust = Arc::new(Trust::new());
+        trust.believe("order", &["items:read"]);
         let mut config = OrderConfig {
-            server: common(),
+            server: common(&trust),
             database: database.config(),
             messaging: messaging_config(&broker),
             inventory: InventoryConfig {
@@ -96,7 +110,8 @@ impl Stage {
         let channel = serve(&config, definitions, &shutdown).await;
         let tenant = TenantId::new();
         Self {
-            client: client(&channel, tenant),
+            client: client(&channel, &trust, tenant),
+            trust,
             database,
             config,
             participants,
@@ -115,11 +130,24 @@ impl Stage {
         let mut config = self.config.clone();
         config.messaging = messaging_config(&self.broker);
         let channel = serve(&config, definitions, &stop).await;
-        (client(&channel, self.tenant), stop)
+        (client(&channel, &self.trust, self.tenant), stop)
     }
 
     pub(crate) fn as_tenant(&self, tenant: TenantId) -> Client {
-        client(&self.channel, tenant)
+        client(&self.channel, &self.trust, tenant)
+    }
+
+    /// A caller of this stage's tenant as this token says.
+    pub(crate) fn granted(&self, change: impl FnOnce(&mut Grant)) -> Client {
+        let mut grant = Grant::of_service("order", "tester", self.tenant, &RIGHTS);
+        change(&mut grant);
+        let context = CallContext::new(self.trust.gateway(), grant);
+        OrderServiceClient::with_interceptor(self.channel.clone(), context)
+    }
+
+    /// A caller who shows no token.
+    pub(crate) fn stranger(&self) -> OrderServiceClient<Channel> {
+        OrderServiceClient::new(self.channel.clone())
     }
 
     pub(crate) async fn admin(&self) -> PgConnection {
@@ -191,8 +219,9 @@ impl Stage {
     }
 }
 
-fn common() -> CommonConfig {
+fn common(trust: &Trust) -> CommonConfig {
     CommonConfig {
+        auth: trust.config("order"),
         listen_addr: "127.0.0.1:0".parse().unwrap(),
         admin_addr: "127.0.0.1:0".parse().unwrap(),
         ..CommonConfig::default()
@@ -222,8 +251,8 @@ async fn serve(
     channel(&format!("http://{addr}"), &ClientOptions::default()).unwrap()
 }
 
-fn client(channel: &Channel, tenant: TenantId) -> Client {
-    OrderServiceClient::with_interceptor(channel.clone(), CallContext::new(tenant, "tester"))
+fn client(channel: &Channel, trust: &Trust, tenant: TenantId) -> Client {
+    OrderServiceClient::with_interceptor(channel.clone(), trust.calls("order", tenant, &RIGHTS))
 }
 
 async fn participate(
@@ -249,7 +278,8 @@ async fn participate(
 /// The inventory service's prices.
 #[derive(Clone, Default)]
 pub(crate) struct Catalogue {
-    prices: std::sync::Arc<std::sync::Mutex<HashMap<String, iv::Item>>>,
+    prices: Arc<std::sync::Mutex<HashMap<String, iv::Item>>>,
+    authorization: Arc<std::sync::Mutex<Option<String>>>,
 }
 
 impl Catalogue {
@@ -263,6 +293,11 @@ impl Catalogue {
             ..iv::Item::default()
         };
         self.prices.lock().unwrap().insert(sku.to_owned(), item);
+    }
+
+    /// What the last caller showed.
+    pub(crate) fn asked_with(&self) -> Option<String> {
+        self.authorization.lock().unwrap().clone()
     }
 
     async fn serve(&self) -> String {
@@ -298,6 +333,9 @@ impl InventoryService for Catalogue {
         &self,
         request: Request<iv::BatchGetItemsRequest>,
     ) -> Answer<iv::BatchGetItemsResponse> {
+        let header = request.metadata().get("authorization");
+        let header = header.map(|value| value.to_str().unwrap().to_owned());
+        *self.authorization.lock().unwrap() = header;
         let prices = self.prices.lock().unwrap();
         let skus = request.into_inner().skus;
         Ok(Response::new(iv::BatchGetItemsResponse {

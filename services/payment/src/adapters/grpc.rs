@@ -8,6 +8,7 @@ use tonic::{Request, Response, Status};
 use tradepost_proto::payment::v1 as pb;
 use tradepost_proto::payment::v1::payment_service_server::PaymentService;
 use tradepost_service::RequestContext;
+use tradepost_service::auth::Rule;
 use tradepost_service::page::PageRequest;
 
 use crate::application::{Feed, TakeWebhook};
@@ -15,6 +16,15 @@ use crate::ports::Desk;
 
 /// The domain of this service's errors.
 pub(crate) const DOMAIN: &str = "payment.tradepost";
+
+/// What opens the methods. A webhook names its payment itself, and is believed by its signature.
+pub const RULES: [Rule; 5] = [
+    Rule::of_tenant("GetPayment", "payments:read"),
+    Rule::of_tenant("CreateRefund", "payments:refund"),
+    Rule::of_tenant("ListLedgerEntries", "ledger:read"),
+    Rule::of_tenant("GetBalances", "ledger:read"),
+    Rule::of_platform("HandleProviderWebhook", "payments:webhook"),
+];
 
 /// The service's calls.
 pub struct PaymentApi {
@@ -41,7 +51,7 @@ impl PaymentService for PaymentApi {
         &self,
         request: Request<pb::GetPaymentRequest>,
     ) -> Result<Response<pb::GetPaymentResponse>, Status> {
-        let tenant = RequestContext::from_metadata(request.metadata())?.tenant;
+        let tenant = RequestContext::of(&request)?.tenant;
         let id = parse::payment_id(&request.get_ref().payment_id)?;
         let found = self.desk.find(tenant, id).await.map_err(status::render)?;
         let payment = found.ok_or_else(status::payment_not_found)?;
@@ -54,7 +64,7 @@ impl PaymentService for PaymentApi {
         &self,
         request: Request<pb::CreateRefundRequest>,
     ) -> Result<Response<pb::CreateRefundResponse>, Status> {
-        let tenant = RequestContext::from_metadata(request.metadata())?.tenant;
+        let tenant = RequestContext::of(&request)?.tenant;
         let (key, new) = parse::refund(request.get_ref())?;
         let made = self.desk.refund(tenant, &key, &new).await;
         let (payment, refund, done) = made.map_err(status::render)?;
@@ -68,7 +78,7 @@ impl PaymentService for PaymentApi {
         &self,
         request: Request<pb::ListLedgerEntriesRequest>,
     ) -> Result<Response<pb::ListLedgerEntriesResponse>, Status> {
-        let tenant = RequestContext::from_metadata(request.metadata())?.tenant;
+        let tenant = RequestContext::of(&request)?.tenant;
         let request = request.into_inner();
         let mut filter = parse::ledger_filter(&request)?;
         let fingerprint = format!("{}\n{}", request.payment_id, request.account);
@@ -92,7 +102,7 @@ impl PaymentService for PaymentApi {
         &self,
         request: Request<pb::GetBalancesRequest>,
     ) -> Result<Response<pb::GetBalancesResponse>, Status> {
-        let tenant = RequestContext::from_metadata(request.metadata())?.tenant;
+        let tenant = RequestContext::of(&request)?.tenant;
         let balances = self.desk.balances(tenant).await.map_err(status::render)?;
         Ok(Response::new(pb::GetBalancesResponse {
             balances: balances.into_iter().map(render::balance).collect(),

@@ -24,8 +24,9 @@ use tradepost_proto::payment::v1::payment_service_server::PaymentService;
 use tradepost_proto::routing::Command;
 use tradepost_provider_sim::witness::PaymentSums;
 use tradepost_provider_sim::{Fault, Op, Rule, Running, WebhookTarget};
+use tradepost_service::auth::Caller;
 use tradepost_service::error::ErrorDetails;
-use tradepost_service::{Clock, TENANT, Tasks};
+use tradepost_service::{Clock, Tasks};
 use tradepost_telemetry::Registry;
 use tradepost_testkit::{Broker, TestDatabase, eventually};
 use tradepost_types::TenantId;
@@ -331,9 +332,8 @@ impl Till {
 
 pub(crate) fn call_as<T>(tenant: TenantId, message: T) -> Request<T> {
     let mut request = Request::new(message);
-    request
-        .metadata_mut()
-        .insert(TENANT, tenant.to_string().parse().unwrap());
+    let caller = Caller::of_tenant(tenant, "tester", &[]);
+    request.extensions_mut().insert(Arc::new(caller));
     request
 }
 

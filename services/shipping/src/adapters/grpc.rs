@@ -7,6 +7,7 @@ mod status;
 use tonic::{Request, Response, Status};
 use tradepost_proto::shipping::v1 as pb;
 use tradepost_proto::shipping::v1::shipping_service_server::ShippingService;
+use tradepost_service::auth::Rule;
 use tradepost_service::{Clock, RequestContext};
 
 use crate::application::{Courier, record_report};
@@ -14,6 +15,13 @@ use crate::ports::Shipments;
 
 /// The domain of this service's errors.
 pub(crate) const DOMAIN: &str = "shipping.tradepost";
+
+/// What opens the methods.
+pub const RULES: [Rule; 3] = [
+    Rule::of_tenant("GetShipment", "shipments:read"),
+    Rule::of_tenant("ListRates", "shipments:operate"),
+    Rule::of_tenant("RecordTrackingEvent", "shipments:operate"),
+];
 
 /// The service's calls.
 pub struct ShippingApi {
@@ -40,7 +48,7 @@ impl ShippingService for ShippingApi {
         &self,
         request: Request<pb::GetShipmentRequest>,
     ) -> Result<Response<pb::GetShipmentResponse>, Status> {
-        let tenant = RequestContext::from_metadata(request.metadata())?.tenant;
+        let tenant = RequestContext::of(&request)?.tenant;
         let id = parse::shipment_id(&request.get_ref().shipment_id)?;
         let stored = self.store.find(tenant, id).await.map_err(status::render)?;
         let shipment = render::shipment(stored.ok_or_else(status::not_found)?);
@@ -53,7 +61,7 @@ impl ShippingService for ShippingApi {
         &self,
         request: Request<pb::ListRatesRequest>,
     ) -> Result<Response<pb::ListRatesResponse>, Status> {
-        RequestContext::from_metadata(request.metadata())?;
+        RequestContext::of(&request)?;
         let (country, grams, currency) = parse::rates(request.get_ref())?;
         let offer = self.courier.quote(country, grams, currency).await;
         let offer = offer.map_err(status::carrier)?;
@@ -66,7 +74,7 @@ impl ShippingService for ShippingApi {
         &self,
         request: Request<pb::RecordTrackingEventRequest>,
     ) -> Result<Response<pb::RecordTrackingEventResponse>, Status> {
-        let tenant = RequestContext::from_metadata(request.metadata())?.tenant;
+        let tenant = RequestContext::of(&request)?.tenant;
         let (key, id, update) = parse::update(request.get_ref(), self.clock.now())?;
         let stored = record_report(&*self.store, (tenant, id), &key, update).await;
         let stored = stored.map_err(status::render)?;

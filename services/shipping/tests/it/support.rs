@@ -11,7 +11,7 @@ use tradepost_postgres::{Database, idempotency};
 use tradepost_proto::shipping::command::v1::VoidShipment;
 use tradepost_proto::shipping::v1 as pb;
 use tradepost_proto::shipping::v1::shipping_service_server::ShippingService;
-use tradepost_service::TENANT;
+use tradepost_service::auth::Caller;
 use tradepost_service::error::ErrorDetails;
 use tradepost_shipping::adapters::grpc::ShippingApi;
 use tradepost_shipping::adapters::mishaps::Mishaps;
@@ -173,9 +173,8 @@ pub(crate) fn shipment_of(order: OrderId) -> ShipmentId {
 
 pub(crate) fn call_as<T>(tenant: TenantId, message: T) -> Request<T> {
     let mut request = Request::new(message);
-    request
-        .metadata_mut()
-        .insert(TENANT, tenant.to_string().parse().unwrap());
+    let caller = Caller::of_tenant(tenant, "tester", &[]);
+    request.extensions_mut().insert(Arc::new(caller));
     request
 }
 

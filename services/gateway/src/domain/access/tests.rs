@@ -8,6 +8,10 @@ use crate::domain::rights::Rights;
 use crate::domain::routes::ROUTES;
 
 const NOW: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
+const AT: Moment = Moment {
+    now: NOW,
+    has_factor: false,
+};
 
 fn caller(role: Role, subject: Subject) -> Caller {
     let is_person = matches!(subject, Subject::User(_));
@@ -38,7 +42,7 @@ fn a_role_may_use_what_needs_one_of_its_permissions() {
             let Who::Needs(permission) = route.rule.who else {
                 continue;
             };
-            let decided = decide(&user(*role), &route.rule, NOW);
+            let decided = decide(&user(*role), &route.rule, AT);
             let expected = match role.rights().contain(permission) {
                 false => Err(Denial::Missing {
                     permission,
@@ -63,15 +67,15 @@ fn a_scope_takes_away_and_never_gives() {
             layer,
         })
     };
-    assert_eq!(decide(&narrow, &refund, NOW), missing(Layer::TokenScope));
-    assert_eq!(decide(&narrow, &rule("get_order"), NOW), Ok(()));
+    assert_eq!(decide(&narrow, &refund, AT), missing(Layer::TokenScope));
+    assert_eq!(decide(&narrow, &rule("get_order"), AT), Ok(()));
 
     narrow.subject = Subject::Key(ApiKeyId::new());
-    assert_eq!(decide(&narrow, &refund, NOW), missing(Layer::KeyScope));
+    assert_eq!(decide(&narrow, &refund, AT), missing(Layer::KeyScope));
 
     let mut wide = user(Role::Support);
     wide.rights = Role::Owner.rights();
-    assert_eq!(decide(&wide, &refund, NOW), missing(Layer::Role));
+    assert_eq!(decide(&wide, &refund, AT), missing(Layer::Role));
 }
 
 #[test]
@@ -84,16 +88,13 @@ fn programs_are_no_persons() {
         Subject::Key(ApiKeyId::new()),
         Subject::Client(ClientId::new()),
     ] {
-        let decided = decide(&caller(Role::Service, subject), &mine, NOW);
+        let decided = decide(&caller(Role::Service, subject), &mine, AT);
         assert_eq!(decided, Err(Denial::NotAPerson));
     }
     let mut without_session = user(Role::Owner);
-    assert_eq!(decide(&without_session, &mine, NOW), Ok(()));
+    assert_eq!(decide(&without_session, &mine, AT), Ok(()));
     without_session.session = None;
-    assert_eq!(
-        decide(&without_session, &mine, NOW),
-        Err(Denial::NotAPerson)
-    );
+    assert_eq!(decide(&without_session, &mine, AT), Err(Denial::NotAPerson));
 }
 
 #[test]
@@ -117,8 +118,37 @@ fn a_second_factor_must_have_been_shown_lately() {
         (shown(NOW + Duration::from_secs(20)), Ok(())),
         (shown(NOW + Duration::from_secs(40)), Err(Denial::StepUp)),
     ] {
-        assert_eq!(decide(&caller, &rule, NOW), expected);
+        assert_eq!(decide(&caller, &rule, AT), expected);
     }
+}
+
+#[test]
+fn a_second_factor_that_was_never_shown_is_asked_for_once_there_is_one() {
+    let rule = Rule {
+        step_up: true,
+        ..rule("get_order")
+    };
+    let owner = user(Role::Owner);
+    let with_factor = Moment {
+        now: NOW,
+        has_factor: true,
+    };
+    assert!(asks_for_factor(&owner, &rule).is_some());
+    assert_eq!(decide(&owner, &rule, AT), Ok(()));
+    assert_eq!(decide(&owner, &rule, with_factor), Err(Denial::StepUp));
+    let key = caller(Role::Service, Subject::Key(ApiKeyId::new()));
+    assert_eq!(asks_for_factor(&key, &rule), None);
+}
+
+#[test]
+fn what_is_for_people_is_for_no_program_whatever_it_may() {
+    let rule = Rule {
+        person: true,
+        ..rule("get_order")
+    };
+    let key = caller(Role::Service, Subject::Key(ApiKeyId::new()));
+    assert_eq!(decide(&key, &rule, AT), Err(Denial::NotAPerson));
+    assert_eq!(decide(&user(Role::Support), &rule, AT), Ok(()));
 }
 
 #[test]
@@ -134,7 +164,7 @@ fn who_lacks_the_permission_is_not_asked_for_a_second_factor() {
         ..user(Role::Support)
     };
     assert!(matches!(
-        decide(&stale, &rule, NOW),
+        decide(&stale, &rule, AT),
         Err(Denial::Missing { .. })
     ));
 }
@@ -148,7 +178,7 @@ proptest! {
         route in proptest::sample::select(ROUTES),
     ) {
         let caller = Caller { rights: claimed.iter().copied().collect(), ..user(role) };
-        if decide(&caller, &route.rule, NOW).is_ok()
+        if decide(&caller, &route.rule, AT).is_ok()
             && let Who::Needs(permission) = route.rule.who
         {
             prop_assert!(role.rights().contain(permission) && claimed.contains(&permission));

@@ -10,6 +10,7 @@ use crate::domain::caller::{Caller, Proof, Subject};
 use crate::domain::rights::{Reach, Role};
 use crate::domain::routes::{self, Route, Verb, Who};
 use crate::http::caller::denied;
+use crate::http::gate::moment;
 use crate::http::problem::Problem;
 use crate::ports::{Guards, Unavailable};
 
@@ -126,15 +127,15 @@ impl Question {
                 "the tenant is suspended",
             ));
         }
-        Ok(
-            match access::decide(&subject, &route.rule, guards.clock.now()) {
-                Ok(()) => explained(&subject, Some(route), None, "the rule allows it"),
-                Err(denial) => {
-                    let detail = denied(&denial).into_detail();
-                    explained(&subject, Some(route), Some(by(&denial)), &detail)
-                }
-            },
-        )
+        let moment = moment(guards, &subject, &route.rule).await;
+        let moment = moment.map_err(unavailable)?;
+        Ok(match access::decide(&subject, &route.rule, moment) {
+            Ok(()) => explained(&subject, Some(route), None, "the rule allows it"),
+            Err(denial) => {
+                let detail = denied(&denial).into_detail();
+                explained(&subject, Some(route), Some(by(&denial)), &detail)
+            }
+        })
     }
 
     /// Whose call is asked about: the one who asks, unless they name another.
@@ -191,8 +192,11 @@ async fn is_active(guards: &Guards, subject: &Caller) -> Result<bool, Problem> {
     let Some(tenant) = subject.tenant else {
         return Ok(true);
     };
-    let standing = guards.directory.tenant(tenant).await.map_err(unavailable)?;
-    Ok(standing.is_some_and(|standing| standing.active))
+    guards
+        .directory
+        .is_active(tenant)
+        .await
+        .map_err(unavailable)
 }
 
 fn explained(

@@ -6,10 +6,14 @@ use axum::{Router, middleware};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+use tradepost_postgres::{Database, DatabaseConfig};
+use tradepost_service::auth::Identity;
 use tradepost_telemetry::Registry;
+use tradepost_token::{Algorithm, SigningKey};
 
 use super::*;
-use crate::config::UpstreamsConfig;
+use crate::bootstrap;
+use crate::config::{IdentityConfig, UpstreamsConfig};
 use crate::demo::Demo;
 use crate::metrics::Metrics;
 use crate::upstream::Upstreams;
@@ -22,6 +26,7 @@ fn gateway(running: usize) -> Shared {
         inventory_url: url(),
         payment_url: url(),
         shipping_url: url(),
+        notification_url: None,
         deadline_ms: 100,
         slow_ms: 100,
         open_ms: 100,
@@ -29,24 +34,26 @@ fn gateway(running: usize) -> Shared {
         connections: 1,
     };
     let tenant = "tenant_01jd0000000000000000000000".parse().unwrap();
+    let key = SigningKey::generate(Algorithm::EdDsa).unwrap();
+    let identity = Identity::new(key, "gateway");
     let shutdown = CancellationToken::new();
     let user = tradepost_types::UserId::new();
+    let issuer = "http://gateway.test".parse().unwrap();
+    let master_key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    let own = IdentityConfig::new(issuer, master_key.into());
     let nowhere = "postgres://nobody:nothing@127.0.0.1:1/gateway";
-    let nowhere = tradepost_postgres::DatabaseConfig::new(nowhere, nowhere);
-    let database = tradepost_postgres::Database::connect_lazy(&nowhere, "test").unwrap();
-    let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
-    let identity =
-        crate::config::IdentityConfig::new("http://gateway.test".parse().unwrap(), key.into());
-    let doors =
-        crate::bootstrap::doors(&identity, &Default::default(), database, &metrics).unwrap();
+    let database = DatabaseConfig::new(nowhere, nowhere);
+    let database = Database::connect_lazy(&database, "test").unwrap();
+    let doors = bootstrap::doors(&own, &Default::default(), database, &metrics).unwrap();
     Arc::new(Gateway {
         identity: doors.identity,
         credentials: doors.credentials,
         guards: Demo { tenant, user }.guards(),
-        upstreams: Upstreams::connect(&config, tenant, &metrics).unwrap(),
+        upstreams: Upstreams::connect(&config, &identity, &metrics).unwrap(),
         metrics,
         running: Arc::new(Semaphore::new(running)),
         waits: Arc::new(Semaphore::new(1)),
+        places: crate::http::Places::new(Default::default()),
         body_patience: (&crate::config::LimitsConfig::default()).into(),
         proxies: Default::default(),
         origins: Arc::new(vec!["https://shop.example".to_owned()]),

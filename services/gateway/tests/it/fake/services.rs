@@ -37,6 +37,7 @@ impl ord::order_service_server::OrderService for Fake {
         &self,
         request: Request<ord::GetOrderRequest>,
     ) -> Answer<ord::GetOrderResponse> {
+        self.find(&request, &request.get_ref().order_id)?;
         let order = Some(samples::order(ord::OrderState::Confirmed));
         self.answer(request, || ord::GetOrderResponse { order })
             .await
@@ -59,6 +60,7 @@ impl ord::order_service_server::OrderService for Fake {
         &self,
         request: Request<ord::CancelOrderRequest>,
     ) -> Answer<ord::CancelOrderResponse> {
+        self.find(&request, &request.get_ref().order_id)?;
         let order = Some(samples::order(ord::OrderState::Cancelling));
         self.answer(request, || ord::CancelOrderResponse { order })
             .await
@@ -86,6 +88,7 @@ impl ord::order_service_server::OrderService for Fake {
         &self,
         request: Request<ord::GetOrderTimelineRequest>,
     ) -> Answer<ord::GetOrderTimelineResponse> {
+        self.find(&request, &request.get_ref().order_id)?;
         let sample = || ord::GetOrderTimelineResponse {
             events: vec![samples::timeline_event()],
             waiting: Some(samples::waiting()),

@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 
 use secrecy::ExposeSecret;
-use tradepost_testkit::{Process, ProcessBuilder, TestDatabase, free_port};
+use tradepost_testkit::{Process, ProcessBuilder, TestDatabase, Trust, free_port};
 
 use super::shop::{Gate, PASSWORD, Session};
 use crate::stage::{ISSUER, MASTER_KEY, SOON, migrated};
 
-fn builder(database: &TestDatabase) -> ProcessBuilder {
+fn builder(database: &TestDatabase, trust: &Trust) -> ProcessBuilder {
     let config = database.config();
+    let key = trust.key_path("gateway");
     let nowhere = "http://127.0.0.1:1";
     ["ORDER", "INVENTORY", "PAYMENT", "SHIPPING"]
         .into_iter()
@@ -20,6 +21,10 @@ fn builder(database: &TestDatabase) -> ProcessBuilder {
             },
         )
         .env("TRADEPOST_GATEWAY__LIMITS__LINGER_MS", "0")
+        .env(
+            "TRADEPOST_GATEWAY__SERVER__AUTH__KEY_PATH",
+            key.display().to_string(),
+        )
         .env("TRADEPOST_GATEWAY__IDENTITY__ISSUER", ISSUER)
         .env("TRADEPOST_GATEWAY__IDENTITY__MASTER_KEY", MASTER_KEY)
         .env("TRADEPOST_GATEWAY__DATABASE__ACQUIRE_TIMEOUT_MS", "20000")
@@ -45,8 +50,8 @@ async fn served(builder: ProcessBuilder) -> (Process, Gate) {
 }
 
 /// Makes an operator by command; the password that is shown once.
-async fn operator(database: &TestDatabase, email: &str) -> String {
-    let command = builder(database)
+async fn operator(database: &TestDatabase, trust: &Trust, email: &str) -> String {
+    let command = builder(database, trust)
         .arg("create-operator")
         .arg("--email")
         .arg(email);
@@ -62,11 +67,11 @@ async fn operator(database: &TestDatabase, email: &str) -> String {
 
 #[tokio::test]
 async fn the_first_operator_is_made_by_command_and_a_killed_refresh_is_answered_later() {
-    let database = migrated().await;
-    let password = operator(&database, "root@example.com").await;
-    let (_alive, gate) = served(builder(&database)).await;
+    let (database, trust) = (migrated().await, Trust::new());
+    let password = operator(&database, &trust, "root@example.com").await;
+    let (_alive, gate) = served(builder(&database, &trust)).await;
     let session = Session::from(&gate.try_login("root@example.com", &password).await);
-    let mortal = builder(&database)
+    let mortal = builder(&database, &trust)
         .env(
             "TRADEPOST_GATEWAY__SERVER__CRASH__POINT",
             "postgres.after_commit",
@@ -96,10 +101,10 @@ async fn the_first_operator_is_made_by_command_and_a_killed_refresh_is_answered_
 
 #[tokio::test]
 async fn no_secret_gets_into_the_log() {
-    let database = migrated().await;
-    let first = operator(&database, "root@example.com").await;
+    let (database, trust) = (migrated().await, Trust::new());
+    let first = operator(&database, &trust, "root@example.com").await;
     let chatty =
-        builder(&database).env("TRADEPOST_GATEWAY__SERVER__TELEMETRY__LOG_FILTER", "trace");
+        builder(&database, &trust).env("TRADEPOST_GATEWAY__SERVER__TELEMETRY__LOG_FILTER", "trace");
     let (mut process, gate) = served(chatty).await;
     let session = Session::from(&gate.try_login("root@example.com", &first).await);
     gate.try_login("root@example.com", PASSWORD).await;
@@ -137,15 +142,15 @@ async fn no_secret_gets_into_the_log() {
 
 #[tokio::test]
 async fn keys_are_rotated_and_everything_is_revoked_by_command() {
-    let database = migrated().await;
-    let password = operator(&database, "root@example.com").await;
-    let (_alive, gate) = served(builder(&database)).await;
+    let (database, trust) = (migrated().await, Trust::new());
+    let password = operator(&database, &trust, "root@example.com").await;
+    let (_alive, gate) = served(builder(&database, &trust)).await;
     let session = Session::from(&gate.try_login("root@example.com", &password).await);
 
     for arguments in [&["rotate-keys"][..], &["revoke", "all"]] {
         let command = arguments
             .iter()
-            .fold(builder(&database), |builder, argument| {
+            .fold(builder(&database, &trust), |builder, argument| {
                 builder.arg(*argument)
             });
         let mut command = command.spawn();

@@ -58,7 +58,7 @@ async fn sessions_are_listed_and_ended_one_by_one_or_all() {
     let ended = shop.gate.delete(&one, &second.access).await;
     let again = shop.gate.delete(&one, &second.access).await;
 
-    let ids: Vec<_> = listed["sessions"].as_array().unwrap().iter();
+    let ids = listed["sessions"].as_array().unwrap().iter();
     let ids: Vec<_> = ids
         .map(|one| (one["session_id"].clone(), one["current"].clone()))
         .collect();

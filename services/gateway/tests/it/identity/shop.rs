@@ -16,10 +16,10 @@ use tradepost_gateway::bootstrap::{GatewayProgram, identity};
 use tradepost_gateway::config::GatewayConfig;
 use tradepost_gateway::metrics::Metrics;
 use tradepost_gateway::ports::identity::{Author, NewOperator, UserStore};
-use tradepost_postgres::Database;
+use tradepost_postgres::{Database, DatabaseConfig};
 use tradepost_service::{Program, Runtime};
 use tradepost_telemetry::Registry;
-use tradepost_testkit::TestDatabase;
+use tradepost_testkit::{TestDatabase, Trust};
 use tradepost_types::UserId;
 
 use crate::stage::{Answer, SOON, config, migrated};
@@ -37,6 +37,7 @@ pub(crate) struct Shop {
     pub(crate) database: TestDatabase,
     pub(crate) gate: Gate,
     config: GatewayConfig,
+    _trust: Trust,
     shutdown: CancellationToken,
 }
 
@@ -178,7 +179,9 @@ impl Shop {
 
     pub(crate) async fn with(adjust: impl FnOnce(&mut GatewayConfig)) -> Self {
         let database = migrated().await;
+        let trust = Trust::new();
         let mut config = config();
+        config.server.auth = trust.config("gateway");
         config.database = database.config();
         // All tests share two cores with the servers: the first connections may take their time.
         config.database.acquire_timeout_ms = 20_000;
@@ -193,32 +196,16 @@ impl Shop {
             database,
             gate,
             config,
+            _trust: trust,
             shutdown,
         };
-        shop.operator().await;
+        make_operator(&shop.config.database).await;
         shop
     }
 
     /// Another gateway over the same database.
     pub(crate) async fn second(&self) -> Gate {
         serve(&self.config, &self.shutdown).await
-    }
-
-    async fn operator(&self) {
-        let passwords = Passwords::new(HashSettings {
-            memory_kib: 64,
-            passes: 1,
-            at_once: None,
-            waiting_max: 1,
-        });
-        let new = NewOperator {
-            user: UserId::new(),
-            email: OPERATOR.parse().unwrap(),
-            password_hash: passwords.unwrap().hash(&PASSWORD.into()).await.unwrap(),
-        };
-        let database = Database::connect_lazy(&self.config.database, "test").unwrap();
-        let store = PgIdentity::new(database);
-        store.add_operator(&new, &Author::process()).await.unwrap();
     }
 
     /// A tenant whose owner has the address; its id.
@@ -252,7 +239,7 @@ impl Shop {
     fn identity(&self) -> Identity {
         let metrics = Metrics::register(&Registry::new("test"));
         let database = Database::connect_lazy(&self.config.database, "test").unwrap();
-        identity(&self.config, database, &metrics).unwrap()
+        identity(&self.config.identity, database, &metrics).unwrap()
     }
 
     /// How many entries of the audit trail are of this kind.
@@ -263,6 +250,24 @@ impl Shop {
             .await
             .unwrap()
     }
+}
+
+/// An operator, with a hash that is cheap to check.
+pub(crate) async fn make_operator(config: &DatabaseConfig) {
+    let passwords = Passwords::new(HashSettings {
+        memory_kib: 64,
+        passes: 1,
+        at_once: None,
+        waiting_max: 1,
+    });
+    let new = NewOperator {
+        user: UserId::new(),
+        email: OPERATOR.parse().unwrap(),
+        password_hash: passwords.unwrap().hash(&PASSWORD.into()).await.unwrap(),
+    };
+    let database = Database::connect_lazy(config, "test").unwrap();
+    let store = PgIdentity::new(database);
+    store.add_operator(&new, &Author::process()).await.unwrap();
 }
 
 async fn serve(config: &GatewayConfig, shutdown: &CancellationToken) -> Gate {

@@ -31,6 +31,18 @@ impl Orders {
     pub(super) fn after(&self) -> Result<Option<Position>, Status> {
         parse_position(self.page.after.as_ref())
     }
+
+    /// Keeps the list to one customer's orders, if there is one to keep it to. Whether anything is
+    /// left: the filter may ask for another's.
+    pub(super) fn restrict(&mut self, own: Option<&str>) -> bool {
+        let Some(own) = own else {
+            return true;
+        };
+        let asked = &mut self.filter.customer_ref;
+        let nobody_else = asked.is_empty() || asked == own;
+        own.clone_into(asked);
+        nobody_else
+    }
 }
 
 /// Parses a list of orders; the token is bound to the filter.

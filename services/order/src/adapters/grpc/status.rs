@@ -30,6 +30,12 @@ pub(super) fn not_found(id: OrderId) -> Status {
     .into()
 }
 
+pub(super) fn foreign_customer() -> Status {
+    let message = "a customer orders in their own name only";
+    let code = Code::PermissionDenied;
+    Failure::new(code, "CUSTOMER_REF_FOREIGN", DOMAIN, message).into()
+}
+
 pub(super) fn request_id_reused() -> Status {
     let message = "the request_id was used for another request; use a new one for a new intent";
     Failure::new(Code::InvalidArgument, "REQUEST_ID_REUSED", DOMAIN, message)
@@ -39,6 +45,12 @@ pub(super) fn request_id_reused() -> Status {
 
 pub(super) fn store(error: StoreError) -> Status {
     match error {
+        StoreError::Unavailable(error) if error.is_overload() => {
+            let message = "more is asked of the order store than it can do; try again later";
+            Failure::new(Code::ResourceExhausted, "OVERLOADED", DOMAIN, message)
+                .retry_after(RETRY_LATER)
+                .into()
+        }
         StoreError::Unavailable(_) => {
             let cause: &dyn std::error::Error = &error;
             tracing::warn!(

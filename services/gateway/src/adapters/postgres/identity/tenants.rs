@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use sqlx::PgConnection;
 use sqlx::types::Json;
-use tradepost_postgres::idempotency::{self, Claim, Key};
+use tradepost_postgres::idempotency::{self, Claim};
 use tradepost_postgres::retrying;
 use tradepost_types::{TenantId, UserId};
 use uuid::Uuid;
@@ -128,14 +128,9 @@ impl PgIdentity {
         author: &Author,
     ) -> Result<Made<Tenant>, TenantError> {
         let mut tx = self.database.system_tx().await?;
-        let claimed = Key {
-            tenant: PLATFORM,
-            operation: CREATE_TENANT,
-            request_id: &key.request_id,
-            fingerprint: &key.fingerprint,
-        };
-        let answer = new.tenant.as_uuid();
-        let claim = idempotency::claim_with_answer(tx.conn(), &claimed, answer.as_bytes()).await?;
+        let (request_id, print) = (key.request_id.as_str(), &key.fingerprint);
+        let claim =
+            idempotency::claim(tx.conn(), PLATFORM, CREATE_TENANT, request_id, print).await?;
         let (tenant, is_replayed) = match claim {
             Claim::Fresh => (new.tenant, false),
             Claim::Mismatch => {
@@ -160,6 +155,9 @@ impl PgIdentity {
                 .on(tenant)
                 .with("plan", new.plan.as_str())
                 .with("owner", owner);
+            let answer = new.tenant.as_uuid();
+            let answer = answer.as_bytes();
+            idempotency::complete(tx.conn(), PLATFORM, CREATE_TENANT, request_id, answer).await?;
             trail::append(tx.conn(), &entry).await?;
         }
         let made = find(tx.conn(), tenant).await?;

@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use sqlx::{FromRow, PgConnection};
-use tradepost_postgres::idempotency::{self, Claim, Key};
+use tradepost_postgres::idempotency::{self, Claim};
 use tradepost_postgres::{DbError, retrying};
 use tradepost_types::{SessionId, TenantId, UserId};
 use uuid::Uuid;
@@ -382,14 +382,9 @@ impl PgIdentity {
         author: &Author,
     ) -> Result<Made<Member>, MemberError> {
         let mut tx = self.database.system_tx().await?;
-        let claimed = Key {
-            tenant: new.tenant,
-            operation: CREATE_USER,
-            request_id: &key.request_id,
-            fingerprint: &key.fingerprint,
-        };
-        let answer = new.user.as_uuid();
-        let claim = idempotency::claim_with_answer(tx.conn(), &claimed, answer.as_bytes()).await?;
+        let (request_id, print) = (key.request_id.as_str(), &key.fingerprint);
+        let claim =
+            idempotency::claim(tx.conn(), new.tenant, CREATE_USER, request_id, print).await?;
         let (user, is_replayed) = match claim {
             Claim::Fresh => (new.user, false),
             Claim::Mismatch => {
@@ -412,6 +407,9 @@ impl PgIdentity {
             let entry = trail::done(author, Some(new.tenant), "user.create")
                 .on(user)
                 .with("role", new.role);
+            let answer = new.user.as_uuid();
+            let answer = answer.as_bytes();
+            idempotency::complete(tx.conn(), new.tenant, CREATE_USER, request_id, answer).await?;
             trail::append(tx.conn(), &entry).await?;
         }
         let made = member(tx.conn(), new.tenant, user).await?;

@@ -1,0 +1,158 @@
+//! The WebSocket of the notification service, passed through.
+//!
+//! Who may open one is decided like every other call. What is said on it is relayed message by
+//! message (`relay`), so that limits hold and a close says why; nothing is read of it. It ends with
+//! the credentials it was opened with (`ending`).
+
+mod ending;
+mod places;
+mod relay;
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{
+    CONNECTION, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
+};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::Response;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::caller::By;
+use super::client::Client;
+use super::problem::Problem;
+use super::query;
+use super::router::{Gateway, Shared};
+use super::upgrade::Protocols;
+use crate::domain::caller::Caller;
+use ending::Ending;
+use relay::Relay;
+
+pub use places::Places;
+
+/// When to come back when something is not there, or full.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::default().routes(routes!(open))
+}
+
+/// Open the WebSocket for notifications
+///
+/// Credentials are given in `Authorization`, or as subprotocols: `bearer`, then the token; of
+/// those only `bearer` is answered. Never in the URL. The socket is closed with 4401 when the token
+/// runs out, 4403 when it is revoked, 1012 when the process stops (the reason says after how many
+/// milliseconds to come back), 1001 when it is idle, 1008 for too many messages and 1009 for one
+/// that is larger than 64 KiB.
+#[utoipa::path(
+    get,
+    path = "/v1/notifications/ws",
+    operation_id = "open_notifications",
+    tag = "notifications",
+    params(
+        ("Sec-WebSocket-Protocol" = Option<String>, Header, description = "`bearer, <token>`"),
+    ),
+    responses((status = 101, description = "The connection is a WebSocket from here on"))
+)]
+async fn open(
+    State(gateway): State<Shared>,
+    By(caller): By,
+    mut request: Request,
+) -> Result<Response, Problem> {
+    query::refuse(request.uri())?;
+    let headers = request.headers();
+    check_origin(&gateway, &caller, headers).await?;
+    let accept = accept(headers)?;
+    let protocols = Protocols::of(headers);
+    let client = request.extensions().get::<Client>().copied();
+    let address = client.map_or(Ipv4Addr::UNSPECIFIED.into(), |client| client.address);
+    let ending = Ending::of(&gateway, &caller, headers, address);
+    if gateway.shutdown.is_cancelled() {
+        return Err(not_now("SHUTTING_DOWN", "the process is shutting down"));
+    }
+    let place = gateway.places.take(&caller, client)?;
+    let upstream = gateway.upstreams.notifications(&caller, &protocols.rest);
+    let upstream = upstream.await?;
+    let chosen = upstream.protocol.clone().or_else(|| protocols.marker());
+    let relay = Relay {
+        upstream: upstream.socket,
+        ending,
+        limits: gateway.places.limits().clone(),
+        metrics: gateway.metrics.clone(),
+        _place: place,
+    };
+    let upgrade = hyper::upgrade::on(&mut request);
+    gateway.tasks.detach(async move {
+        // An error here: the client left before the connection was its own.
+        if let Ok(upgraded) = upgrade.await {
+            relay.run(upgraded).await;
+        }
+    });
+    Ok(switching(&accept, chosen))
+}
+
+fn switching(accept: &str, protocol: Option<HeaderValue>) -> Response {
+    let mut answer = Response::new(Body::empty());
+    *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = answer.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    if let Ok(accept) = HeaderValue::try_from(accept) {
+        headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    if let Some(protocol) = protocol {
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, protocol);
+    }
+    answer
+}
+
+/// A browser tells the page's origin, and no CORS stands between a page and a WebSocket. A program
+/// has none.
+async fn check_origin(
+    gateway: &Gateway,
+    caller: &Caller,
+    headers: &HeaderMap,
+) -> Result<(), Problem> {
+    let Some(origin) = headers.get(ORIGIN) else {
+        return Ok(());
+    };
+    let refused = || {
+        let detail = "pages of this origin may not open a WebSocket for you";
+        Problem::new(StatusCode::FORBIDDEN, "ORIGIN_NOT_ALLOWED", detail)
+    };
+    let origin = origin.to_str().map_err(|_unreadable| refused())?;
+    if gateway.origins.allows(origin) {
+        return Ok(());
+    }
+    let tenant = caller.tenant.ok_or_else(refused)?;
+    let allowed = gateway.guards.directory.allows_origin(tenant, origin).await;
+    match allowed {
+        Ok(true) => Ok(()),
+        Ok(false) | Err(_) => Err(refused()),
+    }
+}
+
+/// The answer to the client's key (RFC 6455).
+fn accept(headers: &HeaderMap) -> Result<String, Problem> {
+    let mut keys = headers.get_all(SEC_WEBSOCKET_KEY).iter();
+    match (keys.next(), keys.next()) {
+        // 16 bytes in base64.
+        (Some(key), None) if key.len() == 24 => Ok(derive_accept_key(key.as_bytes())),
+        _ => {
+            let wanted = "must be given once, with 16 bytes in base64";
+            let detail = format!("the header Sec-WebSocket-Key {wanted}");
+            Err(
+                Problem::new(StatusCode::BAD_REQUEST, "UPGRADE_MALFORMED", detail)
+                    .header("Sec-WebSocket-Key", wanted),
+            )
+        }
+    }
+}
+
+fn not_now(reason: &'static str, detail: &str) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason, detail).retry_after(RETRY_AFTER)
+}

@@ -1,0 +1,202 @@
+//! What is said on a socket, carried over.
+
+use std::time::Duration;
+
+use futures::{SinkExt, StreamExt};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::Error;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
+use tokio_tungstenite::tungstenite::{Bytes, Message};
+
+use super::ending::{Ending, close, restart};
+use super::places::Place;
+use crate::config::SocketsConfig;
+use crate::metrics::Metrics;
+use crate::upstream::socket_limits;
+
+/// How long either end may take to make room for a message.
+const WRITE_MAX: Duration = Duration::from_secs(10);
+/// How long a close may take.
+const CLOSE_MAX: Duration = Duration::from_secs(2);
+/// Messages may come in bursts of so many seconds' worth.
+const BURST_SECONDS: u32 = 3;
+
+const IDLE: u16 = 1001;
+const PROTOCOL: u16 = 1002;
+const POLICY: u16 = 1008;
+const TOO_LARGE: u16 = 1009;
+const FAULT: u16 = 1011;
+
+/// A socket of a client, and the service's behind it.
+pub(super) struct Relay {
+    pub(super) upstream: WebSocketStream<TcpStream>,
+    pub(super) ending: Ending,
+    pub(super) limits: SocketsConfig,
+    pub(super) metrics: Metrics,
+    pub(super) _place: Place,
+}
+
+/// How a socket ends.
+enum End {
+    /// One end is told this by us.
+    Said(CloseFrame),
+    /// The service has said this, or nothing.
+    ByService(Option<CloseFrame>),
+    /// The client has said this, or just left.
+    ByClient(Option<CloseFrame>),
+}
+
+impl Relay {
+    /// Carries messages over until one end or the credentials come to an end.
+    pub(super) async fn run(self, upgraded: Upgraded) {
+        let _open = self.metrics.socket();
+        let io = TokioIo::new(upgraded);
+        let mut client =
+            WebSocketStream::from_raw_socket(io, Role::Server, Some(socket_limits())).await;
+        let mut upstream = self.upstream;
+        // Dropping a write that waits leaves its rest in the buffer: a close comes behind it.
+        let end = tokio::select! {
+            close = self.ending.comes() => End::Said(close),
+            end = carry(&mut client, &mut upstream, &self.limits) => end,
+        };
+        let (to_client, to_service) = match end {
+            End::Said(close) => (Some(close.clone()), Some(close)),
+            End::ByService(said) => (Some(said.unwrap_or_else(restart)), None),
+            End::ByClient(said) => (None, said),
+        };
+        let code = to_client.as_ref().map(|close| u16::from(close.code));
+        self.metrics.socket_closed(code);
+        // Whoever does not take part in the close is left.
+        let closing = async {
+            let _ = tokio::join!(client.close(to_client), upstream.close(to_service));
+        };
+        let _ = tokio::time::timeout(CLOSE_MAX, closing).await;
+    }
+}
+
+/// What one client may send.
+struct Pace {
+    per_second: u32,
+    left: u32,
+    since: Instant,
+}
+
+impl Pace {
+    fn new(per_second: u32) -> Self {
+        Self {
+            per_second,
+            left: per_second.saturating_mul(BURST_SECONDS),
+            since: Instant::now(),
+        }
+    }
+
+    /// Whether one more message is within.
+    fn allows(&mut self) -> bool {
+        let seconds = u32::try_from(self.since.elapsed().as_secs()).unwrap_or(u32::MAX);
+        if seconds > 0 {
+            let most = self.per_second.saturating_mul(BURST_SECONDS);
+            let earned = self.per_second.saturating_mul(seconds);
+            self.left = self.left.saturating_add(earned).min(most);
+            self.since = Instant::now();
+        }
+        match self.left.checked_sub(1) {
+            Some(left) => {
+                self.left = left;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+async fn carry<C, S>(
+    client: &mut WebSocketStream<C>,
+    service: &mut WebSocketStream<S>,
+    limits: &SocketsConfig,
+) -> End
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let idle = Duration::from_millis(limits.idle_ms);
+    let mut ping = tokio::time::interval(Duration::from_millis(limits.ping_ms));
+    ping.tick().await;
+    let mut pace = Pace::new(limits.messages_per_second);
+    let (mut last_said, mut is_asked) = (Instant::now(), false);
+    loop {
+        tokio::select! {
+            message = client.next() => {
+                is_asked = false;
+                match message {
+                    Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                    Some(Ok(Message::Close(said))) => return End::ByClient(said),
+                    Some(Ok(message)) if pace.allows() => {
+                        last_said = Instant::now();
+                        if !send(service, message).await {
+                            return End::ByService(None);
+                        }
+                    }
+                    Some(Ok(_over)) => return End::Said(close(POLICY, "too many messages")),
+                    Some(Err(error)) => return broken(&error),
+                    None => return End::ByClient(None),
+                }
+            }
+            message = service.next() => match message {
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                Some(Ok(Message::Close(said))) => return End::ByService(said),
+                Some(Ok(message)) => {
+                    last_said = Instant::now();
+                    if !send(client, message).await {
+                        return End::ByClient(None);
+                    }
+                }
+                Some(Err(Error::Capacity(_))) => {
+                    return End::Said(close(FAULT, "a message of the service is too large"));
+                }
+                Some(Err(_)) | None => return End::ByService(None),
+            },
+            _ = ping.tick() => {
+                // It had from the last ping to this one to say something.
+                if is_asked || !send(client, Message::Ping(Bytes::new())).await {
+                    return End::ByClient(None);
+                }
+                is_asked = true;
+            }
+            () = tokio::time::sleep_until(last_said + idle) => {
+                return End::Said(close(IDLE, "idle"));
+            }
+        }
+    }
+}
+
+/// Whether the message was taken.
+async fn send<T: AsyncRead + AsyncWrite + Unpin>(
+    to: &mut WebSocketStream<T>,
+    message: Message,
+) -> bool {
+    let sent = tokio::time::timeout(WRITE_MAX, to.send(message)).await;
+    matches!(sent, Ok(Ok(())))
+}
+
+fn broken(error: &Error) -> End {
+    match error {
+        Error::Capacity(_) => End::Said(close(TOO_LARGE, "a message is larger than 64 KiB")),
+        Error::Protocol(_) | Error::Utf8(_) => {
+            End::Said(close(PROTOCOL, "that is not how a WebSocket speaks"))
+        }
+        Error::ConnectionClosed
+        | Error::AlreadyClosed
+        | Error::Io(_)
+        | Error::Tls(_)
+        | Error::WriteBufferFull(_)
+        | Error::AttackAttempt
+        | Error::Url(_)
+        | Error::Http(_)
+        | Error::HttpFormat(_) => End::ByClient(None),
+    }
+}

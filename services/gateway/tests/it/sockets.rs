@@ -1,0 +1,429 @@
+//! The WebSocket that is passed through, before a service that says everything back.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::http::Request;
+use futures::{SinkExt, StreamExt};
+use http_body_util::Full;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::server::{Request as Opening, Response as Opened};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tradepost_gateway::config::GatewayConfig;
+use tradepost_gateway::domain::caller::Caller;
+use tradepost_gateway::domain::rights::Role;
+use tradepost_testkit::eventually;
+
+use crate::doubles::{NOW, caller};
+use crate::stage::{SOON, Stage};
+
+const PATH: &str = "/v1/notifications/ws";
+
+/// What the service has seen of each opening.
+type Seen = Arc<Mutex<Vec<HashMap<String, String>>>>;
+
+/// A service that says everything back; `close` and `big` it does.
+async fn echo() -> (Seen, String) {
+    let seen = Seen::default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/ws", listener.local_addr().unwrap());
+    let noted = Arc::clone(&seen);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(talk(stream, Arc::clone(&noted)));
+        }
+    });
+    (seen, url)
+}
+
+async fn talk(stream: TcpStream, seen: Seen) {
+    #[expect(clippy::result_large_err, reason = "the callback's type is given")]
+    let note = |opening: &Opening, mut opened: Opened| {
+        let headers = opening.headers().iter();
+        let headers = headers.map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            (name.to_string(), value)
+        });
+        seen.lock().unwrap().push(headers.collect());
+        if let Some(offered) = opening.headers().get("sec-websocket-protocol") {
+            let first = offered.to_str().unwrap().split(',').next().unwrap().trim();
+            let chosen = first.parse().unwrap();
+            opened
+                .headers_mut()
+                .insert("sec-websocket-protocol", chosen);
+        }
+        Ok(opened)
+    };
+    let Ok(mut socket) = tokio_tungstenite::accept_hdr_async(stream, note).await else {
+        return;
+    };
+    while let Some(Ok(message)) = socket.next().await {
+        let sent = match message {
+            Message::Text(text) if text == "close" => {
+                let reason = "enough".into();
+                let code = 4000.into();
+                socket.close(Some(CloseFrame { code, reason })).await
+            }
+            Message::Text(_) | Message::Binary(_) => socket.send(message).await,
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => Ok(()),
+        };
+        if sent.is_err() {
+            return;
+        }
+    }
+}
+
+async fn staged(adjust: impl FnOnce(&mut GatewayConfig)) -> (Stage, Seen) {
+    let (seen, url) = echo().await;
+    let stage = Stage::with(|config| {
+        config.upstreams.notification_url = Some(url.parse().unwrap());
+        adjust(config);
+    })
+    .await;
+    stage.doubles.closed();
+    stage.doubles.knows("mine", caller(Role::Customer));
+    (stage, seen)
+}
+
+type Socket = WebSocketStream<TcpStream>;
+
+/// Opens a socket with these headers; the answer's headers with it.
+async fn open(
+    stage: &Stage,
+    path: &str,
+    headers: &[(&'static str, &str)],
+) -> Result<(Socket, HashMap<String, String>), (u16, String)> {
+    let mut request = format!("ws://{}{path}", stage.addr)
+        .into_client_request()
+        .unwrap();
+    for (name, value) in headers {
+        request.headers_mut().append(*name, value.parse().unwrap());
+    }
+    let stream = TcpStream::connect(stage.addr).await.unwrap();
+    match tokio_tungstenite::client_async(request, stream).await {
+        Ok((socket, answer)) => {
+            let headers = answer.headers().iter();
+            let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+            let headers = headers.map(|(name, value)| (name.to_string(), text(value.as_bytes())));
+            Ok((socket, headers.collect()))
+        }
+        Err(Error::Http(answer)) => {
+            let body = answer.body().clone().unwrap_or_default();
+            let problem: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+            let reason = problem["reason"].as_str().unwrap_or_default().to_owned();
+            Err((answer.status().as_u16(), reason))
+        }
+        Err(error) => panic!("no answer: {error}"),
+    }
+}
+
+async fn opened(stage: &Stage) -> Socket {
+    let mine = [("authorization", "Bearer mine")];
+    open(stage, PATH, &mine).await.unwrap().0
+}
+
+async fn refused(stage: &Stage, path: &str, headers: &[(&'static str, &str)]) -> (u16, String) {
+    match open(stage, path, headers).await {
+        Ok(_) => panic!("a socket was opened"),
+        Err(refusal) => refusal,
+    }
+}
+
+/// The code and the reason of the close, after whatever else is said.
+async fn closed(socket: &mut Socket) -> (u16, String) {
+    let close = async {
+        loop {
+            match socket.next().await {
+                Some(Ok(Message::Close(Some(close)))) => {
+                    return (u16::from(close.code), close.reason.to_string());
+                }
+                Some(Ok(_)) => {}
+                other => panic!("no close: {other:?}"),
+            }
+        }
+    };
+    tokio::time::timeout(SOON, close).await.unwrap()
+}
+
+async fn said_back(socket: &mut Socket, text: &str) {
+    socket.send(text.into()).await.unwrap();
+    let back = socket.next().await.unwrap().unwrap();
+    assert_eq!(back, Message::from(text));
+}
+
+#[tokio::test]
+async fn what_is_said_goes_through_and_comes_back() {
+    let (stage, seen) = staged(|_| {}).await;
+    let mut socket = opened(&stage).await;
+
+    said_back(&mut socket, "hello").await;
+    let bytes = Message::binary(vec![7; 64 * 1024]);
+    socket.send(bytes.clone()).await.unwrap();
+    assert_eq!(socket.next().await.unwrap().unwrap(), bytes);
+
+    assert_eq!(seen.lock().unwrap().len(), 1);
+    let rendered = stage.registry.render().unwrap();
+    assert!(rendered.contains("websockets_open 1"), "{rendered}");
+    socket.close(None).await.unwrap();
+    eventually("its place is free", SOON, async || {
+        let rendered = stage.registry.render().unwrap();
+        rendered.contains("websockets_open 0").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_token_may_stand_among_the_subprotocols_and_goes_no_further() {
+    let (stage, seen) = staged(|_| {}).await;
+
+    let protocols = [("sec-websocket-protocol", "bearer, mine")];
+    let (mut socket, answer) = open(&stage, PATH, &protocols).await.unwrap();
+    said_back(&mut socket, "hello").await;
+    assert_eq!(answer["sec-websocket-protocol"], "bearer");
+
+    let protocols = [("sec-websocket-protocol", "tradepost.v1, bearer, mine")];
+    let (_socket, answer) = open(&stage, PATH, &protocols).await.unwrap();
+    assert_eq!(answer["sec-websocket-protocol"], "tradepost.v1");
+
+    let seen = seen.lock().unwrap();
+    assert!(!seen[0].contains_key("sec-websocket-protocol"));
+    assert_eq!(seen[1]["sec-websocket-protocol"], "tradepost.v1");
+    assert!(
+        seen.iter()
+            .all(|headers| headers.values().all(|value| value != "Bearer mine"))
+    );
+}
+
+#[tokio::test]
+async fn credentials_are_good_and_in_one_place_or_nothing_is_opened() {
+    let (stage, seen) = staged(|_| {}).await;
+    stage.doubles.knows("operator", caller(Role::Operator));
+    let mine = ("authorization", "Bearer mine");
+
+    for (path, headers, status, reason) in [
+        (PATH, vec![], 401, "CREDENTIALS_MISSING"),
+        (
+            PATH,
+            vec![("authorization", "Bearer stolen")],
+            401,
+            "TOKEN_INVALID",
+        ),
+        (
+            PATH,
+            vec![("sec-websocket-protocol", "bearer, stolen")],
+            401,
+            "TOKEN_INVALID",
+        ),
+        (
+            PATH,
+            vec![("authorization", "Bearer operator")],
+            403,
+            "PERMISSION_DENIED",
+        ),
+        (
+            PATH,
+            vec![mine, ("sec-websocket-protocol", "bearer, mine")],
+            400,
+            "CREDENTIALS_MALFORMED",
+        ),
+        (
+            "/v1/notifications/ws?token=mine",
+            vec![],
+            401,
+            "CREDENTIALS_MISSING",
+        ),
+        (
+            "/v1/notifications/ws?token=mine",
+            vec![mine],
+            400,
+            "INVALID_QUERY",
+        ),
+        ("/v1/orders", vec![mine], 400, "UPGRADE_NOT_ALLOWED"),
+    ] {
+        let refusal = refused(&stage, path, &headers).await;
+        assert_eq!(refusal, (status, reason.to_owned()), "{path} {headers:?}");
+    }
+    assert_eq!(seen.lock().unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn only_pages_of_the_tenants_origins_open_one() {
+    let (stage, _seen) = staged(|_| {}).await;
+    let mine = ("authorization", "Bearer mine");
+
+    let foreign = refused(&stage, PATH, &[mine, ("origin", "https://evil.example")]).await;
+    let own = open(&stage, PATH, &[mine, ("origin", "https://shop.example")]).await;
+
+    assert_eq!(foreign, (403, "ORIGIN_NOT_ALLOWED".to_owned()));
+    assert!(own.is_ok());
+}
+
+#[tokio::test]
+async fn a_request_that_is_no_web_socket_is_told_so() {
+    let (stage, _seen) = staged(|_| {}).await;
+    let request = Request::get(PATH).header("authorization", "Bearer mine");
+
+    let answer = stage.send(request.body(Full::default()).unwrap()).await;
+
+    assert_eq!(
+        answer.faults(),
+        (426, "UPGRADE_REQUIRED".to_owned(), vec![])
+    );
+    assert_eq!(answer.header("upgrade"), Some("websocket"));
+    assert_eq!(answer.header("sec-websocket-version"), Some("13"));
+}
+
+#[tokio::test]
+async fn without_the_service_there_is_no_socket() {
+    let stage = Stage::new().await;
+    let gone = Stage::with(|config| {
+        config.upstreams.notification_url = Some("http://127.0.0.1:1".parse().unwrap());
+    })
+    .await;
+
+    for stage in [stage, gone] {
+        let refusal = refused(&stage, PATH, &[]).await;
+        assert_eq!(refusal, (503, "UPSTREAM_UNAVAILABLE".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_token_ends_its_socket() {
+    let (stage, _seen) = staged(|_| {}).await;
+    let (mut socket, mut other) = (opened(&stage).await, {
+        stage.doubles.knows("other", caller(Role::Manager));
+        let other = [("authorization", "Bearer other")];
+        open(&stage, PATH, &other).await.unwrap().0
+    });
+    said_back(&mut socket, "hello").await;
+
+    stage.doubles.revoke("mine");
+
+    assert_eq!(closed(&mut socket).await.0, 4403);
+    said_back(&mut other, "still here").await;
+}
+
+#[tokio::test]
+async fn a_token_that_means_less_than_before_ends_its_socket() {
+    let (stage, _seen) = staged(|_| {}).await;
+    let manager = caller(Role::Manager);
+    stage.doubles.knows("changing", manager.clone());
+    let changing = [("authorization", "Bearer changing")];
+    let mut socket = open(&stage, PATH, &changing).await.unwrap().0;
+
+    let rights = Role::Customer.rights();
+    stage
+        .doubles
+        .knows("changing", Caller { rights, ..manager });
+
+    assert_eq!(closed(&mut socket).await.0, 4403);
+}
+
+#[tokio::test]
+async fn a_socket_lives_no_longer_than_its_token() {
+    let (stage, _seen) = staged(|_| {}).await;
+    stage.doubles.knows(
+        "short",
+        Caller {
+            expires_at: Some(NOW + Duration::from_secs(60)),
+            ..caller(Role::Customer)
+        },
+    );
+    let short = [("authorization", "Bearer short")];
+    let mut socket = open(&stage, PATH, &short).await.unwrap().0;
+    said_back(&mut socket, "hello").await;
+
+    stage.doubles.clock.advance(Duration::from_secs(60));
+
+    assert_eq!(closed(&mut socket).await.0, 4401);
+}
+
+#[tokio::test]
+async fn at_the_end_of_the_process_sockets_are_told_when_to_come_back() {
+    let (stage, _seen) = staged(|_| {}).await;
+    let mut socket = opened(&stage).await;
+    said_back(&mut socket, "hello").await;
+
+    stage.shutdown.cancel();
+
+    let (code, reason) = closed(&mut socket).await;
+    assert_eq!(code, 1012);
+    assert!(reason.contains("come back after"), "{reason}");
+    drop(socket);
+    stage.served.await.unwrap().unwrap();
+    stage.tasks.drained().await;
+}
+
+#[tokio::test]
+async fn nobody_has_more_sockets_than_allowed() {
+    let (stage, _seen) = staged(|config| config.sockets.caller_max = 1).await;
+    let first = opened(&stage).await;
+    let mine = [("authorization", "Bearer mine")];
+
+    let second = refused(&stage, PATH, &mine).await;
+    assert_eq!(second, (429, "TOO_MANY_SOCKETS".to_owned()));
+
+    drop(first);
+    eventually("the place is free again", SOON, async || {
+        open(&stage, PATH, &mine).await.ok()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn no_address_and_no_process_has_more_sockets_than_allowed() {
+    for (open_max, address_max, status) in [(1, 9, 503), (9, 1, 429)] {
+        let (stage, _seen) = staged(|config| {
+            config.sockets.open_max = open_max;
+            config.sockets.address_max = address_max;
+        })
+        .await;
+        stage.doubles.knows("other", caller(Role::Customer));
+        let _first = opened(&stage).await;
+
+        let second = refused(&stage, PATH, &[("authorization", "Bearer other")]).await;
+
+        assert_eq!(second.0, status);
+    }
+}
+
+#[tokio::test]
+async fn a_socket_on_which_nothing_is_said_is_closed() {
+    let (stage, _seen) = staged(|config| config.sockets.idle_ms = 50).await;
+    let mut socket = opened(&stage).await;
+    assert_eq!(closed(&mut socket).await, (1001, "idle".to_owned()));
+}
+
+#[tokio::test]
+async fn who_says_too_much_is_cut_off() {
+    let (stage, _seen) = staged(|config| config.sockets.messages_per_second = 1).await;
+    let mut socket = opened(&stage).await;
+    for _ in 0..10 {
+        // The socket may be closed before all are sent.
+        let _ = socket.send("again".into()).await;
+    }
+    assert_eq!(closed(&mut socket).await.0, 1008);
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_large_is_not_passed_on() {
+    let (stage, _seen) = staged(|_| {}).await;
+    let mut socket = opened(&stage).await;
+    socket
+        .send(Message::binary(vec![0; 64 * 1024 + 1]))
+        .await
+        .unwrap();
+    assert_eq!(closed(&mut socket).await.0, 1009);
+}
+
+#[tokio::test]
+async fn what_the_service_says_at_the_end_is_passed_on() {
+    let (stage, _seen) = staged(|_| {}).await;
+    let mut socket = opened(&stage).await;
+    socket.send("close".into()).await.unwrap();
+    assert_eq!(closed(&mut socket).await, (4000, "enough".to_owned()));
+}
