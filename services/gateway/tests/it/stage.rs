@@ -1,6 +1,7 @@
 //! A gateway before scripted services, and a client.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
