@@ -11,20 +11,16 @@ use tradepost_backend::{Store, StoreSettings};
 use tradepost_postgres::Database;
 use tradepost_service::{Clock, CommonConfig, Program, Runtime};
 
-use crate::adapters::audit_files::{CheckpointFiles, SigningKey};
 use crate::adapters::guards::Known;
 use crate::adapters::postgres::audit::PgAudit;
 use crate::adapters::postgres::{MIGRATOR, PgCredentials, PgIdentity};
-use crate::application::{
-    AuditKeeper, AuditLimits, AuditLog, AuditPolicy, CredentialPorts, Credentials, Identity,
-    IdentityPorts, Keyring, Sealer,
-};
+use crate::application::{CredentialPorts, Credentials, Identity, IdentityPorts, Keyring, Sealer};
 use crate::command::{self, GatewayCommand};
-use crate::config::{AuditConfig, CredentialsConfig, GatewayConfig, IdentityConfig};
+use crate::config::{CredentialsConfig, GatewayConfig, IdentityConfig};
 use crate::http::{
     BodyPatience, Certificate, Denials, Gateway, Places, PortOptions, Proxies, router, serve,
 };
-use crate::metrics::{AuditMetrics, Metrics};
+use crate::metrics::Metrics;
 use crate::ports::Guards;
 use crate::ports::audit::AuditStore;
 use crate::upstream::Upstreams;

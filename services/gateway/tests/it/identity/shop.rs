@@ -239,7 +239,13 @@ impl Shop {
     fn identity(&self) -> Identity {
         let metrics = Metrics::register(&Registry::new("test"));
         let database = Database::connect_lazy(&self.config.database, "test").unwrap();
-        identity(&self.config.identity, database, &metrics).unwrap()
+        identity(
+            &self.config.identity,
+            &self.config.credentials,
+            database,
+            &metrics,
+        )
+        .unwrap()
     }
 
     /// How many entries of the audit trail are of this kind.
