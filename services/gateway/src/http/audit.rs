@@ -10,7 +10,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures::stream;
+use futures::{StreamExt, stream};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -92,7 +92,11 @@ async fn export(
         text: line(&head).map_err(|_unwritable| unavailable())?,
         is_over: false,
     };
-    let body = Body::from_stream(stream::try_unfold(begin, Exporting::next));
+    // A trail that cannot be read is said before the answer has begun.
+    let begun = begin.next().await.map_err(|_said| unavailable())?;
+    let (first, rest) = begun.ok_or_else(unavailable)?;
+    let rest = stream::try_unfold(rest, Exporting::next);
+    let body = Body::from_stream(stream::iter([Ok(first)]).chain(rest));
     let ndjson = HeaderValue::from_static("application/x-ndjson");
     Ok(([(CONTENT_TYPE, ndjson)], body).into_response())
 }

@@ -41,7 +41,10 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
     operation_id = "authorize",
     tag = "oauth",
     params(Asked),
-    responses((status = 303, description = "To the login page, or back"))
+    responses(
+        (status = 303, description = "To the login page, or back"),
+        (status = 404, description = "There is no login page here, or no such application"),
+    )
 )]
 async fn authorize(
     State(gateway): State<Shared>,

@@ -43,7 +43,7 @@ async fn started(url: &str, database: &TestDatabase, trust: &Trust) -> (Process,
 }
 
 #[tokio::test]
-async fn it_says_whom_it_serves_and_ends_at_the_signal() {
+async fn it_ends_at_the_signal() {
     let (_fake, url) = Fake::serve().await;
     let database = migrated().await;
     let trust = Trust::new();
@@ -53,9 +53,6 @@ async fn it_says_whom_it_serves_and_ends_at_the_signal() {
     let status = process.wait(SOON).await;
 
     assert!(status.success(), "{status}");
-    let log = process.log();
-    assert!(log.contains("gateway.demo_tenant"), "{log}");
-    assert!(log.contains("tenant_01jd0000000000000000000000"), "{log}");
 }
 
 #[tokio::test]
@@ -66,8 +63,9 @@ async fn a_trace_goes_through_to_the_services_and_back() {
     let (_process, listen) = started(&url, &database, &trust).await;
     let trace_id = "0af7651916cd43dd8448eb211c80319c";
     let request = format!(
-        "GET /v1/orders/o HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
-         traceparent: 00-{trace_id}-b7ad6b7169203331-01\r\n\r\n"
+        "POST /v1/webhooks/payments HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+         Stripe-Signature: t=1,v1=00\r\nContent-Length: 2\r\n\
+         traceparent: 00-{trace_id}-b7ad6b7169203331-01\r\n\r\n{{}}"
     );
 
     let mut stream = TcpStream::connect(listen).await.unwrap();

@@ -37,7 +37,7 @@ async fn no_request_is_refused_while_keys_rotate() {
     let there = Arc::new(shop.second().await);
     let session = shop.gate.login(OPERATOR).await;
     let old = kid(&session.access);
-    assert_eq!(published(&there).await, [old.clone()]);
+    assert_eq!(published(&there).await, std::slice::from_ref(&old));
     let (stop, asked) = (CancellationToken::new(), Arc::new(AtomicUsize::new(0)));
     let asking = {
         let (there, stop, asked) = (Arc::clone(&there), stop.clone(), Arc::clone(&asked));

@@ -76,7 +76,7 @@ async fn the_first_operator_is_made_by_command_and_a_killed_refresh_is_answered_
             "TRADEPOST_GATEWAY__SERVER__CRASH__POINT",
             "postgres.after_commit",
         )
-        .env("TRADEPOST_GATEWAY__SERVER__CRASH__HIT", "1");
+        .env("TRADEPOST_GATEWAY__SERVER__CRASH__HIT", "2");
     let (mut killed, doomed) = served(mortal).await;
     let body = serde_json::json!({"refresh_token": session.refresh});
 
@@ -96,7 +96,8 @@ async fn the_first_operator_is_made_by_command_and_a_killed_refresh_is_answered_
     .await
     .unwrap();
     assert_eq!(chain, (2, 1), "one family, one live successor");
-    Session::from(&gate.refresh(&again.refresh).await);
+    let next = Session::from(&gate.refresh(&again.refresh).await);
+    assert_ne!(next.refresh, again.refresh);
 }
 
 #[tokio::test]
@@ -163,5 +164,6 @@ async fn keys_are_rotated_and_everything_is_revoked_by_command() {
     })
     .await;
     assert_eq!(gate.refresh(&session.refresh).await.status, 401);
-    Session::from(&gate.try_login("root@example.com", &password).await);
+    let anew = Session::from(&gate.try_login("root@example.com", &password).await);
+    assert_ne!(anew.session, session.session);
 }

@@ -41,7 +41,8 @@ async fn fifty_that_race_get_one_successor_of_one_family() {
 
     assert_eq!((successors.len(), superseded), (1, 0));
     assert_eq!(live(&shop).await, (1, 1));
-    Session::from(&shop.gate.refresh(&successors[0]).await);
+    let next = Session::from(&shop.gate.refresh(&successors[0]).await);
+    assert_ne!(next.refresh, successors[0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
