@@ -93,7 +93,7 @@ async fn call(stage: &Stage, route: &Route, token: Option<&str>) -> Answer {
 
 /// Whether the gate let a call through; what the handler makes of it is another matter.
 fn passed(answer: &Answer) -> bool {
-    if !answer.status.is_client_error() {
+    if !answer.status.is_client_error() || answer.is_oauth_error() {
         return true;
     }
     let reason = answer.problem()["reason"].as_str().unwrap().to_owned();

@@ -79,6 +79,13 @@ impl Answer {
         serde_json::from_slice(&self.bytes).unwrap()
     }
 
+    /// Whether it is an error in the form that OAuth's own routes must give it.
+    pub(crate) fn is_oauth_error(&self) -> bool {
+        self.header("content-type") == Some("application/json")
+            && self.json()["error"].is_string()
+            && self.json()["error_description"].is_string()
+    }
+
     /// The problem, after the checks that hold for every problem.
     pub(crate) fn problem(&self) -> Value {
         let problem = self.json();
