@@ -1,5 +1,7 @@
 //! Puts the parts together.
 
+mod limits;
+
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -15,11 +17,13 @@ use crate::command::{self, GatewayCommand};
 use crate::config::{GatewayConfig, IdentityConfig};
 use crate::demo::Demo;
 use crate::http::{
-    BodyPatience, Certificate, Gateway, Places, PortOptions, Proxies, router, serve,
+    BodyPatience, Certificate, Denials, Gateway, Places, PortOptions, Proxies, router, serve,
 };
 use crate::metrics::Metrics;
 use crate::ports::{Guards, NoKeys, NoSecondFactor};
 use crate::upstream::Upstreams;
+
+pub use limits::limiter;
 
 /// The gateway as a program.
 pub struct GatewayProgram;
@@ -47,10 +51,11 @@ impl Program for GatewayProgram {
         let entrance = Arc::new(entrance(&identity));
         let tenant: TenantId = config.demo.tenant.parse().context("demo.tenant")?;
         let user = UserId::new();
+        let limiter = limiter(&config, &runtime)?;
         let guards = Guards {
             authenticate: entrance.clone(),
             directory: entrance,
-            ..Demo { tenant, user }.guards()
+            ..Demo { tenant, user }.guards(Arc::new(limiter))
         };
         let parts = Parts {
             guards,
@@ -135,6 +140,7 @@ pub async fn serve_guarded(
     let gateway = Gateway {
         identity,
         guards,
+        denials: Denials::default(),
         upstreams,
         metrics,
         running: Arc::new(Semaphore::new(config.server.calls_max)),
