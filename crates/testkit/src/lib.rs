@@ -25,7 +25,10 @@ pub use fault_proxy::{Fault, FaultProxy};
 pub use guarded::assert_guarded;
 pub use plan::plan;
 pub use ports::free_port;
-pub use private::{Alarm, PrivateBroker, PrivatePostgres, private_broker, private_postgres};
+pub use private::{
+    Alarm, PrivateBroker, PrivatePostgres, PrivateRedis, private_broker, private_postgres,
+    private_redis,
+};
 pub use process::{Process, ProcessBuilder};
 pub use tenancy::{assert_tenancy, tenancy_violations};
 pub use trust::Trust;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use secrecy::SecretString;
 use sqlx::migrate::Migrator;
@@ -155,6 +156,78 @@ pub enum Alarm {
     Raised,
     /// All is well.
     Cleared,
+}
+
+/// A `Redis` of this test's own.
+#[derive(Debug)]
+pub struct PrivateRedis(Private);
+
+/// Starts a Redis for this test alone.
+///
+/// # Panics
+/// If it does not start.
+pub async fn private_redis() -> PrivateRedis {
+    PrivateRedis(Private::start("redis").await)
+}
+
+impl PrivateRedis {
+    /// The URL, password included; it stays the same over restarts.
+    #[must_use]
+    pub fn url(&self) -> SecretString {
+        self.0.url("REDIS_URL")
+    }
+
+    /// Stops; all that was in it is lost.
+    pub async fn stop(&self) {
+        self.0.run("stop", &[]).await;
+    }
+
+    /// Starts again, empty, and waits until it accepts connections.
+    pub async fn start(&self) {
+        self.0.run("start", &[]).await;
+    }
+
+    /// Stops the process where it stands: connections stay open, and nothing is answered.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets a frozen process go on.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let file = self.0.dir.join("redis/pid");
+        let pid = fs::read_to_string(&file).unwrap_or_default();
+        let status = Command::new("kill")
+            .args(["-s", signal, pid.trim()])
+            .status();
+        match status {
+            Ok(status) if status.success() => {}
+            Ok(status) => panic!(
+                "kill -s {signal} of the Redis in {}: {status}",
+                file.display()
+            ),
+            Err(error) => panic!("cannot run kill: {error}"),
+        }
+    }
+}
+
+impl Drop for PrivateRedis {
+    /// A frozen process does not heed the signal to stop.
+    fn drop(&mut self) {
+        let pid = fs::read_to_string(self.0.dir.join("redis/pid")).unwrap_or_default();
+        let _best_effort = Command::new("kill")
+            .args(["-s", "CONT", pid.trim()])
+            .output();
+    }
 }
 
 /// A `PostgreSQL` cluster of this test's own.

@@ -1,3 +1,4 @@
 //! Foreign technology, each in one place.
 
 pub mod postgres;
+pub mod redis;

@@ -10,6 +10,7 @@ mod directory;
 mod entrance;
 mod identity;
 mod key_callers;
+mod limits;
 mod log_in;
 mod oauth;
 mod oauth_clients;
@@ -34,6 +35,7 @@ pub use directory::Directory;
 pub use entrance::Entrance;
 pub use identity::{Identity, IdentityFault, IdentityPorts, StartError};
 pub use key_callers::KeyCallers;
+pub use limits::{Decision, Limiter, RATE_LIMIT, RATE_LIMIT_POLICY};
 pub use log_in::{Attempt, LogIn, LoginError};
 pub use oauth::{
     Approved, AuthorizationWish, ClientShown, CodeShown, Introspection, OAuth, OAuthFault,

@@ -1,5 +1,7 @@
 //! Puts the parts together.
 
+mod limits;
+
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -17,11 +19,13 @@ use crate::command::{self, GatewayCommand};
 use crate::config::{CredentialsConfig, GatewayConfig, IdentityConfig};
 use crate::demo::Demo;
 use crate::http::{
-    BodyPatience, Certificate, Gateway, Places, PortOptions, Proxies, router, serve,
+    BodyPatience, Certificate, Denials, Gateway, Places, PortOptions, Proxies, router, serve,
 };
 use crate::metrics::Metrics;
 use crate::ports::Guards;
 use crate::upstream::Upstreams;
+
+pub use limits::limiter;
 
 /// The gateway as a program.
 pub struct GatewayProgram;
@@ -51,10 +55,11 @@ impl Program for GatewayProgram {
         let entrance = Arc::new(entrance(&doors));
         let tenant: TenantId = config.demo.tenant.parse().context("demo.tenant")?;
         let user = UserId::new();
+        let limiter = limiter(&config, &runtime)?;
         let guards = Guards {
             authenticate: entrance.clone(),
             directory: entrance,
-            ..Demo { tenant, user }.guards()
+            ..Demo { tenant, user }.guards(Arc::new(limiter))
         };
         let parts = Parts {
             guards,
@@ -192,6 +197,7 @@ pub async fn serve_guarded(
         identity: doors.identity,
         credentials: doors.credentials,
         guards,
+        denials: Denials::default(),
         upstreams,
         metrics,
         running: Arc::new(Semaphore::new(config.server.calls_max)),

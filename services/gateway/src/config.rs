@@ -3,6 +3,7 @@
 mod credentials;
 mod edge;
 mod identity;
+mod rate_limits;
 mod sockets;
 
 use garde::Validate;
@@ -15,6 +16,7 @@ use url::Url;
 pub use credentials::{CredentialsConfig, KeyMode};
 pub use edge::{CorsConfig, ForwardedHeader, LimitsConfig, ProxiesConfig, TlsConfig};
 pub use identity::{IdentityConfig, PasswordsConfig, TokenAlgorithm};
+pub use rate_limits::{RateLimitsConfig, RedisConfig};
 pub use sockets::SocketsConfig;
 
 /// Everything an operator can choose: `TRADEPOST_GATEWAY__SECTION__KEY`.
@@ -55,6 +57,14 @@ pub struct GatewayConfig {
     #[garde(dive)]
     #[serde(default)]
     pub proxies: ProxiesConfig,
+    /// The Redis that all gateways share.
+    #[garde(dive)]
+    #[serde(default)]
+    pub redis: RedisConfig,
+    /// How much callers may ask.
+    #[garde(dive)]
+    #[serde(default)]
+    pub rate_limits: RateLimitsConfig,
     /// Limits of sockets.
     #[garde(dive)]
     #[serde(default)]

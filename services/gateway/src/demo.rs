@@ -1,6 +1,5 @@
 //! Guards for as long as nobody is asked who they are: everybody is an owner of one tenant.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -12,9 +11,7 @@ use tradepost_types::{ApiKeyId, SessionId, TenantId, UserId};
 use crate::domain::audit::Entry;
 use crate::domain::caller::{Caller, Plan, Proof, Subject};
 use crate::domain::rights::Role;
-use crate::ports::{
-    Authenticate, Decision, Directory, Guards, Key, Limits, Refused, Trail, Unavailable,
-};
+use crate::ports::{Authenticate, Directory, Guards, Key, Limits, Refused, Trail, Unavailable};
 
 /// Everybody is an owner of this tenant.
 #[derive(Debug, Clone, Copy)]
@@ -26,11 +23,11 @@ pub(crate) struct Demo {
 }
 
 impl Demo {
-    /// The guards.
-    pub(crate) fn guards(self) -> Guards {
+    /// The guards; only the limits are what they will be.
+    pub(crate) fn guards(self, limits: Arc<dyn Limits>) -> Guards {
         let demo = Arc::new(self);
         Guards {
-            limits: demo.clone(),
+            limits,
             authenticate: demo.clone(),
             directory: demo.clone(),
             trail: demo,
@@ -79,17 +76,6 @@ impl Directory for Demo {
 
     async fn has_second_factor(&self, _: UserId) -> Result<bool, Unavailable> {
         Ok(false)
-    }
-}
-
-#[async_trait]
-impl Limits for Demo {
-    async fn address(&self, _: IpAddr) -> Decision {
-        Decision::default()
-    }
-
-    async fn identity(&self, _: &Caller, _: u32) -> Decision {
-        Decision::default()
     }
 }
 

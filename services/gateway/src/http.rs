@@ -47,6 +47,7 @@ mod values;
 mod webhooks;
 mod whence;
 
+pub use access::Denials;
 pub use body::BodyPatience;
 pub use client::{Client, Proxies};
 pub use cors::{Origins, origin_fault};

@@ -1,5 +1,7 @@
 //! Every instrument of the gateway.
 
+mod limits;
+
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -10,6 +12,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use tradepost_telemetry::Registry;
 
 use crate::upstream::Standing;
+pub use limits::{LimitMetrics, Outcome, Place, RedisFault};
 
 /// From a millisecond to the longest wait for an order.
 const BUCKETS: [f64; 14] = [
@@ -30,7 +33,7 @@ struct Asked {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Outcome {
+struct Ended {
     outcome: &'static str,
 }
 
@@ -86,8 +89,8 @@ pub struct Metrics {
     heads_refused: Family<Reason, Counter>,
     certificates: Family<Loaded, Counter>,
     upstream_errors: Family<Failed, Counter>,
-    logins: Family<Outcome, Counter>,
-    refreshes: Family<Outcome, Counter>,
+    logins: Family<Ended, Counter>,
+    refreshes: Family<Ended, Counter>,
     upstream_held: Family<HeldBack, Counter>,
     upstream_retries: Family<Repeated, Counter>,
     breakers: Family<Reached, Gauge>,
@@ -237,12 +240,12 @@ impl Metrics {
 
     /// Counts a login.
     pub fn logged_in(&self, outcome: &'static str) {
-        self.logins.get_or_create(&Outcome { outcome }).inc();
+        self.logins.get_or_create(&Ended { outcome }).inc();
     }
 
     /// Counts a refresh token that was presented.
     pub fn refreshed(&self, outcome: &'static str) {
-        self.refreshes.get_or_create(&Outcome { outcome }).inc();
+        self.refreshes.get_or_create(&Ended { outcome }).inc();
     }
 
     /// Counts a request that was refused because too many were running.

@@ -7,6 +7,7 @@ pub mod identity;
 mod key_authenticator;
 mod limits;
 mod second_factor;
+mod shared_buckets;
 mod trail;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ pub use directory::{Directory, Key};
 pub use key_authenticator::{KeyAuthenticator, KeyRefused};
 pub use limits::{Decision, Limits};
 pub use second_factor::{FactorError, SecondFactor, Shown};
+pub use shared_buckets::{Memory, NotShared, Shared, SharedBucket, SharedBuckets};
 pub use trail::Trail;
 
 /// The port cannot do its work now; the caller may come back.

@@ -3,8 +3,9 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 use sqlx::migrate::Migrator;
 use sqlx::{Connection, PgConnection};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tradepost_testkit::{Alarm, eventually, private_broker, private_postgres};
+use tradepost_testkit::{Alarm, eventually, private_broker, private_postgres, private_redis};
 use url::Url;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -68,4 +69,33 @@ async fn a_private_broker_can_be_killed_started_and_choked() {
     broker.close_all_connections().await;
 
     assert!(killed.is_err(), "a killed broker answered");
+}
+
+#[tokio::test]
+async fn a_private_redis_can_be_frozen_resumed_and_restarted_at_the_same_address() {
+    let server = private_redis().await;
+    let url = Url::parse(server.url().expose_secret()).unwrap();
+    let ask = async || {
+        let mut stream = TcpStream::connect(("127.0.0.1", url.port().unwrap())).await?;
+        stream.write_all(b"PING\r\n").await?;
+        stream.read_u8().await
+    };
+    let answer = async || tokio::time::timeout(Duration::from_millis(200), ask()).await;
+
+    let running = answer().await;
+    server.freeze();
+    let frozen = answer().await;
+    server.resume();
+    let resumed = eventually("an answer", SOON, async || answer().await.ok()).await;
+    server.stop().await;
+    let stopped = answer().await.unwrap();
+    server.start().await;
+    let started = eventually("an answer", SOON, async || answer().await.ok()).await;
+
+    // It wants a password first.
+    assert_eq!(running.unwrap().unwrap(), b'-');
+    assert!(frozen.is_err(), "a frozen server answered");
+    assert_eq!(resumed.unwrap(), b'-');
+    assert!(stopped.is_err(), "a stopped server answered");
+    assert_eq!(started.unwrap(), b'-');
 }

@@ -62,7 +62,7 @@ pub(super) async fn edge(
     next: Next,
 ) -> Response {
     let arrival = request.extensions_mut().remove().unwrap_or_default();
-    let seen = Seen::of(&gateway.metrics, &request);
+    let seen = Seen::of(&gateway, &request);
     let span = seen.span.clone();
     async move {
         let (asker, entry) = enter(&gateway, &mut request, arrival);

@@ -28,6 +28,7 @@ mod matrix;
 mod owasp;
 mod process;
 mod proxies;
+mod rate_limits;
 mod resilience;
 mod sockets;
 mod stage;

@@ -14,11 +14,12 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tradepost_gateway::adapters::postgres::MIGRATOR;
-use tradepost_gateway::bootstrap::{Parts, doors, serve_guarded};
+use tradepost_gateway::bootstrap::{Parts, doors, limiter, serve_guarded};
 use tradepost_gateway::config::{
     CredentialsConfig, GatewayConfig, IdentityConfig, LimitsConfig, UpstreamsConfig,
 };
 use tradepost_gateway::metrics::Metrics;
+use tradepost_gateway::ports::Guards;
 use tradepost_postgres::{Database, DatabaseConfig, idempotency};
 use tradepost_service::auth::Caller;
 use tradepost_service::{CommonConfig, Health, Runtime, Tasks};
@@ -133,7 +134,10 @@ pub(crate) fn config() -> GatewayConfig {
             listen_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
             ..CommonConfig::default()
         },
-        database: DatabaseConfig::new(NOWHERE, NOWHERE),
+        database: DatabaseConfig {
+            acquire_timeout_ms: 100,
+            ..DatabaseConfig::new(NOWHERE, NOWHERE)
+        },
         identity: IdentityConfig::new(ISSUER.parse().unwrap(), MASTER_KEY.into()),
         credentials: CredentialsConfig {
             login_url: Some("https://shop.example/login".parse().unwrap()),
@@ -152,6 +156,8 @@ pub(crate) fn config() -> GatewayConfig {
             connections: 2,
         },
         limits: LimitsConfig::default(),
+        redis: Default::default(),
+        rate_limits: Default::default(),
         tls: Default::default(),
         cors: Default::default(),
         proxies: Default::default(),
@@ -166,6 +172,22 @@ impl Stage {
     }
 
     pub(crate) async fn with(adjust: impl FnOnce(&mut GatewayConfig)) -> Self {
+        Self::guarded(adjust, |doubles, _, _| doubles.guards()).await
+    }
+
+    /// With real limits.
+    pub(crate) async fn limited(adjust: impl FnOnce(&mut GatewayConfig)) -> Self {
+        Self::guarded(adjust, |doubles, config, runtime| Guards {
+            limits: Arc::new(limiter(config, runtime).unwrap()),
+            ..doubles.guards()
+        })
+        .await
+    }
+
+    async fn guarded(
+        adjust: impl FnOnce(&mut GatewayConfig),
+        guards: impl FnOnce(&Doubles, &GatewayConfig, &Runtime) -> Guards,
+    ) -> Self {
         let (fake, url) = Fake::serve().await;
         let url = || url.parse().unwrap();
         let trust = Trust::new();
@@ -186,7 +208,7 @@ impl Stage {
         let metrics = Metrics::register(&runtime.registry);
         let database = Database::connect_lazy(&config.database, "test").unwrap();
         let parts = Parts {
-            guards: doubles.guards(),
+            guards: guards(&doubles, &config, &runtime),
             doors: doors(&config.identity, &config.credentials, database, &metrics).unwrap(),
             metrics,
         };

@@ -54,12 +54,12 @@ fn pair() -> Pair {
     generate_simple_self_signed(["localhost".to_owned()]).unwrap()
 }
 
-async fn stage(cert: &Path, key: &Path) -> Stage {
+async fn stage(cert: &Path, key: &Path, handshake_ms: Option<u64>) -> Stage {
     let (cert, key) = (cert.to_owned(), key.to_owned());
     Stage::with(|config| {
         config.tls.cert_path = Some(cert);
         config.tls.key_path = Some(key);
-        config.tls.handshake_ms = Some(50);
+        config.tls.handshake_ms = handshake_ms;
     })
     .await
 }
@@ -91,7 +91,7 @@ async fn asked(stage: &Stage, trusted: &CertificateDer<'static>) -> Option<(Stri
 async fn an_encrypted_answer_asks_for_encryption_from_then_on() {
     let (files, pair) = (Files::new("plain"), pair());
     files.write(&pair);
-    let stage = stage(&files.cert(), &files.key()).await;
+    let stage = stage(&files.cert(), &files.key(), None).await;
 
     let (answer, protocol) = asked(&stage, pair.cert.der()).await.unwrap();
 
@@ -107,7 +107,7 @@ async fn an_encrypted_answer_asks_for_encryption_from_then_on() {
 async fn a_new_certificate_is_taken_up_and_a_bad_one_is_not() {
     let (files, old, new) = (Files::new("reload"), pair(), pair());
     files.write(&old);
-    let stage = stage(&files.cert(), &files.key()).await;
+    let stage = stage(&files.cert(), &files.key(), None).await;
     assert!(asked(&stage, old.cert.der()).await.is_some());
 
     files.write(&new);
@@ -138,7 +138,7 @@ async fn a_new_certificate_is_taken_up_and_a_bad_one_is_not() {
 async fn a_handshake_that_takes_too_long_is_cut() {
     let (files, pair) = (Files::new("slow"), pair());
     files.write(&pair);
-    let stage = stage(&files.cert(), &files.key()).await;
+    let stage = stage(&files.cert(), &files.key(), Some(50)).await;
     let mut silent = TcpStream::connect(stage.addr).await.unwrap();
 
     assert_eq!(silent.read(&mut [0]).await.unwrap(), 0);
@@ -151,7 +151,7 @@ async fn a_handshake_that_takes_too_long_is_cut() {
 #[tokio::test]
 async fn without_the_files_it_does_not_start() {
     let files = Files::new("none");
-    let stage = stage(&files.cert(), &files.key()).await;
+    let stage = stage(&files.cert(), &files.key(), None).await;
 
     let ended = stage.served.await.unwrap();
 

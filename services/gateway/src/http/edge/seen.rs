@@ -1,5 +1,7 @@
 //! A request as it came: its trace, its measurement, and the form of its errors.
 
+use std::sync::Arc;
+
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderValue, Method, Uri};
 use axum::response::Response;
@@ -9,7 +11,8 @@ use uuid::Uuid;
 
 use super::super::oauth::OwnForm;
 use super::super::problem::{Problem, Rendering};
-use crate::metrics::{Counted, Metrics};
+use super::super::router::Shared;
+use crate::metrics::Counted;
 
 /// The route of a request that has none.
 const NO_ROUTE: &str = "none";
@@ -33,7 +36,7 @@ impl Trace {
 /// A request as it came, and its measurement: one whose client leaves before the answer counts as
 /// 499.
 pub(super) struct Seen {
-    metrics: Metrics,
+    gateway: Shared,
     route: Option<MatchedPath>,
     method: Method,
     uri: Uri,
@@ -44,7 +47,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    pub(super) fn of(metrics: &Metrics, request: &Request) -> Self {
+    pub(super) fn of(gateway: &Shared, request: &Request) -> Self {
         let route = request.extensions().get::<MatchedPath>().cloned();
         let method = request.method().clone();
         let template = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
@@ -61,14 +64,14 @@ impl Seen {
             tradepost_telemetry::set_parent(&span, traceparent);
         }
         Self {
-            metrics: metrics.clone(),
+            gateway: Arc::clone(gateway),
             route,
             method,
             uri: request.uri().clone(),
             started: Instant::now(),
             status: 499,
             span,
-            _running: metrics.running(),
+            _running: gateway.metrics.running(),
         }
     }
 
@@ -107,7 +110,8 @@ impl Drop for Seen {
     fn drop(&mut self) {
         let duration = self.started.elapsed();
         self.span.record("http.response.status_code", self.status);
-        self.metrics
+        self.gateway
+            .metrics
             .answered(self.route(), name(&self.method), self.status, duration);
         tracing::debug!(
             parent: &self.span,

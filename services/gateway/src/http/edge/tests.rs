@@ -12,10 +12,11 @@ use tradepost_telemetry::Registry;
 use tradepost_token::{Algorithm, SigningKey};
 
 use super::*;
+use crate::application::Limiter;
 use crate::bootstrap;
-use crate::config::{IdentityConfig, UpstreamsConfig};
+use crate::config::{IdentityConfig, RateLimitsConfig, UpstreamsConfig};
 use crate::demo::Demo;
-use crate::metrics::Metrics;
+use crate::metrics::{LimitMetrics, Metrics};
 use crate::upstream::Upstreams;
 
 fn gateway(running: usize) -> Shared {
@@ -45,10 +46,13 @@ fn gateway(running: usize) -> Shared {
     let database = DatabaseConfig::new(nowhere, nowhere);
     let database = Database::connect_lazy(&database, "test").unwrap();
     let doors = bootstrap::doors(&own, &Default::default(), database, &metrics).unwrap();
+    let limits = LimitMetrics::register(&Registry::new("gateway"));
+    let limiter = Limiter::new(&RateLimitsConfig::default(), None, limits);
     Arc::new(Gateway {
         identity: doors.identity,
         credentials: doors.credentials,
-        guards: Demo { tenant, user }.guards(),
+        guards: Demo { tenant, user }.guards(Arc::new(limiter)),
+        denials: Default::default(),
         upstreams: Upstreams::connect(&config, &identity, &metrics).unwrap(),
         metrics,
         running: Arc::new(Semaphore::new(running)),

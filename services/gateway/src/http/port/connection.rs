@@ -79,7 +79,9 @@ impl Line {
         let wire = Wire::new(stream, watch.clone(), slot);
         let since = Instant::now();
         let service = service_fn(|request| self.answer(request, peer, &watch, since));
+        // Time is watched by `overrun`, for every phase of a connection and not for heads alone.
         let connection = http1::Builder::new()
+            .header_read_timeout(None)
             .max_buf_size(BUFFER_BYTES_MAX)
             .max_headers(HEADERS_MAX)
             .serve_connection(TokioIo::new(wire), service)
@@ -160,3 +162,6 @@ impl hyper::body::Body for Answered {
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests;

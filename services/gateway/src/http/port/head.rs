@@ -5,6 +5,7 @@
 //! is as strict as both of them.
 
 use axum::http::StatusCode;
+use memchr::memchr;
 
 use super::super::problem::Problem;
 
@@ -97,7 +98,7 @@ type Split<'a> = Option<(&'a [u8], &'a [u8])>;
 
 /// The first line, if it is whole.
 fn line(bytes: &[u8]) -> Result<Split<'_>, HeadFault> {
-    let Some(end) = bytes.iter().position(|&byte| byte == b'\n') else {
+    let Some(end) = memchr(b'\n', bytes) else {
         return Ok(None);
     };
     let (line, rest) = bytes.split_at(end);
@@ -116,14 +117,14 @@ fn request_line(line: &[u8]) -> Result<bool, HeadFault> {
     else {
         return Err(malformed);
     };
-    let is_method = (1..METHOD_BYTES_MAX).contains(&method.len()) && method.iter().all(is_token);
+    let is_method = (1..METHOD_BYTES_MAX).contains(&method.len()) && all(method, is_token);
     if !is_method || method == b"CONNECT" {
         return Err(malformed);
     }
     if target.len() > TARGET_BYTES_MAX {
         return Err(HeadFault::TargetTooLong);
     }
-    if target.is_empty() || !target.iter().all(is_target) {
+    if target.is_empty() || !all(target, is_target) {
         return Err(HeadFault::Malformed("the target is not percent-encoded"));
     }
     match version {
@@ -144,16 +145,16 @@ struct Seen {
 
 impl Seen {
     fn header(&mut self, line: &[u8]) -> Result<(), HeadFault> {
-        let colon = line.iter().position(|&byte| byte == b':');
+        let colon = memchr(b':', line);
         let (name, value) = line.split_at(colon.unwrap_or_default());
-        if name.is_empty() || !name.iter().all(is_token) {
+        if name.is_empty() || !all(name, is_token) {
             // A folded line begins with a space, which stands in no name.
             return Err(HeadFault::Malformed(
                 "a header is a name, a colon and a value",
             ));
         }
         let value = value.get(1..).unwrap_or_default();
-        if !value.iter().all(is_value) {
+        if !all(value, is_value) {
             return Err(HeadFault::Malformed("a header holds a control character"));
         }
         if name.eq_ignore_ascii_case(b"host") {
@@ -195,6 +196,11 @@ impl Seen {
             (false, length) => Ok(Framing::Length(length.unwrap_or_default())),
         }
     }
+}
+
+/// Looks at every byte: many at once take less time than one by one up to the first that fails.
+fn all(bytes: &[u8], is: impl Fn(&u8) -> bool) -> bool {
+    bytes.iter().fold(true, |all, byte| all & is(byte))
 }
 
 const fn is_token(byte: &u8) -> bool {

@@ -92,19 +92,16 @@ async fn a_connection_that_speaks_no_more() {
 
 #[tokio::test]
 async fn a_long_request_is_not_idle() {
-    let stage = Stage::with(|config| {
-        config.limits.idle_ms = 20;
-        config.limits.head_read_ms = 20;
-        config.limits.first_byte_ms = 20;
-    })
-    .await;
+    let stage = Stage::with(|config| config.limits.idle_ms = 20).await;
     stage.fake.close_gate();
     let open = async {
-        eventually("other connections are cut meanwhile", SOON, async || {
-            let mut other = TcpStream::connect(stage.addr).await.unwrap();
-            (other.read(&mut [0]).await.unwrap() == 0).then_some(())
+        eventually("it runs", SOON, async || {
+            (stage.fake.calls() == 1).then_some(())
         })
         .await;
+        // Another connection becomes idle after this one, and is cut meanwhile.
+        let other = "GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n";
+        crate::limits::said(stage.addr, other).await;
         stage.fake.gate.add_permits(1);
     };
 

@@ -37,7 +37,7 @@ async fn no_request_is_refused_while_keys_rotate() {
     let there = Arc::new(shop.second().await);
     let session = shop.gate.login(OPERATOR).await;
     let old = kid(&session.access);
-    assert_eq!(published(&there).await, [old.clone()]);
+    assert_eq!(published(&there).await, std::slice::from_ref(&old));
     let (stop, asked) = (CancellationToken::new(), Arc::new(AtomicUsize::new(0)));
     let asking = {
         let (there, stop, asked) = (Arc::clone(&there), stop.clone(), Arc::clone(&asked));
@@ -91,7 +91,7 @@ async fn a_retired_key_signs_nothing_that_counts() {
     assert_eq!(refused, (401, "TOKEN_KEY_UNKNOWN".to_owned()));
     let next = eventually("the next key signs", SOON, async || {
         let answer = shop.gate.refresh(&session.refresh).await;
-        (answer.status == 200).then(|| Session::from(&answer))
+        (answer.status == 200).then(|| Session::of(&answer))
     })
     .await;
     assert!(shop.gate.standing(&next.access).await.is_ok());

@@ -82,7 +82,7 @@ async fn a_member_of_several_tenants_says_where_and_only_after_the_password() {
     let choices = unsaid.problem()["choices"].as_array().unwrap().clone();
     let names: Vec<_> = choices.iter().map(|choice| &choice["title"]).collect();
     assert_eq!(names, ["Acme", "Second"]);
-    let said = shop.gate.standing(&Session::from(&said).access).await;
+    let said = shop.gate.standing(&Session::of(&said).access).await;
     assert_eq!(said.unwrap()["tenant_id"], first);
 }
 

@@ -1,0 +1,8 @@
+//! Redis, which may vanish at any moment: with it, gateways know of each other.
+
+mod buckets;
+mod commands;
+mod keeper;
+mod link;
+
+pub use buckets::RedisBuckets;
