@@ -14,7 +14,7 @@ use crate::adapters::postgres::MIGRATOR;
 use crate::config::GatewayConfig;
 use crate::demo::Demo;
 use crate::http::{
-    BodyPatience, Certificate, Gateway, Places, PortOptions, Proxies, router, serve,
+    BodyPatience, Certificate, Denials, Gateway, Places, PortOptions, Proxies, router, serve,
 };
 use crate::metrics::Metrics;
 use crate::ports::Guards;
@@ -76,6 +76,7 @@ pub async fn serve_guarded(
     let limits = &config.limits;
     let gateway = Gateway {
         guards,
+        denials: Denials::default(),
         upstreams,
         metrics,
         running: Arc::new(Semaphore::new(config.server.calls_max)),

@@ -35,6 +35,7 @@ mod upgrade;
 mod values;
 mod webhooks;
 
+pub use access::Denials;
 pub use body::BodyPatience;
 pub use client::{Client, Proxies};
 pub use cors::{Origins, origin_fault};

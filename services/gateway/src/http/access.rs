@@ -1,5 +1,6 @@
 //! Why a call is or would be denied, for those who may ask.
 
+mod denials;
 mod question;
 
 use axum::Json;
@@ -13,6 +14,10 @@ use super::query::StrictQuery;
 use super::router::Shared;
 use question::{Explanation, Question};
 
+pub use denials::Denials;
+pub(super) use denials::Denied;
+pub(super) use question::{DeniedBy, by};
+
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::default().routes(routes!(explain))
 }
@@ -20,19 +25,22 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 /// Explain why a call is allowed or denied
 ///
 /// A call of the one who asks, or of a role, a member or an API key of their tenant. Nothing is
-/// called, nothing is changed.
+/// called, nothing is changed. Or, by the trace id of its answer, a call that was denied lately.
 #[utoipa::path(
     get,
     path = "/v1/access/explain",
     operation_id = "explain_access",
     tag = "access",
     params(Question),
-    responses((status = 200, description = "What is decided, and by what", body = Explanation))
+    responses(
+        (status = 200, description = "What is decided, and by what", body = Explanation),
+        (status = 404, description = "The tenant has no such member, key or denied call"),
+    )
 )]
 async fn explain(
     State(gateway): State<Shared>,
     By(caller): By,
     StrictQuery(question): StrictQuery<Question>,
 ) -> Result<Json<Explanation>, Problem> {
-    question.answer(&gateway.guards, &caller).await.map(Json)
+    question.answer(&gateway, &caller).await.map(Json)
 }

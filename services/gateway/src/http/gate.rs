@@ -16,6 +16,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::access::{Denied, DeniedBy, by};
 use super::caller::{denied, reason};
 use super::client::Client;
 use super::problem::Problem;
@@ -88,23 +89,47 @@ async fn identified(
         Ok(moment) => access::decide(&caller, &route.rule, moment),
         Err(Unavailable) => return unavailable("IDENTITY_UNAVAILABLE").into_response(),
     };
-    let mut answer = match (decided, route.rule.audit) {
+    let mut answer = match (&decided, route.rule.audit) {
         (Err(denial), _) => {
-            passage().denied(reason(&denial)).await;
-            refuse(&denial).into_response()
+            passage().denied(reason(denial)).await;
+            refuse(denial).into_response()
         }
         (Ok(()), Audit::Around) => {
             let passage = passage();
-            request.extensions_mut().insert(caller);
+            request.extensions_mut().insert(Arc::clone(&caller));
             passage.audited(request, next).await
         }
         (Ok(()), Audit::No | Audit::Within) => {
-            request.extensions_mut().insert(caller);
+            request.extensions_mut().insert(Arc::clone(&caller));
             next.run(request).await
         }
     };
+    let by = decided.err().as_ref().map(by);
+    remember(gateway, &place, caller, by, &answer);
     answer.headers_mut().extend(limit.headers);
     answer
+}
+
+/// Keeps what was denied, by the gate or behind it, for whoever asks why.
+fn remember(
+    gateway: &Gateway,
+    place: &Place,
+    caller: Arc<Caller>,
+    by: Option<DeniedBy>,
+    answer: &Response,
+) {
+    let is_denied = by.is_some() || answer.status() == StatusCode::FORBIDDEN;
+    let problem = answer.extensions().get::<Problem>();
+    let (true, Some(problem), Some(trace_id)) = (is_denied, problem, place.trace_id()) else {
+        return;
+    };
+    let denied = Denied {
+        caller,
+        route: place.route(),
+        by: by.unwrap_or(DeniedBy::Request),
+        detail: problem.clone().into_detail(),
+    };
+    gateway.denials.remember(trace_id, denied);
 }
 
 /// What a decision needs to know; about second factors only where the rule asks for one.

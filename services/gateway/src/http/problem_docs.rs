@@ -28,6 +28,14 @@ pub(super) fn describe(api: &mut OpenApi) {
                 let responses = &mut operation.responses.responses;
                 responses.entry(status.to_owned()).or_insert(response);
             }
+            for (status, response) in &mut operation.responses.responses {
+                let (true, RefOr::T(response)) = (is_error(status), response) else {
+                    continue;
+                };
+                // One that an operation has named itself says why, and is as all are.
+                let whole = problem(&response.description);
+                *response = whole;
+            }
         }
     }
 }
@@ -114,6 +122,10 @@ fn answers(operation: &Operation) -> Vec<(&'static str, &'static str)> {
         answers.push(("415", "The body is not JSON in UTF-8"));
     }
     answers
+}
+
+fn is_error(status: &str) -> bool {
+    status.starts_with('4') || status.starts_with('5')
 }
 
 fn problem(description: &str) -> Response {

@@ -10,6 +10,7 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use super::access::Denials;
 use super::body::BodyPatience;
 use super::client::Proxies;
 use super::cors::Origins;
@@ -26,6 +27,8 @@ use crate::upstream::Upstreams;
 pub struct Gateway {
     /// Those who are asked before a request reaches its handler.
     pub guards: Guards,
+    /// What was denied lately.
+    pub denials: Denials,
     /// The services.
     pub upstreams: Upstreams,
     /// The instruments.

@@ -255,7 +255,7 @@ async fn who_leaves_before_the_answer_leaves_an_unknown_end() {
         }) => {}
     }
 
-    ended(&stage, Outcome::Failed, "CALLER_LEFT").await;
+    ended(&stage, Outcome::Failed, "NO_ANSWER").await;
 }
 
 #[tokio::test]
@@ -468,6 +468,8 @@ async fn an_explanation_knows_suspended_tenants_by_their_members_only() {
 
     for query in [
         "path=/v1/orders",
+        "method=GET",
+        "trace_id=abc&method=GET",
         "method=GET&path=/v1/orders&role=king",
         "method=GET&path=/v1/orders&user_id=x",
         "method=GET&path=/v1/orders&role=owner&user_id=x",
@@ -478,6 +480,44 @@ async fn an_explanation_knows_suspended_tenants_by_their_members_only() {
             (400, "INVALID_QUERY".to_owned()),
             "{query}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_denied_call_is_explained_by_the_trace_id_of_its_answer() {
+    let stage = Stage::new().await;
+    stage.doubles.knows("customer", caller(Role::Customer));
+    stage.doubles.knows(
+        "foreign",
+        Caller {
+            tenant: Some(TenantId::new()),
+            ..caller(Role::Owner)
+        },
+    );
+    let denied = [
+        (get_as(&stage, "customer", "/v1/payments/p").await, "ROLE"),
+        (
+            get_as(&stage, "customer", "/v1/items/a/stock-movements").await,
+            "OBJECT_REACH",
+        ),
+        (
+            get_as(&stage, "customer", "/v1/orders?customer_ref=c-2").await,
+            "REQUEST",
+        ),
+    ];
+
+    for (answer, by) in denied {
+        let problem = answer.problem();
+        let trace_id = problem["trace_id"].as_str().unwrap();
+        let path = format!("/v1/access/explain?trace_id={trace_id}");
+        let told = stage.get(&path).await.json();
+        assert_eq!(
+            (&told["denied_by"], &told["role"]),
+            (&by.into(), &"customer".into())
+        );
+        assert_eq!(told["detail"], problem["detail"]);
+        let foreign = get_as(&stage, "foreign", &path).await;
+        assert_eq!(reason(&foreign), (404, "NOT_FOUND".to_owned()));
     }
 }
 

@@ -12,6 +12,7 @@ use crate::domain::routes::{self, Route, Verb, Who};
 use crate::http::caller::denied;
 use crate::http::gate::moment;
 use crate::http::problem::Problem;
+use crate::http::router::Gateway;
 use crate::ports::{Guards, Unavailable};
 
 /// Which call, and whose.
@@ -20,11 +21,15 @@ use crate::ports::{Guards, Unavailable};
 #[into_params(parameter_in = Query)]
 pub(super) struct Question {
     /// The method.
-    #[param(example = "POST")]
-    method: String,
+    #[param(nullable = false, example = "POST")]
+    method: Option<String>,
     /// The path, without its query.
-    #[param(example = "/v1/orders")]
-    path: String,
+    #[param(nullable = false, example = "/v1/orders")]
+    path: Option<String>,
+    /// Instead of all others: the trace id of an answer that denied a call. This process remembers
+    /// it for an hour, the audit trail for good.
+    #[param(nullable = false)]
+    trace_id: Option<String>,
     /// Whose call: any member's of this role.
     #[param(nullable = false, example = "customer")]
     role: Option<String>,
@@ -39,7 +44,7 @@ pub(super) struct Question {
 /// What stands in the way of a call.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub(super) enum DeniedBy {
+pub(in crate::http) enum DeniedBy {
     /// There is no such route: nobody may call it.
     Route,
     /// The tenant is suspended.
@@ -56,6 +61,8 @@ pub(super) enum DeniedBy {
     ObjectReach,
     /// The second factor was shown too long ago.
     StepUp,
+    /// The route is open, but not for a part of what was asked: an agreed price, another customer.
+    Request,
 }
 
 /// What a caller reaches.
@@ -99,18 +106,46 @@ pub(super) struct Explanation {
 }
 
 impl Question {
-    /// Decides as the gate would.
+    /// Decides as the gate would, or tells what it has decided.
     ///
     /// # Errors
     /// A question that cannot be read, or about someone who is not of the tenant.
     pub(super) async fn answer(
         &self,
-        guards: &Guards,
+        gateway: &Gateway,
         asking: &Caller,
     ) -> Result<Explanation, Problem> {
+        match (&self.trace_id, &self.method, &self.path) {
+            (Some(trace_id), None, None) => {
+                let denied = gateway.denials.find(trace_id, asking.tenant);
+                let denied = denied.ok_or_else(forgotten)?;
+                let by = Some(denied.by);
+                Ok(explained(
+                    &denied.caller,
+                    Some(denied.route),
+                    by,
+                    &denied.detail,
+                ))
+            }
+            (None, Some(method), Some(path)) => {
+                self.decide(&gateway.guards, asking, method, path).await
+            }
+            (Some(_), _, _) => Err(malformed("trace_id", "must stand alone")),
+            (None, None, _) => Err(malformed("method", "is required")),
+            (None, _, None) => Err(malformed("path", "is required")),
+        }
+    }
+
+    async fn decide(
+        &self,
+        guards: &Guards,
+        asking: &Caller,
+        method: &str,
+        path: &str,
+    ) -> Result<Explanation, Problem> {
         let subject = self.subject(guards, asking).await?;
-        let verb = self.method.parse::<Verb>().ok();
-        let route = verb.and_then(|verb| routes::matching(verb, &self.path));
+        let verb = method.parse::<Verb>().ok();
+        let route = verb.and_then(|verb| routes::matching(verb, path));
         let Some(route) = route else {
             let detail = "there is no such route, and what is not in the table is denied";
             return Ok(explained(&subject, None, Some(DeniedBy::Route), detail));
@@ -224,7 +259,8 @@ fn explained(
     }
 }
 
-const fn by(denial: &Denial) -> DeniedBy {
+/// What stands in the way, by its name.
+pub(in crate::http) const fn by(denial: &Denial) -> DeniedBy {
     match denial {
         Denial::NotAPerson => DeniedBy::Person,
         Denial::Missing { layer, .. } => match layer {
@@ -250,6 +286,12 @@ fn malformed(name: &str, wanted: &str) -> Problem {
 /// Also for those of other tenants: who asks does not learn that they exist.
 fn unknown() -> Problem {
     let detail = "your tenant has no such member or key";
+    Problem::new(StatusCode::NOT_FOUND, "NOT_FOUND", detail)
+}
+
+fn forgotten() -> Problem {
+    let detail = "no denied call of your tenant is remembered here under this trace id; the audit \
+                  trail may have it";
     Problem::new(StatusCode::NOT_FOUND, "NOT_FOUND", detail)
 }
 

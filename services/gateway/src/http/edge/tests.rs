@@ -41,6 +41,7 @@ fn gateway(running: usize) -> Shared {
     let limiter = Limiter::new(&RateLimitsConfig::default(), None, limits);
     Arc::new(Gateway {
         guards: Demo { tenant, user }.guards(Arc::new(limiter)),
+        denials: Default::default(),
         upstreams: Upstreams::connect(&config, &identity, &metrics).unwrap(),
         metrics,
         running: Arc::new(Semaphore::new(running)),

@@ -19,8 +19,9 @@ use crate::http::problem::Problem;
 use crate::http::router::Gateway;
 use crate::ports::Trail;
 
-/// The reason of an end that nobody saw: the service may have done what was asked.
-const CALLER_LEFT: &str = "CALLER_LEFT";
+/// The reason of an end that nobody saw, since the caller left or the handler broke: the service may
+/// have done what was asked.
+const NO_ANSWER: &str = "NO_ANSWER";
 
 /// Where a request goes and where it comes from.
 pub(super) struct Place {
@@ -40,6 +41,16 @@ impl Place {
             uri: request.uri().clone(),
             traced: request.extensions().get().cloned(),
         }
+    }
+}
+
+impl Place {
+    pub(super) const fn route(&self) -> &'static Route {
+        self.route
+    }
+
+    pub(super) fn trace_id(&self) -> Option<&Arc<str>> {
+        self.traced.as_ref().map(|traced| &traced.trace_id)
     }
 }
 
@@ -95,7 +106,7 @@ impl<'a> Passage<'a> {
         {
             return unavailable("AUDIT_UNAVAILABLE").into_response();
         }
-        let left = self.entry(Outcome::Failed).because(CALLER_LEFT);
+        let left = self.entry(Outcome::Failed).because(NO_ANSWER);
         let mut end = End {
             trail: Arc::clone(&self.trail),
             tasks: self.tasks.clone(),
