@@ -1,5 +1,6 @@
 //! Guards for as long as nobody is asked who they are: everybody is an owner of one tenant.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
