@@ -41,6 +41,7 @@ mod router;
 mod shipments;
 mod strict_json;
 mod tenants;
+mod tries;
 mod upgrade;
 mod users;
 mod values;
