@@ -90,6 +90,9 @@ environment() {
     case $name in
         gateway)
             echo "${prefix}SERVER__AUTH__KEY_PATH='$(key gateway)'"
+            if [[ -n ${REDIS_URL:-} ]]; then
+                echo "${prefix}REDIS__URL='$REDIS_URL'"
+            fi
             for other in order inventory payment shipping; do
                 echo "${prefix}UPSTREAMS__${other^^}_URL=$(url_of "$other")"
             done

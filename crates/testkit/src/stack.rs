@@ -95,8 +95,8 @@ pub(crate) fn script(dir: &Path, arguments: &[&str]) {
     match output {
         Ok(output) if output.status.success() => {}
         Ok(output) => panic!(
-            "scripts/stack {arguments:?} failed:\n{}\nTests need PostgreSQL and RabbitMQ: install \
-             the packages postgresql and rabbitmq-server, or set TRADEPOST_TEST_POSTGRES_URL (a \
+            "scripts/stack {arguments:?} failed:\n{}\nTests need PostgreSQL, RabbitMQ and Redis: \
+             install the packages postgresql, rabbitmq-server and redis-server, or set TRADEPOST_TEST_POSTGRES_URL (a \
              superuser's) and TRADEPOST_TEST_AMQP_URL.",
             String::from_utf8_lossy(&output.stderr),
         ),

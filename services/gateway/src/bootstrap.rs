@@ -1,6 +1,7 @@
 //! Puts the parts together.
 
 mod limits;
+mod origins;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use crate::http::{
 use crate::metrics::Metrics;
 use crate::ports::{Guards, NoKeys, NoSecondFactor};
 use crate::upstream::Upstreams;
+use origins::AllowedOrigins;
 
 pub use limits::limiter;
 
@@ -137,6 +139,10 @@ pub async fn serve_guarded(
     let upstreams = Upstreams::connect(&config.upstreams, &runtime.identity()?, &metrics)?;
     upstreams.show(&runtime.health);
     let limits = &config.limits;
+    let origins = Arc::new(AllowedOrigins {
+        own: config.cors.origins.clone(),
+        directory: Arc::clone(&identity.directory),
+    });
     let gateway = Gateway {
         identity,
         guards,
@@ -148,7 +154,7 @@ pub async fn serve_guarded(
         places: Places::new(config.sockets.clone()),
         body_patience: BodyPatience::from(limits),
         proxies: Proxies::from(&config.proxies),
-        origins: Arc::new(config.cors.origins.clone()),
+        origins,
         shutdown: runtime.shutdown.clone(),
         tasks: runtime.tasks.clone(),
     };

@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use axum::http::HeaderMap;
 
 use crate::config::RateLimitsConfig;
 use crate::domain::caller::Caller;
@@ -283,22 +282,30 @@ impl Inner {
 impl Limits for Limiter {
     async fn address(&self, address: IpAddr) -> ports::Decision {
         let decision = self.address(address);
-        ports::Decision {
-            refused: decision.retry_after(),
-            headers: if decision.is_refused() {
-                decision.headers()
-            } else {
-                HeaderMap::new()
-            },
+        if decision.is_refused() {
+            told(&decision)
+        } else {
+            ports::Decision::default()
         }
     }
 
     async fn identity(&self, caller: &Caller, cost: u32) -> ports::Decision {
-        let decision = self.identity(caller, cost).await;
-        ports::Decision {
-            refused: decision.retry_after(),
-            headers: decision.headers(),
-        }
+        told(&self.identity(caller, cost).await)
+    }
+
+    async fn strict(&self, kind: Strict, address: IpAddr, account: &str) -> ports::Decision {
+        told(&self.strict(kind, address, account).await)
+    }
+
+    async fn forgive(&self, kind: Strict, address: IpAddr, account: &str) {
+        self.forgive(kind, address, account).await;
+    }
+}
+
+fn told(decision: &Decision) -> ports::Decision {
+    ports::Decision {
+        refused: decision.retry_after(),
+        headers: decision.headers(),
     }
 }
 

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use axum::http::HeaderMap;
 
 use crate::domain::caller::Caller;
+use crate::domain::strict::Strict;
 
 /// Whether a request is within its limits.
 #[derive(Debug, Clone, Default)]
@@ -25,4 +26,11 @@ pub trait Limits: Send + Sync {
 
     /// Counts a request of a caller, worth `cost` requests.
     async fn identity(&self, caller: &Caller, cost: u32) -> Decision;
+
+    /// Counts a try of what guards an account, before it is tried. `account` is what [`Strict`]
+    /// says it is; it is kept as a hash only. Refuses whatever else may be switched off.
+    async fn strict(&self, kind: Strict, address: IpAddr, account: &str) -> Decision;
+
+    /// The try was right: gives the account back what was counted for it.
+    async fn forgive(&self, kind: Strict, address: IpAddr, account: &str);
 }

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tradepost_gateway::domain::audit::Entry;
 use tradepost_gateway::domain::caller::{Caller, Plan, Proof, Subject};
 use tradepost_gateway::domain::rights::Role;
+use tradepost_gateway::domain::strict::Strict;
 use tradepost_gateway::ports::{
     Authenticate, Decision, Directory, Guards, Key, Limits, Refused, Trail, Unavailable,
 };
@@ -233,6 +234,12 @@ impl Limits for Doubles {
         self.with(|script| script.costs.push(cost));
         decision(self.with(|script| script.identity_is_over))
     }
+
+    async fn strict(&self, _: Strict, _: IpAddr, _: &str) -> Decision {
+        decision(false)
+    }
+
+    async fn forgive(&self, _: Strict, _: IpAddr, _: &str) {}
 }
 
 #[async_trait::async_trait]
