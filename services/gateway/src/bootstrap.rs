@@ -1,6 +1,7 @@
 //! Puts the parts together.
 
 mod limits;
+mod origins;
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use crate::http::{
 use crate::metrics::Metrics;
 use crate::ports::Guards;
 use crate::upstream::Upstreams;
+use origins::AllowedOrigins;
 
 pub use limits::limiter;
 
@@ -193,6 +195,10 @@ pub async fn serve_guarded(
     let upstreams = Upstreams::connect(&config.upstreams, &runtime.identity()?, &metrics)?;
     upstreams.show(&runtime.health);
     let limits = &config.limits;
+    let origins = Arc::new(AllowedOrigins {
+        own: config.cors.origins.clone(),
+        directory: Arc::clone(&identity.directory),
+    });
     let gateway = Gateway {
         identity: doors.identity,
         credentials: doors.credentials,
@@ -205,7 +211,7 @@ pub async fn serve_guarded(
         places: Places::new(config.sockets.clone()),
         body_patience: BodyPatience::from(limits),
         proxies: Proxies::from(&config.proxies),
-        origins: Arc::new(config.cors.origins.clone()),
+        origins,
         shutdown: runtime.shutdown.clone(),
         tasks: runtime.tasks.clone(),
     };

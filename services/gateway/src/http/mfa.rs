@@ -69,11 +69,11 @@ async fn confirm(
     StrictJson(code): StrictJson<Code>,
 ) -> Result<Json<RecoveryCodes>, Problem> {
     let (user, _) = person_in_session(&caller)?;
-    let counted = Try::count(&gateway, Strict::Totp, whence.address(), user.to_string()).await?;
+    let tried = Try::begin(&gateway, Strict::Totp, whence.address(), user.to_string()).await?;
     let factors = &gateway.credentials.factors;
     let author = whence.by(&caller);
     let codes = factors.confirm(&caller, &code.code, &author).await?;
-    counted.succeeded().await;
+    tried.was_right().await;
     Ok(Json(codes.into()))
 }
 
@@ -120,11 +120,11 @@ async fn step_up(
 ) -> Result<Json<SteppedUp>, Problem> {
     let (user, session) = person_in_session(&caller)?;
     let shown = shown.into_factor()?;
-    let counted = Try::count(&gateway, Strict::Totp, whence.address(), user.to_string()).await?;
+    let tried = Try::begin(&gateway, Strict::Totp, whence.address(), user.to_string()).await?;
     let author = whence.by(&caller);
     let taken = gateway.credentials.factors.take(user, &shown, &author);
     taken.await.map_err(crate::application::ChangeError::from)?;
-    counted.succeeded().await;
+    tried.was_right().await;
     let token = gateway.identity.sessions.prove(session, &author).await?;
     Ok(Json(token.into()))
 }

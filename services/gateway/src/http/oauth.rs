@@ -158,9 +158,9 @@ async fn authenticated(
     whence: &Whence,
 ) -> Result<Client, Refused> {
     let (kind, address) = (Strict::ClientSecret, whence.address());
-    let counted = Try::count(gateway, kind, address, shown.id.clone()).await?;
+    let tried = Try::begin(gateway, kind, address, shown.id.clone()).await?;
     let client = gateway.credentials.oauth.authenticate(shown).await?;
-    counted.succeeded().await;
+    tried.was_right().await;
     Ok(client)
 }
 

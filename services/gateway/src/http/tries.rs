@@ -1,9 +1,10 @@
-//! Tries at what guards an account: counted before they are made, given back when they were right.
+//! What guards an account is tried a few times, not often: the gate cannot count it, since the
+//! account stands in the body. A try is counted before it is made, and given back when it was right.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 
 use super::problem::Problem;
 use super::router::Gateway;
@@ -21,19 +22,25 @@ pub(super) struct Try<'a> {
 pub(super) struct TooMany {
     /// When to come back.
     pub(super) retry_after: Duration,
+    /// What the answer says about the limit.
+    headers: HeaderMap,
 }
 
 impl<'a> Try<'a> {
     /// Counts a try at an account.
-    pub(super) async fn count(
+    pub(super) async fn begin(
         gateway: &'a Gateway,
         kind: Strict,
         address: IpAddr,
         account: String,
     ) -> Result<Self, TooMany> {
         let limits = &gateway.guards.limits;
-        match limits.strict(kind, address, &account).await.refused {
-            Some(retry_after) => Err(TooMany { retry_after }),
+        let decision = limits.strict(kind, address, &account).await;
+        match decision.refused {
+            Some(retry_after) => Err(TooMany {
+                retry_after,
+                headers: decision.headers,
+            }),
             None => Ok(Self {
                 gateway,
                 kind,
@@ -44,7 +51,7 @@ impl<'a> Try<'a> {
     }
 
     /// It was right.
-    pub(super) async fn succeeded(self) {
+    pub(super) async fn was_right(self) {
         let limits = &self.gateway.guards.limits;
         limits.forgive(self.kind, self.address, &self.account).await;
     }
@@ -53,7 +60,11 @@ impl<'a> Try<'a> {
 impl From<TooMany> for Problem {
     fn from(too_many: TooMany) -> Self {
         let detail = "too many tries; see Retry-After";
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", detail)
-            .retry_after(too_many.retry_after)
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", detail)
+            .retry_after(too_many.retry_after);
+        let headers = too_many.headers.iter();
+        headers.fold(problem, |problem, (name, value)| {
+            problem.with(HeaderName::clone(name), value.clone())
+        })
     }
 }

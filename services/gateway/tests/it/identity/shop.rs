@@ -189,6 +189,7 @@ impl Shop {
         config.database.lock_timeout_ms = 20_000;
         config.database.statement_timeout_ms = 30_000;
         config.identity.poll_ms = 50;
+        config.rate_limits.strict_factor = 1_000;
         config.identity.passwords.waiting_max = 1_000;
         adjust(&mut config);
         let shutdown = CancellationToken::new();
