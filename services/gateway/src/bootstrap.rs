@@ -197,7 +197,7 @@ pub async fn serve_guarded(
     let limits = &config.limits;
     let origins = Arc::new(AllowedOrigins {
         own: config.cors.origins.clone(),
-        directory: Arc::clone(&identity.directory),
+        directory: Arc::clone(&doors.identity.directory),
     });
     let gateway = Gateway {
         identity: doors.identity,
