@@ -1,6 +1,5 @@
 //! Foreign technology, each in one place.
 
 pub mod audit_files;
-pub mod guards;
 pub mod postgres;
 pub mod redis;

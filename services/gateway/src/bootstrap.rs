@@ -2,6 +2,7 @@
 
 mod audit;
 mod limits;
+mod origins;
 
 use std::sync::Arc;
 
@@ -11,10 +12,11 @@ use tradepost_backend::{Store, StoreSettings};
 use tradepost_postgres::Database;
 use tradepost_service::{Clock, CommonConfig, Program, Runtime};
 
-use crate::adapters::guards::Known;
 use crate::adapters::postgres::audit::PgAudit;
 use crate::adapters::postgres::{MIGRATOR, PgCredentials, PgIdentity};
-use crate::application::{CredentialPorts, Credentials, Identity, IdentityPorts, Keyring, Sealer};
+use crate::application::{
+    CredentialPorts, Credentials, Entrance, Identity, IdentityPorts, Keyring, Sealer,
+};
 use crate::command::{self, GatewayCommand};
 use crate::config::{CredentialsConfig, GatewayConfig, IdentityConfig};
 use crate::http::{
@@ -24,6 +26,7 @@ use crate::metrics::Metrics;
 use crate::ports::Guards;
 use crate::ports::audit::AuditStore;
 use crate::upstream::Upstreams;
+use origins::AllowedOrigins;
 
 use audit::audit_log;
 pub use limits::limiter;
@@ -49,26 +52,16 @@ impl Program for GatewayProgram {
         };
         let store = Store::open(Self::NAME, settings, &runtime).await?;
         let metrics = Metrics::register(&runtime.registry);
-        let doors = doors(
-            &config.identity,
-            &config.credentials,
-            store.database(),
-            &metrics,
-        )?;
-        doors
-            .identity
-            .start(&runtime.tasks, &runtime.shutdown)
-            .await?;
-        let known = Arc::new(Known::new(
-            Arc::clone(&doors.identity),
-            Arc::clone(&doors.credentials),
-            Clock::system(),
-        ));
+        let (ours, theirs) = (&config.identity, &config.credentials);
+        let doors = doors(ours, theirs, store.database(), &metrics)?;
+        let identity = &doors.identity;
+        identity.start(&runtime.tasks, &runtime.shutdown).await?;
+        let entrance = Arc::new(entrance(&doors));
         let audit = PgAudit::new(store.database(), &config.database);
         let guards = Guards {
             limits: Arc::new(limiter(&config, &runtime)?),
-            authenticate: known.clone(),
-            directory: known,
+            authenticate: entrance.clone(),
+            directory: entrance,
             trail: Arc::new(audit_log(&config.audit, &audit, &runtime).await?),
             clock: Clock::system(),
         };
@@ -86,6 +79,20 @@ impl Program for GatewayProgram {
 
     async fn admin(config: GatewayConfig, command: GatewayCommand) -> anyhow::Result<()> {
         command::run(command, &config).await
+    }
+}
+
+/// Identity as the gate sees it.
+fn entrance(doors: &Doors) -> Entrance {
+    let identity = &doors.identity;
+    Entrance {
+        authenticator: Arc::clone(&identity.authenticator),
+        revocations: Arc::clone(&identity.revocations),
+        tenants: Arc::clone(&identity.directory),
+        users: Arc::clone(&identity.ports().users),
+        factors: Arc::clone(&identity.ports().factors),
+        keys: Arc::clone(&doors.credentials.api_keys),
+        clock: Clock::system(),
     }
 }
 
@@ -195,6 +202,10 @@ pub async fn serve_guarded(
     let upstreams = Upstreams::connect(&config.upstreams, &own, tls, &metrics)?;
     upstreams.show(&runtime.health);
     let limits = &config.limits;
+    let origins = Arc::new(AllowedOrigins {
+        own: config.cors.origins.clone(),
+        directory: Arc::clone(&doors.identity.directory),
+    });
     let gateway = Gateway {
         identity: doors.identity,
         credentials: doors.credentials,
@@ -208,7 +219,7 @@ pub async fn serve_guarded(
         places: Places::new(config.sockets.clone()),
         body_patience: BodyPatience::from(limits),
         proxies: Proxies::from(&config.proxies),
-        origins: Arc::new(config.cors.origins.clone()),
+        origins,
         shutdown: runtime.shutdown.clone(),
         tasks: runtime.tasks.clone(),
     };

@@ -1,6 +1,6 @@
 //! The tenants, in memory: every request asks.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,8 +13,15 @@ use crate::ports::identity::{StoreError, TenantStore};
 /// All tenants, at most a second old.
 pub struct Directory {
     store: Arc<dyn TenantStore>,
-    tenants: ArcSwap<HashMap<TenantId, Arc<Tenant>>>,
+    known: ArcSwap<Known>,
     writing: Mutex<()>,
+}
+
+#[derive(Default)]
+struct Known {
+    tenants: HashMap<TenantId, Arc<Tenant>>,
+    /// Those of all tenants.
+    origins: HashSet<String>,
 }
 
 impl Directory {
@@ -23,7 +30,7 @@ impl Directory {
     pub fn new(store: Arc<dyn TenantStore>) -> Self {
         Self {
             store,
-            tenants: ArcSwap::default(),
+            known: ArcSwap::default(),
             writing: Mutex::default(),
         }
     }
@@ -31,7 +38,13 @@ impl Directory {
     /// The tenant, if it is known here.
     #[must_use]
     pub fn known(&self, tenant: TenantId) -> Option<Arc<Tenant>> {
-        self.tenants.load().get(&tenant).cloned()
+        self.known.load().tenants.get(&tenant).cloned()
+    }
+
+    /// Whether any tenant allows pages of that origin to call.
+    #[must_use]
+    pub fn allows_origin(&self, origin: &str) -> bool {
+        self.known.load().origins.contains(origin)
     }
 
     /// The tenant. One that another process has made a moment ago is looked up, so ask only for
@@ -51,29 +64,31 @@ impl Directory {
     /// Takes up tenants that are new or have changed.
     pub fn learn(&self, tenants: impl IntoIterator<Item = Tenant>) {
         let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = self.tenants.load();
+        let known = self.known.load();
         let news: Vec<Tenant> = tenants
             .into_iter()
             .filter(|tenant| {
-                let known = known.get(&tenant.id);
+                let known = known.tenants.get(&tenant.id);
                 known.is_none_or(|known| known.updated_at < tenant.updated_at)
             })
             .collect();
         if news.is_empty() {
             return;
         }
-        let mut tenants = HashMap::clone(&known);
+        let mut tenants = known.tenants.clone();
         for tenant in news {
             tenants.insert(tenant.id, Arc::new(tenant));
         }
-        self.tenants.store(Arc::new(tenants));
+        let origins = tenants.values().flat_map(|tenant| &tenant.cors_origins);
+        let origins = origins.map(|origin| origin.as_str().to_owned()).collect();
+        self.known.store(Arc::new(Known { tenants, origins }));
     }
 }
 
 impl fmt::Debug for Directory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Directory")
-            .field("tenants", &self.tenants.load().len())
+            .field("tenants", &self.known.load().tenants.len())
             .finish_non_exhaustive()
     }
 }

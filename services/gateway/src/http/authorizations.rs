@@ -147,7 +147,8 @@ fn see_other(to: &Url) -> Result<Response, Problem> {
 /// What the login page is told, or the user when nobody may be sent anywhere.
 fn problem(fault: OAuthFault) -> Problem {
     let (status, reason) = match fault.error {
-        OAuthError::InvalidClient => (StatusCode::NOT_FOUND, "CREDENTIAL_NOT_FOUND"),
+        // One of another tenant is not known either.
+        OAuthError::InvalidClient => (StatusCode::BAD_REQUEST, "CLIENT_UNKNOWN"),
         OAuthError::UnauthorizedClient => (StatusCode::FORBIDDEN, "PERMISSION_DENIED"),
         OAuthError::InvalidScope => (StatusCode::BAD_REQUEST, "INVALID_SCOPE"),
         OAuthError::InvalidRequest

@@ -13,8 +13,10 @@ use super::problem::Problem;
 use super::query::{Nothing, StrictQuery};
 use super::router::Shared;
 use super::strict_json::StrictJson;
+use super::tries::Try;
 use super::whence::Whence;
 use crate::application::person_in_session;
+use crate::domain::strict::Strict;
 use crate::ports::SecondFactor;
 use body::{Code, Enrolment, RecoveryCodes, Shown, SteppedUp};
 
@@ -66,9 +68,12 @@ async fn confirm(
     whence: Whence,
     StrictJson(code): StrictJson<Code>,
 ) -> Result<Json<RecoveryCodes>, Problem> {
+    let (user, _) = person_in_session(&caller)?;
+    let tried = Try::begin(&gateway, Strict::Totp, whence.address(), user.to_string()).await?;
     let factors = &gateway.credentials.factors;
     let author = whence.by(&caller);
     let codes = factors.confirm(&caller, &code.code, &author).await?;
+    tried.was_right().await;
     Ok(Json(codes.into()))
 }
 
@@ -114,10 +119,12 @@ async fn step_up(
     StrictJson(shown): StrictJson<Shown>,
 ) -> Result<Json<SteppedUp>, Problem> {
     let (user, session) = person_in_session(&caller)?;
-    let author = whence.by(&caller);
     let shown = shown.into_factor()?;
+    let tried = Try::begin(&gateway, Strict::Totp, whence.address(), user.to_string()).await?;
+    let author = whence.by(&caller);
     let taken = gateway.credentials.factors.take(user, &shown, &author);
     taken.await.map_err(crate::application::ChangeError::from)?;
+    tried.was_right().await;
     let token = gateway.identity.sessions.prove(session, &author).await?;
     Ok(Json(token.into()))
 }

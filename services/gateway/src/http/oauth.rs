@@ -15,10 +15,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::query::{Nothing, StrictQuery};
-use super::router::Shared;
+use super::router::{Gateway, Shared};
+use super::tries::Try;
 use super::whence::Whence;
 use crate::application::{ClientShown, Introspection};
-use crate::domain::oauth::OAuthError;
+use crate::domain::oauth::{Client, OAuthError};
+use crate::domain::strict::Strict;
 use answer::{OAuthErrorBody, Refused, fresh};
 use form::{ClientForm, Form, introspection, revocation, token};
 use metadata::Metadata;
@@ -57,8 +59,8 @@ async fn issue(
 ) -> Result<Response, Refused> {
     let (shown, form) = form.client::<token::TokenForm>()?;
     let wish = form.into_wish()?;
+    let client = authenticated(&gateway, &shown, &whence).await?;
     let oauth = &gateway.credentials.oauth;
-    let client = oauth.authenticate(&shown).await?;
     let issued = oauth.grant(&client, wish, &whence.stranger()).await?;
     Ok(fresh(Json(Token::from(issued))))
 }
@@ -82,10 +84,14 @@ async fn issue(
         (status = 401, description = "The client has not shown who it is", body = OAuthErrorBody),
     )
 )]
-async fn introspect(State(gateway): State<Shared>, form: Form) -> Result<Response, Refused> {
+async fn introspect(
+    State(gateway): State<Shared>,
+    whence: Whence,
+    form: Form,
+) -> Result<Response, Refused> {
     let (shown, form) = form.client::<introspection::IntrospectionForm>()?;
+    let client = authenticated(&gateway, &shown, &whence).await?;
     let oauth = &gateway.credentials.oauth;
-    let client = oauth.authenticate(&shown).await?;
     let token = form.into_token()?;
     let now = gateway.guards.clock.now();
     let told = match oauth.introspect(&client, &token, now).await? {
@@ -120,8 +126,8 @@ async fn revoke(
     form: Form,
 ) -> Result<Response, Refused> {
     let (shown, form) = form.client::<revocation::RevocationForm>()?;
+    let client = authenticated(&gateway, &shown, &whence).await?;
     let oauth = &gateway.credentials.oauth;
-    let client = oauth.authenticate(&shown).await?;
     let token = form.into_token()?;
     let now = gateway.guards.clock.now();
     oauth
@@ -143,6 +149,19 @@ async fn describe(
     StrictQuery(Nothing {}): StrictQuery<Nothing>,
 ) -> Json<Metadata> {
     Json(Metadata::of(&gateway.credentials))
+}
+
+/// The client that shows itself. What it shows is a try at its secret.
+async fn authenticated(
+    gateway: &Gateway,
+    shown: &ClientShown,
+    whence: &Whence,
+) -> Result<Client, Refused> {
+    let (kind, address) = (Strict::ClientSecret, whence.address());
+    let tried = Try::begin(gateway, kind, address, shown.id.clone()).await?;
+    let client = gateway.credentials.oauth.authenticate(shown).await?;
+    tried.was_right().await;
+    Ok(client)
 }
 
 /// Who a client says it is, when it says so in the form only.

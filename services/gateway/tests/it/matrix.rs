@@ -93,9 +93,7 @@ async fn call(stage: &Stage, route: &Route, token: Option<&str>) -> Answer {
 
 /// Whether the gate let a call through; what the handler makes of it is another matter.
 fn passed(answer: &Answer) -> bool {
-    // Only handlers answer in a form of their own, as OAuth's do.
-    let is_problem = answer.header("content-type") == Some("application/problem+json");
-    if !answer.status.is_client_error() || !is_problem {
+    if !answer.status.is_client_error() || answer.is_oauth_error() {
         return true;
     }
     let reason = answer.problem()["reason"].as_str().unwrap().to_owned();

@@ -16,7 +16,9 @@ use tokio_util::sync::CancellationToken;
 use tradepost_gateway::adapters::postgres::MIGRATOR;
 use tradepost_gateway::adapters::postgres::audit::PgAudit;
 use tradepost_gateway::bootstrap::{Parts, doors, limiter, serve_guarded};
-use tradepost_gateway::config::{GatewayConfig, IdentityConfig, LimitsConfig, UpstreamsConfig};
+use tradepost_gateway::config::{
+    CredentialsConfig, GatewayConfig, IdentityConfig, LimitsConfig, UpstreamsConfig,
+};
 use tradepost_gateway::metrics::Metrics;
 use tradepost_gateway::ports::Guards;
 use tradepost_postgres::{Database, DatabaseConfig, idempotency};
@@ -79,6 +81,13 @@ impl Answer {
         serde_json::from_slice(&self.bytes).unwrap()
     }
 
+    /// Whether it is an error in the form that OAuth's own routes must give it.
+    pub(crate) fn is_oauth_error(&self) -> bool {
+        self.header("content-type") == Some("application/json")
+            && self.json()["error"].is_string()
+            && self.json()["error_description"].is_string()
+    }
+
     /// The problem, after the checks that hold for every problem.
     pub(crate) fn problem(&self) -> Value {
         let problem = self.json();
@@ -126,9 +135,15 @@ pub(crate) fn config() -> GatewayConfig {
             listen_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
             ..CommonConfig::default()
         },
-        database: DatabaseConfig::new(NOWHERE, NOWHERE),
+        database: DatabaseConfig {
+            acquire_timeout_ms: 100,
+            ..DatabaseConfig::new(NOWHERE, NOWHERE)
+        },
         identity: IdentityConfig::new(ISSUER.parse().unwrap(), MASTER_KEY.into()),
-        credentials: Default::default(),
+        credentials: CredentialsConfig {
+            login_url: Some("https://shop.example/login".parse().unwrap()),
+            ..CredentialsConfig::default()
+        },
         upstreams: UpstreamsConfig {
             order_url: url(),
             inventory_url: url(),

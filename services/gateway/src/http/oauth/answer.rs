@@ -1,5 +1,7 @@
 //! OAuth's own errors (RFC 6749, section 5.2).
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::header::{CACHE_CONTROL, CONNECTION, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
@@ -10,6 +12,7 @@ use utoipa::ToSchema;
 use crate::application::OAuthFault;
 use crate::domain::oauth::OAuthError;
 use crate::http::problem::Problem;
+use crate::http::tries::TooMany;
 
 /// Marks an error answer that has the form it must have already.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +35,8 @@ pub(super) struct Refused {
     fault: OAuthFault,
     /// Another status than the error's own: the body could not be read.
     status: Option<StatusCode>,
+    /// When to come back.
+    retry_after: Option<Duration>,
 }
 
 impl Refused {
@@ -46,6 +51,7 @@ impl From<OAuthFault> for Refused {
         Self {
             fault,
             status: None,
+            retry_after: None,
         }
     }
 }
@@ -60,7 +66,22 @@ impl From<Problem> for Refused {
     fn from(problem: Problem) -> Self {
         let status = Some(problem.status);
         let fault = OAuthFault::new(OAuthError::InvalidRequest, problem.into_detail());
-        Self { fault, status }
+        Self {
+            fault,
+            status,
+            retry_after: None,
+        }
+    }
+}
+
+impl From<TooMany> for Refused {
+    fn from(too_many: TooMany) -> Self {
+        let detail = "too many tries; see Retry-After";
+        Self {
+            fault: OAuthFault::new(OAuthError::TemporarilyUnavailable, detail),
+            status: Some(StatusCode::TOO_MANY_REQUESTS),
+            retry_after: Some(too_many.retry_after),
+        }
     }
 }
 
@@ -90,6 +111,11 @@ impl IntoResponse for Refused {
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if let Some(delay) = self.retry_after {
+            // Never less than was said.
+            let seconds = delay.as_secs().saturating_add(1);
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         // The rest of such a body was not read.
         if matches!(

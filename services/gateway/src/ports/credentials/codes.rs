@@ -95,10 +95,4 @@ pub trait CodeStore: Send + Sync {
     /// [`RedeemError`].
     async fn redeem(&self, redeeming: &Redeeming, author: &Author)
     -> Result<Redeemed, RedeemError>;
-
-    /// Forgets codes that ran out long ago; how many.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    async fn sweep(&self) -> Result<u64, StoreError>;
 }

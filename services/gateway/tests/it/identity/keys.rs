@@ -91,7 +91,7 @@ async fn a_retired_key_signs_nothing_that_counts() {
     assert_eq!(refused, (401, "TOKEN_KEY_UNKNOWN".to_owned()));
     let next = eventually("the next key signs", SOON, async || {
         let answer = shop.gate.refresh(&session.refresh).await;
-        (answer.status == 200).then(|| Session::from(&answer))
+        (answer.status == 200).then(|| Session::of(&answer))
     })
     .await;
     assert!(shop.gate.standing(&next.access).await.is_ok());

@@ -82,7 +82,7 @@ async fn a_member_of_several_tenants_says_where_and_only_after_the_password() {
     let choices = unsaid.problem()["choices"].as_array().unwrap().clone();
     let names: Vec<_> = choices.iter().map(|choice| &choice["title"]).collect();
     assert_eq!(names, ["Acme", "Second"]);
-    let said = shop.gate.standing(&Session::from(&said).access).await;
+    let said = shop.gate.standing(&Session::of(&said).access).await;
     assert_eq!(said.unwrap()["tenant_id"], first);
 }
 
@@ -124,4 +124,28 @@ async fn credentials_are_taken_whole_and_once() {
     );
     let key = [("x-api-key", "tp_live_x")];
     assert_eq!(ask(&key).await, refused(401, "API_KEY_INVALID"));
+}
+
+#[tokio::test]
+async fn an_account_is_tried_a_few_times_and_others_are_not_held_up() {
+    let shop = Shop::with(|config| config.rate_limits.strict_factor = 1).await;
+
+    let mut last = shop
+        .gate
+        .try_login("ada@example.com", "wrong-password")
+        .await;
+    for _ in 0..5 {
+        last = shop
+            .gate
+            .try_login(" ADA@example.com", "wrong-password")
+            .await;
+    }
+    let other = shop.gate.try_login(OPERATOR, PASSWORD).await;
+
+    assert_eq!(
+        (last.status.as_u16(), reason(&last)),
+        (429, "RATE_LIMITED".to_owned())
+    );
+    assert!(last.header("retry-after").is_some());
+    assert_eq!(other.status, 200);
 }

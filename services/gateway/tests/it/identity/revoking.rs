@@ -113,7 +113,7 @@ async fn a_new_password_ends_the_other_sessions() {
         .gate
         .try_login(OPERATOR, "violet-Kazan-12-anchor")
         .await;
-    Session::from(&anew);
+    Session::of(&anew);
 }
 
 #[tokio::test]
@@ -136,7 +136,7 @@ async fn a_member_a_tenant_and_a_role_are_revoked_on_every_gateway() {
     let changed = shop.gate.ask(Method::PUT, &path, &owner, body).await;
     assert_eq!(changed.json()["role"], "manager");
     refused_there(&there, &tokens.access).await;
-    let next = Session::from(&there.refresh(&tokens.refresh).await);
+    let next = Session::of(&there.refresh(&tokens.refresh).await);
     assert_eq!(
         there.standing(&next.access).await.unwrap()["role"],
         "manager"

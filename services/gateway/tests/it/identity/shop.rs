@@ -56,8 +56,9 @@ pub(crate) struct Session {
     pub(crate) user: String,
 }
 
-impl From<&Answer> for Session {
-    fn from(answer: &Answer) -> Self {
+impl Session {
+    /// Fails for any other answer.
+    pub(crate) fn of(answer: &Answer) -> Self {
         let json = answer.json();
         assert_eq!(answer.status, 200, "{json}");
         let text = |name: &str| json[name].as_str().unwrap().to_owned();
@@ -150,7 +151,7 @@ impl Gate {
     }
 
     pub(crate) async fn login(&self, email: &str) -> Session {
-        Session::from(&self.try_login(email, PASSWORD).await)
+        Session::of(&self.try_login(email, PASSWORD).await)
     }
 
     pub(crate) async fn refresh(&self, token: &str) -> Answer {
@@ -188,6 +189,7 @@ impl Shop {
         config.database.lock_timeout_ms = 20_000;
         config.database.statement_timeout_ms = 30_000;
         config.identity.poll_ms = 50;
+        config.rate_limits.strict_factor = 1_000;
         config.identity.passwords.waiting_max = 1_000;
         adjust(&mut config);
         let shutdown = CancellationToken::new();

@@ -85,6 +85,22 @@ async fn a_tenant_is_changed_part_by_part() {
     assert_eq!(wild.faults(), (400, "INVALID_FIELD".to_owned(), place));
     let read = shop.gate.get(&path, &operator).await.json();
     assert_eq!(read["cors_origins"], json!(["https://shop.example.com"]));
+    let preflight = async |origin: &str| {
+        let request = axum::http::Request::options(format!("http://{}{path}", shop.gate.addr()))
+            .header("origin", origin)
+            .header("access-control-request-method", "GET");
+        let answer = shop
+            .gate
+            .send(request.body(Default::default()).unwrap())
+            .await
+            .unwrap();
+        answer
+            .header("access-control-allow-origin")
+            .map(str::to_owned)
+    };
+    let own = "https://shop.example.com";
+    assert_eq!(preflight(own).await.as_deref(), Some(own));
+    assert_eq!(preflight("https://evil.example.com").await, None);
     let listed = shop.gate.get("/v1/tenants", &operator).await.json();
     assert_eq!(listed["tenants"].as_array().unwrap().len(), 1);
     assert_eq!(shop.entries("tenant.change").await, 1);

@@ -20,9 +20,6 @@ use crate::domain::session::Standing;
 use crate::ports::credentials::{CodeStore, NewCode, RedeemError, Redeemed, Redeeming};
 use crate::ports::identity::{Author, OpenError, Opened, StoreError};
 
-/// The most rows that one sweep deletes.
-const SWEEP_MAX: i64 = 1_000;
-
 #[async_trait]
 impl CodeStore for PgCredentials {
     async fn add(&self, new: &NewCode, author: &Author) -> Result<(), StoreError> {
@@ -36,10 +33,6 @@ impl CodeStore for PgCredentials {
         author: &Author,
     ) -> Result<Redeemed, RedeemError> {
         retrying(|| self.try_redeem(redeeming, author)).await?
-    }
-
-    async fn sweep(&self) -> Result<u64, StoreError> {
-        self.try_sweep_codes().await.map_err(StoreError::from)
     }
 }
 
@@ -149,22 +142,6 @@ impl PgCredentials {
         audit::append(tx.conn(), &entry).await?;
         tx.commit().await?;
         Ok(Ok(Redeemed { opened }))
-    }
-
-    async fn try_sweep_codes(&self) -> Result<u64, DbError> {
-        let mut tx = self.database.system_tx().await?;
-        let swept = sqlx::query(
-            "delete from authorization_codes
-             where ctid = any (array(
-                 select ctid from authorization_codes
-                 where expires_at < now() - interval '1 day'
-                 limit $1 for update skip locked))",
-        )
-        .bind(SWEEP_MAX)
-        .execute(tx.conn())
-        .await?;
-        tx.commit().await?;
-        Ok(swept.rows_affected())
     }
 }
 

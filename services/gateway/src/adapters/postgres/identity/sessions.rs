@@ -147,11 +147,13 @@ impl SessionStore for PgIdentity {
 }
 
 /// What ran out, and users who are nothing anywhere any more.
-const SWEEPS: [&str; 4] = [
+const SWEEPS: [&str; 5] = [
     "delete from refresh_tokens where ctid = any (array(
          select ctid from refresh_tokens where expires_at < now() - interval '1 day' limit $1))",
     "delete from sessions where ctid = any (array(
          select ctid from sessions where expires_at < now() - interval '30 days' limit $1))",
+    "delete from authorization_codes where ctid = any (array(
+         select ctid from authorization_codes where expires_at < now() - interval '1 day' limit $1))",
     "delete from revocations where ctid = any (array(
          select ctid from revocations where expires_at < now() limit $1))",
     "delete from users where user_id = any (array(
