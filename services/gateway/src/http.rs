@@ -42,6 +42,7 @@ mod router;
 mod shipments;
 mod strict_json;
 mod tenants;
+mod tries;
 mod upgrade;
 mod users;
 mod values;

@@ -83,8 +83,9 @@ const CODE: Quotas = (
     ],
 );
 
+/// Nor can a client's secret be guessed; and many users may come through one client.
 const CLIENT_SECRET: Quotas = (
-    (Scope::Account, quota(60, Period::Minute)),
+    (Scope::Account, quota(600, Period::Minute)),
     &[(Scope::Address, quota(600, Period::Minute))],
 );
 

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use secrecy::ExposeSecret;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -16,10 +17,12 @@ use super::problem::Problem;
 use super::query::{Nothing, StrictQuery};
 use super::router::Shared;
 use super::strict_json::StrictJson;
+use super::tries::Try;
 use super::whence::Whence;
 use crate::application::UserError;
 use crate::domain::caller::Subject;
 use crate::domain::session::FIRST_PARTY;
+use crate::domain::strict::Strict;
 use body::{Login, Me, NewPassword, Refresh, Tokens};
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
@@ -52,11 +55,14 @@ async fn login(
     StrictJson(login): StrictJson<Login>,
 ) -> Result<Json<Tokens>, Problem> {
     let attempt = login.into_attempt()?;
+    let (address, account) = (whence.address(), attempt.email.as_str());
+    let counted = Try::count(&gateway, Strict::Login, address, account).await?;
     let issued = gateway
         .identity
         .log_in
         .run(attempt, &whence.stranger())
         .await?;
+    counted.was_right().await;
     Ok(Json(Tokens::from(&issued)))
 }
 
@@ -79,7 +85,10 @@ async fn refresh(
     whence: Whence,
     StrictJson(refresh): StrictJson<Refresh>,
 ) -> Result<Json<Tokens>, Problem> {
+    let address = whence.address();
     let (author, token) = (whence.stranger(), refresh.refresh_token);
+    // Nothing is forgiven: a token that is right could be sent without end.
+    Try::count(&gateway, Strict::Refresh, address, token.expose_secret()).await?;
     let sessions = &gateway.identity.sessions;
     let issued = sessions.refresh(&token, FIRST_PARTY, &author).await?;
     Ok(Json(Tokens::from(&issued)))
@@ -139,6 +148,8 @@ async fn set_password(
     StrictJson(body): StrictJson<NewPassword>,
 ) -> Result<StatusCode, Problem> {
     let (current, new) = (&body.current_password, &body.new_password);
+    let (address, account) = (whence.address(), caller.subject.to_string());
+    let counted = Try::count(&gateway, Strict::PasswordChange, address, account).await?;
     let author = whence.by(&caller);
     let users = &gateway.identity.users;
     let changed = users.change_password(current, new, &caller, &author).await;
@@ -150,6 +161,7 @@ async fn set_password(
         | UserError::Hash(_)
         | UserError::Member(_) => error.into(),
     })?;
+    counted.was_right().await;
     Ok(StatusCode::NO_CONTENT)
 }
 

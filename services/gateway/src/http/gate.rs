@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::header::ALLOW;
+use axum::http::header::{ALLOW, RETRY_AFTER as RETRY_AFTER_NAME};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -36,7 +36,7 @@ pub(super) async fn pass(gateway: &Gateway, request: Request, next: Next) -> Res
     let address = address(&request);
     let limited = gateway.guards.limits.address(address).await;
     if let Some(delay) = limited.refused {
-        return too_many(delay, limited.headers);
+        return too_many(delay, limited.headers).into_response();
     }
     let Some(template) = request.extensions().get::<MatchedPath>().cloned() else {
         // Nothing is there: the router says so, whoever asks.
@@ -90,7 +90,7 @@ async fn identified(
         .identity(&caller, route.rule.cost)
         .await;
     if let Some(delay) = limit.refused {
-        return too_many(delay, limit.headers);
+        return too_many(delay, limit.headers).into_response();
     }
     let decided = match moment(&gateway.guards, &caller, &route.rule).await {
         Ok(moment) => access::decide(&caller, &route.rule, moment),
@@ -220,13 +220,17 @@ fn address(request: &Request) -> IpAddr {
     client.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |client| client.address)
 }
 
-fn too_many(delay: Duration, headers: HeaderMap) -> Response {
+/// The answer to one request too many, and what it says of the limits.
+pub(super) fn too_many(delay: Duration, headers: HeaderMap) -> Problem {
     let detail = "too many requests; see Retry-After";
-    let mut answer = Problem::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", detail)
-        .retry_after(delay)
-        .into_response();
-    answer.headers_mut().extend(headers);
-    answer
+    let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", detail);
+    headers
+        .into_iter()
+        .filter_map(|(name, value)| Some((name?, value)))
+        .filter(|(name, _)| *name != RETRY_AFTER_NAME)
+        .fold(problem.retry_after(delay), |problem, (name, value)| {
+            problem.with(name, value)
+        })
 }
 
 /// RFC 6750, section 3.1: a request without credentials is told no error code.

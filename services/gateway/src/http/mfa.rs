@@ -13,8 +13,10 @@ use super::problem::Problem;
 use super::query::{Nothing, StrictQuery};
 use super::router::Shared;
 use super::strict_json::StrictJson;
+use super::tries::Try;
 use super::whence::Whence;
 use crate::application::person_in_session;
+use crate::domain::strict::Strict;
 use crate::ports::SecondFactor;
 use body::{Code, Enrolment, RecoveryCodes, Shown, SteppedUp};
 
@@ -67,8 +69,11 @@ async fn confirm(
     StrictJson(code): StrictJson<Code>,
 ) -> Result<Json<RecoveryCodes>, Problem> {
     let factors = &gateway.credentials.factors;
+    let (address, account) = (whence.address(), caller.subject.to_string());
+    let counted = Try::count(&gateway, Strict::Totp, address, account).await?;
     let author = whence.by(&caller);
     let codes = factors.confirm(&caller, &code.code, &author).await?;
+    counted.was_right().await;
     Ok(Json(codes.into()))
 }
 
@@ -114,10 +119,13 @@ async fn step_up(
     StrictJson(shown): StrictJson<Shown>,
 ) -> Result<Json<SteppedUp>, Problem> {
     let (user, session) = person_in_session(&caller)?;
-    let author = whence.by(&caller);
     let shown = shown.into_factor()?;
+    let (address, account) = (whence.address(), user.to_string());
+    let counted = Try::count(&gateway, Strict::Totp, address, account).await?;
+    let author = whence.by(&caller);
     let taken = gateway.credentials.factors.take(user, &shown, &author);
     taken.await.map_err(crate::application::ChangeError::from)?;
+    counted.was_right().await;
     let token = gateway.identity.sessions.prove(session, &author).await?;
     Ok(Json(token.into()))
 }

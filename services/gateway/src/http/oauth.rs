@@ -16,9 +16,11 @@ use utoipa_axum::routes;
 
 use super::query::{Nothing, StrictQuery};
 use super::router::Shared;
+use super::tries::Try;
 use super::whence::Whence;
 use crate::application::{ClientShown, Introspection};
 use crate::domain::oauth::OAuthError;
+use crate::domain::strict::Strict;
 use answer::{OAuthErrorBody, Refused, fresh};
 use form::{ClientForm, Form, introspection, revocation, token};
 use metadata::Metadata;
@@ -58,7 +60,10 @@ async fn issue(
     let (shown, form) = form.client::<token::TokenForm>()?;
     let wish = form.into_wish()?;
     let oauth = &gateway.credentials.oauth;
+    let (address, account) = (whence.address(), shown.id.as_str());
+    let counted = Try::count(&gateway, Strict::ClientSecret, address, account).await?;
     let client = oauth.authenticate(&shown).await?;
+    counted.was_right().await;
     let issued = oauth.grant(&client, wish, &whence.stranger()).await?;
     Ok(fresh(Json(Token::from(issued))))
 }

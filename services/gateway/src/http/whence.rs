@@ -19,6 +19,11 @@ pub(super) struct Whence {
 }
 
 impl Whence {
+    /// The client's address.
+    pub(super) const fn address(&self) -> IpAddr {
+        self.address
+    }
+
     /// Something that a caller does.
     pub(super) fn by(self, caller: &Caller) -> Author {
         Author::of(caller, self.address, self.user_agent)

@@ -7,4 +7,5 @@ mod refreshing;
 mod revoking;
 mod shop;
 mod tenants;
+mod trying;
 mod users;
