@@ -15,6 +15,7 @@ use super::directory::Directory;
 use super::revocations::Revocations;
 use crate::domain::caller::{Caller, Plan};
 use crate::domain::revocation::{Basis, Revoked};
+use crate::domain::tenant::TenantState;
 use crate::ports::identity::StoreError;
 use crate::ports::{KeyAuthenticator, KeyRefused};
 
@@ -43,6 +44,9 @@ pub enum Refused {
     /// The API key is good, but not from here.
     #[error("the API key must not be used from this address")]
     KeyAddress,
+    /// The tenant may not use the platform at present.
+    #[error("your tenant is suspended")]
+    Suspended,
     /// They cannot be checked at the moment.
     #[error("credentials cannot be checked at the moment")]
     Unavailable,
@@ -59,6 +63,7 @@ impl Refused {
             Self::Revoked(_) => "CREDENTIALS_REVOKED",
             Self::Key => "API_KEY_INVALID",
             Self::KeyAddress => "API_KEY_ADDRESS",
+            Self::Suspended => "TENANT_SUSPENDED",
             Self::Unavailable => "CREDENTIALS_UNAVAILABLE",
         }
     }
@@ -200,12 +205,15 @@ impl Authenticator {
         revoked.map_or(Ok(()), |part| Err(Refused::Revoked(part)))
     }
 
-    /// The tenant's plan. Whether the tenant may use the platform is the gate's question.
+    /// The plan of a tenant that may use the platform.
     async fn plan(&self, tenant: TenantId) -> Result<Plan, Refused> {
         let tenant = self.directory.tenant(tenant).await?;
         // Tenants are never deleted: a token of one that is not there is none of ours.
         let tenant = tenant.ok_or(Refused::Token(TokenError::ClaimsMalformed))?;
-        Ok(tenant.plan)
+        match tenant.state {
+            TenantState::Active => Ok(tenant.plan),
+            TenantState::Suspended => Err(Refused::Suspended),
+        }
     }
 }
 

@@ -62,7 +62,7 @@ impl Keyring {
 /// API keys, second factors, OAuth.
 pub struct Credentials {
     /// Manages API keys.
-    pub api_keys: ApiKeys,
+    pub api_keys: Arc<ApiKeys>,
     /// Manages OAuth clients.
     pub clients: OAuthClients,
     /// Manages second factors.
@@ -92,13 +92,13 @@ impl Credentials {
         } = keyring;
         let (revocations, sealer) = (&identity.revocations, &identity.sealer);
         Self {
-            api_keys: ApiKeys::new(
+            api_keys: Arc::new(ApiKeys::new(
                 ports.api_keys,
                 callers,
                 Arc::clone(revocations),
                 Arc::clone(sealer),
                 mode,
-            ),
+            )),
             clients: OAuthClients::new(
                 Arc::clone(&ports.clients),
                 Arc::clone(revocations),

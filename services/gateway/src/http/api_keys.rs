@@ -20,7 +20,6 @@ use super::router::Shared;
 use super::strict_json::StrictJson;
 use super::whence::Whence;
 use crate::application::KeyRotation;
-use crate::ports::credentials::CredentialError;
 pub(super) use body::scope;
 use body::{ApiKey, ApiKeyFilter, ApiKeyPage, MadeApiKey, NewApiKey, NewSecret};
 
@@ -158,14 +157,18 @@ async fn revoke(
             body = MadeApiKey),
     )
 )]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is a part of the request of its own"
+)]
 async fn rotate(
     State(gateway): State<Shared>,
-    who: (By, Whence),
+    By(caller): By,
+    whence: Whence,
     Named(key_id): Named,
     key: IdempotencyKey,
     wish: Option<StrictJson<NewSecret>>,
 ) -> Result<(StatusCode, Json<MadeApiKey>), Problem> {
-    let (By(caller), whence) = who;
     let author = whence.by(&caller);
     let now = gateway.guards.clock.now();
     let rotation = KeyRotation {
@@ -178,8 +181,7 @@ async fn rotate(
     Ok(MadeApiKey::answer(shown))
 }
 
-/// What is no id names nothing.
 fn id(text: &str) -> Result<ApiKeyId, Problem> {
     text.parse()
-        .map_err(|_malformed| CredentialError::NotFound.into())
+        .map_err(|_malformed| Problem::path_fault("key_id", "must be the id of a key"))
 }

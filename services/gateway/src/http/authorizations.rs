@@ -41,10 +41,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
     operation_id = "authorize",
     tag = "oauth",
     params(Asked),
-    responses(
-        (status = 303, description = "To the login page, or back"),
-        (status = 404, description = "There is no login page here, or no such application"),
-    )
+    responses((status = 303, description = "To the login page, or back"))
 )]
 async fn authorize(
     State(gateway): State<Shared>,

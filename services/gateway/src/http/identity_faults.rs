@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 
-use super::problem::{Choice, Problem};
+use super::problem::Problem;
 use crate::application::{HashError, LoginError, ManageError, SessionError, UserError};
 use crate::domain::membership::RoleFault;
 use crate::ports::identity::{MemberError, StoreError, TenantError};
@@ -85,14 +85,12 @@ impl From<LoginError> for Problem {
             )
             .retry_after(pause.unsigned_abs()),
             LoginError::TenantRequired(memberships) => {
-                let choices = memberships.into_iter().map(|one| Choice {
-                    value: one.tenant.id.to_string(),
-                    title: one.tenant.name.as_str().to_owned(),
-                });
                 let detail = "you are a member of several tenants: send tenant_id too";
-                Self::new(StatusCode::CONFLICT, "TENANT_REQUIRED", detail)
-                    .pointer("/tenant_id".to_owned(), "is required")
-                    .choices(choices.collect())
+                let problem = Self::new(StatusCode::CONFLICT, "TENANT_REQUIRED", detail)
+                    .pointer("/tenant_id".to_owned(), "is required");
+                memberships.iter().fold(problem, |problem, one| {
+                    problem.choice(one.tenant.id.to_string(), one.tenant.name.as_str())
+                })
             }
             LoginError::Suspended => Self::new(
                 StatusCode::FORBIDDEN,

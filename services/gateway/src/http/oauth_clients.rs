@@ -19,7 +19,6 @@ use super::query::{Nothing, StrictQuery};
 use super::router::Shared;
 use super::strict_json::StrictJson;
 use super::whence::Whence;
-use crate::ports::credentials::CredentialError;
 use body::{MadeOAuthClient, NewOAuthClient, OAuthClient, OAuthClientFilter, OAuthClientPage};
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
@@ -128,8 +127,7 @@ async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// What is no id names nothing.
 fn id(text: &str) -> Result<ClientId, Problem> {
     text.parse()
-        .map_err(|_malformed| CredentialError::NotFound.into())
+        .map_err(|_malformed| Problem::path_fault("client_id", "must be the id of a client"))
 }

@@ -34,7 +34,6 @@ pub(super) struct Problem {
     retry_after: Option<Duration>,
     closing: bool,
     headers: Vec<(HeaderName, HeaderValue)>,
-    choices: Vec<Choice>,
 }
 
 /// Where a fault is.
@@ -43,6 +42,8 @@ enum Place {
     Pointer(String),
     Parameter(String),
     Header(&'static str),
+    /// Nowhere: what a missing field may be.
+    Choice(String),
     /// As a service names it: what it was in the request depends on the route.
     Field(String),
 }
@@ -106,9 +107,9 @@ pub(super) struct ProblemError {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct Choice {
     /// What to send.
-    pub(super) value: String,
+    value: String,
     /// What it is called.
-    pub(super) title: String,
+    title: String,
 }
 
 /// What a problem is rendered with.
@@ -135,7 +136,6 @@ impl Problem {
             retry_after: None,
             closing: false,
             headers: Vec::new(),
-            choices: Vec::new(),
         }
     }
 
@@ -159,10 +159,9 @@ impl Problem {
         .parameter(name, wanted)
     }
 
-    /// Says what a field may be.
-    pub(super) fn choices(mut self, choices: Vec<Choice>) -> Self {
-        self.choices = choices;
-        self
+    /// Says what the missing field may be: one of several such values.
+    pub(super) fn choice(self, value: String, title: &str) -> Self {
+        self.fault(Place::Choice(value), title)
     }
 
     /// An error that has no more to say than its status.
@@ -226,6 +225,18 @@ impl Problem {
     /// The answer. Of the headers of `given`, those that say more than the problem are kept.
     pub(super) fn render(self, given: &HeaderMap, rendering: &Rendering<'_>) -> Response {
         let seconds = self.retry_after.map(whole_seconds);
+        let (mut errors, mut choices) = (Vec::new(), Vec::new());
+        for (place, detail) in self.faults {
+            match place {
+                Place::Choice(value) => choices.push(Choice {
+                    value,
+                    title: detail,
+                }),
+                Place::Pointer(_) | Place::Parameter(_) | Place::Header(_) | Place::Field(_) => {
+                    errors.push(place.render(detail, rendering));
+                }
+            }
+        }
         let body = ProblemBody {
             kind: format!("urn:tradepost:reason:{}", self.reason),
             title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
@@ -234,12 +245,8 @@ impl Problem {
             instance: rendering.path.to_owned(),
             reason: self.reason,
             trace_id: rendering.trace_id.to_owned(),
-            errors: self
-                .faults
-                .into_iter()
-                .map(|(place, detail)| place.render(detail, rendering))
-                .collect(),
-            choices: self.choices,
+            errors,
+            choices,
             retry_after_seconds: seconds,
         };
         let body = serde_json::to_vec(&body).unwrap_or_default();
@@ -285,6 +292,7 @@ impl Place {
             Self::Pointer(pointer) => error.pointer = Some(pointer),
             Self::Parameter(name) => error.parameter = Some(name),
             Self::Header(name) => error.header = Some(name.to_owned()),
+            Self::Choice(_) => {}
             Self::Field(field) => match field.as_str() {
                 "request_id" => error.header = Some("Idempotency-Key".to_owned()),
                 "signature" => error.header = Some("Stripe-Signature".to_owned()),

@@ -5,6 +5,6 @@ mod logins;
 mod process;
 mod refreshing;
 mod revoking;
-mod shop;
+pub(crate) mod shop;
 mod tenants;
 mod users;

@@ -6,6 +6,7 @@ use tokio::net::TcpStream;
 use tradepost_testkit::{Process, TestDatabase, Trust, free_port};
 
 use crate::fake::Fake;
+use crate::identity::shop::{Gate, OPERATOR, PASSWORD, make_operator};
 use crate::stage::{ISSUER, MASTER_KEY, SOON, migrated};
 
 /// A gateway that serves; its REST port.
@@ -62,10 +63,17 @@ async fn a_trace_goes_through_to_the_services_and_back() {
     let trust = Trust::new();
     let (_process, listen) = started(&url, &database, &trust).await;
     let trace_id = "0af7651916cd43dd8448eb211c80319c";
+    make_operator(&database.config()).await;
+    let gate = Gate::at(listen.parse().unwrap());
+    let operator = gate.login(OPERATOR).await.access;
+    let body = serde_json::json!({"name": "A", "owner_email": "a@example.com",
+        "owner_password": PASSWORD});
+    assert_eq!(gate.post("/v1/tenants", &operator, body).await.status, 201);
+    let token = gate.login("a@example.com").await.access;
     let request = format!(
-        "POST /v1/webhooks/payments HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
-         Stripe-Signature: t=1,v1=00\r\nContent-Length: 2\r\n\
-         traceparent: 00-{trace_id}-b7ad6b7169203331-01\r\n\r\n{{}}"
+        "GET /v1/orders/o HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+         Authorization: Bearer {token}\r\n\
+         traceparent: 00-{trace_id}-b7ad6b7169203331-01\r\n\r\n"
     );
 
     let mut stream = TcpStream::connect(listen).await.unwrap();

@@ -41,7 +41,7 @@ pub(super) struct NewOAuthClient {
     name: String,
     /// Whether it can keep a secret.
     kind: OAuthClientKind,
-    /// Where users may be sent back to, character by character: https, or http to 127.0.0.1 or
+    /// Where users may be sent back to, character by character: https, or http to `127.0.0.1` or
     /// `[::1]` with any port.
     #[serde(default)]
     #[schema(max_items = 10, example = json!(["https://books.example/callback"]))]

@@ -349,9 +349,8 @@ async fn only_a_person_of_the_clients_tenant_agrees_and_gives_no_more_than_they_
     };
     let approved = oauth.approve(client.clone(), &wish).unwrap();
     let agreed = async |caller: &Caller| {
-        let author = author(caller);
-        let agreed = oauth.agree(caller, &approved, PLACE, &author);
-        agreed.await.map(|_code| ()).map_err(|fault| fault.error)
+        let agreed = oauth.agree(caller, &approved, PLACE, &author(caller)).await;
+        agreed.map(|_code| ()).map_err(|fault| fault.error)
     };
 
     let support = vault.member(Role::Support);

@@ -76,7 +76,7 @@ async fn the_first_operator_is_made_by_command_and_a_killed_refresh_is_answered_
             "TRADEPOST_GATEWAY__SERVER__CRASH__POINT",
             "postgres.after_commit",
         )
-        .env("TRADEPOST_GATEWAY__SERVER__CRASH__HIT", "2");
+        .env("TRADEPOST_GATEWAY__SERVER__CRASH__HIT", "1");
     let (mut killed, doomed) = served(mortal).await;
     let body = serde_json::json!({"refresh_token": session.refresh});
 
