@@ -113,6 +113,8 @@ pub struct Asked {
     pub shipment: bool,
     /// Whether a success that came after the end was voided again.
     pub late_void: bool,
+    /// Whether a person was told that the refund failed after it had been reported done.
+    pub refund_failed_late: bool,
 }
 
 /// The phase of the saga.

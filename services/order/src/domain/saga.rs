@@ -264,7 +264,8 @@ impl Moment<'_> {
             Phase::Confirmed => self.confirmed(signal),
             Phase::Capturing { parcel } => self.capturing(*parcel, signal),
             Phase::Shipped => self.shipped(signal),
-            Phase::Delivered | Phase::Returned => self.fulfilled(signal),
+            Phase::Delivered => self.delivered(signal),
+            Phase::Returned => self.returned(signal),
             Phase::Returning {
                 refunded,
                 restocked,

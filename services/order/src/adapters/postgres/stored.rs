@@ -61,6 +61,9 @@ struct AskedDef {
     payment: bool,
     shipment: bool,
     late_void: bool,
+    // Rows that were written before it was asked for have not been told.
+    #[serde(default)]
+    refund_failed_late: bool,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -3,12 +3,25 @@
 
 use super::{Answer, LATE, Moment, Refusal, Signal};
 use crate::domain::event::EventKind;
-use crate::domain::input::PaymentAnswer;
+use crate::domain::input::{PaymentAnswer, RefundAnswer};
 use crate::domain::saga::Command;
 
 impl Moment<'_> {
-    /// Delivered or returned.
-    pub(super) fn fulfilled(&self, signal: Signal<'_>) -> Answer {
+    pub(super) fn returned(&self, signal: Signal<'_>) -> Answer {
+        match signal {
+            Signal::Refund(RefundAnswer::Failed { reason }) => self.refund_came_back(true, reason),
+            Signal::Stock(_)
+            | Signal::Released(_)
+            | Signal::Payment(_)
+            | Signal::Refund(RefundAnswer::Succeeded)
+            | Signal::Shipment(_)
+            | Signal::Cancel { .. }
+            | Signal::Deadline
+            | Signal::Operator { .. } => self.delivered(signal),
+        }
+    }
+
+    pub(super) fn delivered(&self, signal: Signal<'_>) -> Answer {
         match signal {
             Signal::Stock(_)
             | Signal::Released(_)

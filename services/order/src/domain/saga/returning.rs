@@ -4,7 +4,7 @@ use super::fulfilling::captured_payment;
 use super::{Answer, ILLEGAL, LATE, Moment, Refusal, Signal};
 use crate::domain::event::EventKind;
 use crate::domain::input::{PaymentAnswer, RefundAnswer, ShipmentNews, StockAnswer};
-use crate::domain::phase::Phase;
+use crate::domain::phase::{Attention, Phase};
 use crate::domain::step::Step;
 
 impl Moment<'_> {
@@ -14,7 +14,9 @@ impl Moment<'_> {
             Signal::Refund(RefundAnswer::Succeeded) => {
                 self.returning_done(true, restocked, EventKind::Refunded, "the money went back")
             }
-            Signal::Refund(RefundAnswer::Failed { .. }) if refunded => LATE,
+            Signal::Refund(RefundAnswer::Failed { reason }) if refunded => {
+                self.refund_came_back(restocked, reason)
+            }
             Signal::Refund(RefundAnswer::Failed { reason }) => self.call_person(
                 Step::RefundPayment,
                 Phase::Returning {
@@ -70,6 +72,27 @@ impl Moment<'_> {
             Signal::Deadline => self.send_again(None),
             Signal::Operator { .. } => Err(Refusal::NotStuck),
         }
+    }
+
+    /// A bank may send money back long after the refund was reported done: the customer is owed it
+    /// again, which only a person can settle. One is called once; repetitions change nothing.
+    pub(super) fn refund_came_back(&self, restocked: bool, reason: &str) -> Answer {
+        if self.order.saga.asked.refund_failed_late {
+            return LATE;
+        }
+        let mut transition = self.start();
+        transition.saga.asked.refund_failed_late = true;
+        let reason = format!("the refund failed after it was done: {reason}");
+        let stuck = Phase::NeedsAttention(Attention {
+            step: Step::RefundPayment,
+            reason: reason.clone(),
+            back: Box::new(Phase::Returning {
+                refunded: false,
+                restocked,
+            }),
+        });
+        transition.enter(self, stuck, EventKind::RefundFailed, reason);
+        transition.done()
     }
 
     fn returning_done(

@@ -19,6 +19,7 @@ fn in_phase(phase: Phase) -> Order {
         payment: state != OrderState::Reserving,
         shipment: !matches!(state, OrderState::Reserving | OrderState::Authorizing),
         late_void: false,
+        refund_failed_late: false,
     };
     order
 }
@@ -363,4 +364,31 @@ fn news_while_stuck_are_kept_for_later() {
             parcel: Parcel::Delivered
         })
     );
+}
+
+#[test]
+fn a_refund_that_comes_back_after_the_return_calls_a_person_once() {
+    let mut order = in_phase(Phase::Returned);
+    let failed = |order: &Order| {
+        let reason = "lost_or_stolen_card".to_owned();
+        Input::Refund(order.refund(), RefundAnswer::Failed { reason })
+    };
+
+    let called = moved(&order, failed(&order));
+
+    let stuck = called.saga.phase.attention();
+    assert_eq!(stuck.map(|stuck| stuck.step), Some(Step::RefundPayment));
+    assert_eq!(called.commands, [], "the same refund would fail again");
+    order.saga = called.saga;
+    assert_eq!(cell(&order, &failed(&order)), ".", "it is repeated");
+    let by_hand = Input::Operator {
+        actor: "ada".to_owned(),
+        verb: Verb::Skip {
+            reason: "paid by transfer".to_owned(),
+        },
+    };
+    let settled = moved(&order, by_hand);
+    assert_eq!(settled.saga.phase, Phase::Returned);
+    order.saga = settled.saga;
+    assert_eq!(cell(&order, &failed(&order)), ".", "once settled, it stays");
 }
