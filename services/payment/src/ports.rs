@@ -109,7 +109,7 @@ pub struct SeenRefund {
 /// Why the provider's answer is none.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
-    /// The card said no; nothing is held.
+    /// The card said no, or its bank did: nothing is held, or nothing goes back.
     #[error("declined: {reason}")]
     Declined {
         /// A stable word, e.g. `INSUFFICIENT_FUNDS`.

@@ -17,6 +17,8 @@ pub(crate) enum Card {
     RefundFails,
     /// A refund is `pending` first and succeeds later.
     RefundIsSlow,
+    /// Works, but its owner disputes the charge as soon as it is captured.
+    IsDisputed,
     /// Authorises one minor unit more than it was asked for.
     AnswersOtherAmount,
 }
@@ -69,6 +71,7 @@ impl Card {
             "pm_card_authenticationRequired" => Self::NeedsAction,
             "pm_card_refundFail" => Self::RefundFails,
             "pm_card_pendingRefund" => Self::RefundIsSlow,
+            "pm_card_createDispute" => Self::IsDisputed,
             "pm_card_sim_authorizationExpired" => Self::CaptureExpires,
             "pm_card_sim_captureProcessing" => Self::CaptureIsSlow,
             "pm_card_sim_otherAmount" => Self::AnswersOtherAmount,

@@ -71,6 +71,7 @@ pub(super) fn confirm(intent: &Intent, confirmation: Confirmation) -> Decision {
             | Card::CaptureIsSlow
             | Card::RefundFails
             | Card::RefundIsSlow
+            | Card::IsDisputed
             | Card::AnswersOtherAmount),
         ) => authorise(intent, card),
     }

@@ -14,9 +14,15 @@ pub(super) fn create(intent: &Intent, new: NewRefund, mint: &Mint<'_>) -> Decisi
         );
         return Decision::refused(ApiError::unexpected_state(message), Some(intent));
     }
+    let card = intent.payment_method.as_deref().and_then(Card::find);
+    let charge = intent.charge_id().unwrap_or_default();
+    if card == Some(Card::IsDisputed) {
+        let message = format!("Charge {charge} has been charged back; cannot issue a refund.");
+        let error = ApiError::invalid(message).code("charge_disputed");
+        return Decision::refused(error, Some(intent));
+    }
     let left = intent.refundable();
     if left == 0 {
-        let charge = intent.charge_id().unwrap_or_default();
         let error = ApiError::invalid(format!("Charge {charge} has already been refunded."));
         return Decision::refused(error.code("charge_already_refunded"), Some(intent));
     }
@@ -27,7 +33,7 @@ pub(super) fn create(intent: &Intent, new: NewRefund, mint: &Mint<'_>) -> Decisi
         ));
         return Decision::refused(error.code("amount_too_large").param("amount"), Some(intent));
     }
-    let (status, settles) = match intent.payment_method.as_deref().and_then(Card::find) {
+    let (status, settles) = match card {
         Some(Card::RefundFails) => (RefundStatus::Succeeded, Some(Settlement::Fail)),
         Some(Card::RefundIsSlow) => (RefundStatus::Pending, Some(Settlement::Succeed)),
         _ => (RefundStatus::Succeeded, None),

@@ -123,6 +123,11 @@ pub(super) fn refunded(status: StatusCode, body: &Value) -> Result<SeenRefund, P
         return refund(body);
     }
     let code = code(&body["error"]);
+    if code == "charge_disputed" {
+        // The bank has the money until the dispute is decided; nothing may go back beside it.
+        let reason = "PAYMENT_DISPUTED".to_owned();
+        return Err(ProviderError::Declined { reason });
+    }
     Err(ProviderError::Refused { code })
 }
 

@@ -100,6 +100,25 @@ async fn a_refused_refund_is_told_and_its_amount_can_be_refunded_again() {
 }
 
 #[tokio::test]
+async fn e09_a_refund_while_a_dispute_is_open_is_refused_with_its_reason_and_moves_nothing() {
+    let till = Till::open().await;
+    let sale = till.captured_on("pm_card_createDispute", 1_000).await;
+
+    till.refund(sale, "1", Some(400)).await.unwrap();
+    till.heard(sale, "payment.refund_failed").await;
+
+    let told: Vec<event::RefundFailed> = till.told(sale).await;
+    assert_eq!(told[0].reason, "PAYMENT_DISPUTED");
+    let seen = till.witnessed(sale);
+    assert_eq!((seen.refunded.count, seen.net()), (0, 1_000));
+    assert_eq!(till.balance("refunds_pending").await, 0);
+    assert_eq!(till.balance("merchant_revenue").await, -1_000);
+    let payment = till.payment(sale).await.unwrap();
+    assert_eq!(payment.refunded, Some(gbp(0)), "it can be asked for again");
+    assert_eq!(payment.refunds[0].failure_reason, "PAYMENT_DISPUTED");
+}
+
+#[tokio::test]
 async fn a_refund_that_fails_after_it_succeeded_is_reversed_in_the_books() {
     let till = Till::listening().await;
     let sale = till.captured_on("pm_card_refundFail", 1_000).await;
