@@ -3,7 +3,13 @@
 //! rpc has a request and a response of its own; packages are versioned; commands and events have a
 //! routing key, and the comment above them names it.
 
-#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod breaking;
 
 use std::collections::HashSet;
 
