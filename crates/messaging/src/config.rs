@@ -5,8 +5,7 @@ use std::time::Duration;
 use lapin::uri::AMQPUri;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
-
-use crate::pace::Pace;
+use tradepost_postgres::Pace;
 
 /// How a service reaches the broker, and the limits of relay, consumers and retries.
 #[derive(Debug, Clone, Deserialize, Serialize, garde::Validate)]

@@ -9,7 +9,7 @@ use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Consumer};
 use tokio_util::sync::CancellationToken;
-use tradepost_postgres::Database;
+use tradepost_postgres::{Database, Pace};
 
 use crate::config::MessagingConfig;
 use crate::failure::{Fault, Raw};
@@ -17,7 +17,6 @@ use crate::handler::{Delivery, Subscription};
 use crate::health::Health;
 use crate::link::{Link, LinkError, all_or_none, supervise};
 use crate::metrics::Metrics;
-use crate::pace::Pace;
 use crate::settle::Settler;
 use crate::{topology, wire};
 

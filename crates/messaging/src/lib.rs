@@ -20,7 +20,6 @@ mod link;
 mod messaging;
 mod metrics;
 mod outbox;
-mod pace;
 pub mod parked;
 mod publisher;
 mod relay;

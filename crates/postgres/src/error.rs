@@ -1,5 +1,7 @@
 //! Database failures sorted by what a caller can do about them.
 
+use crate::Abandoned;
+
 /// What went wrong, by what the caller can do next.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
@@ -50,6 +52,30 @@ impl DbError {
         }
     }
 
+    /// The same failure for another caller of the same transaction.
+    #[must_use]
+    pub fn alike(&self) -> Self {
+        let text = |error: &sqlx::Error| sqlx::Error::Protocol(error.to_string());
+        match self {
+            Self::Unavailable(error) => Self::Unavailable(text(error)),
+            Self::SerializationFailure(error) => Self::SerializationFailure(text(error)),
+            Self::CommitUnknown(error) => Self::CommitUnknown(text(error)),
+            Self::Query(error) => Self::Query(text(error)),
+            Self::Constraint { name } => Self::Constraint { name: name.clone() },
+            Self::Schema(text) => Self::Schema(text.clone()),
+        }
+    }
+
+    /// Whether one call of a batch may be at fault, so that the others would succeed without it;
+    /// otherwise all of them failed alike.
+    #[must_use]
+    pub const fn may_be_of_one(&self) -> bool {
+        match self {
+            Self::SerializationFailure(_) | Self::Constraint { .. } | Self::Query(_) => true,
+            Self::Unavailable(_) | Self::CommitUnknown(_) | Self::Schema(_) => false,
+        }
+    }
+
     /// Sorts a failure of COMMIT: without an answer from the server the outcome is unknown.
     pub(crate) fn from_commit(error: sqlx::Error) -> Self {
         let answered = error.as_database_error().and_then(|answer| answer.code());
@@ -59,6 +85,12 @@ impl DbError {
             Some(code) if is_session_end(code) => Self::CommitUnknown(error),
             Some(_) => error.into(),
         }
+    }
+}
+
+impl From<Abandoned> for DbError {
+    fn from(Abandoned: Abandoned) -> Self {
+        Self::CommitUnknown(sqlx::Error::WorkerCrashed)
     }
 }
 

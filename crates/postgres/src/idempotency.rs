@@ -1,7 +1,10 @@
 //! Idempotency keys: the same request, sent again, gets the same answer.
 //!
 //! [`claim`] is the first statement of a mutating request's transaction, [`complete`] the last, so
-//! key, effect and answer are committed together or not at all. [`claim_with_answer`] is both.
+//! key, effect and answer are committed together or not at all. [`claim_all`] is both, for a
+//! batch.
+
+use std::collections::{HashMap, HashSet};
 
 use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
@@ -41,63 +44,16 @@ pub async fn claim(
     request_id: &str,
     fingerprint: &[u8; 32],
 ) -> Result<Claim, DbError> {
-    let key = Key {
-        tenant,
-        operation,
-        request_id,
-        fingerprint,
-    };
-    take(conn, &key, None).await
-}
-
-/// A request's key.
-#[derive(Debug, Clone, Copy)]
-pub struct Key<'a> {
-    /// Whose request it is.
-    pub tenant: TenantId,
-    /// The name of the call; keys of different calls have nothing to do with each other.
-    pub operation: &'a str,
-    /// The id that the caller gave the request.
-    pub request_id: &'a str,
-    /// The digest of the request: the same id with another is refused.
-    pub fingerprint: &'a [u8; 32],
-}
-
-/// [`claim`] and [`complete`] in one statement, for work whose answer is known before it is done,
-/// such as the id that a new row will have.
-///
-/// # Errors
-/// As [`claim`].
-pub async fn claim_with_answer(
-    conn: &mut PgConnection,
-    key: &Key<'_>,
-    answer: &[u8],
-) -> Result<Claim, DbError> {
-    take(conn, key, Some(answer)).await
-}
-
-async fn take(
-    conn: &mut PgConnection,
-    key: &Key<'_>,
-    answer: Option<&[u8]>,
-) -> Result<Claim, DbError> {
-    let &Key {
-        tenant,
-        operation,
-        request_id,
-        fingerprint,
-    } = key;
     let inserted = sqlx::query(
         "insert into platform.idempotency_keys
-             (tenant_id, operation, request_id, fingerprint, response)
-         values ($1, $2, $3, $4, $5)
+             (tenant_id, operation, request_id, fingerprint)
+         values ($1, $2, $3, $4)
          on conflict (tenant_id, operation, request_id) do nothing",
     )
     .bind(tenant.as_uuid())
     .bind(operation)
     .bind(request_id)
     .bind(fingerprint.as_slice())
-    .bind(answer)
     .execute(&mut *conn)
     .await?;
     if inserted.rows_affected() == 1 {
@@ -114,14 +70,101 @@ async fn take(
     .fetch_optional(conn)
     .await?;
     // Pruned since the insert: run the transaction again and the key is fresh.
-    let Some((known, response)) = found else {
-        return Err(DbError::SerializationFailure(sqlx::Error::RowNotFound));
-    };
+    let (known, response) = found.ok_or_else(pruned)?;
+    Ok(recorded(&known, response, fingerprint))
+}
+
+/// [`claim`] and [`complete`] of many requests of one tenant and call in one statement, for work
+/// whose answer is known before it is done, such as the id that a new row will have. Says what
+/// became of each, in their order; of two requests with one id the first one takes it.
+///
+/// Keys are taken in the order of their ids, so that two overlapping batches cannot deadlock.
+///
+/// # Errors
+/// As [`claim`]; no key is then taken.
+pub async fn claim_all(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    operation: &str,
+    requests: &[Request<'_>],
+) -> Result<Vec<Claim>, DbError> {
+    let ids: Vec<&str> = requests.iter().map(|request| request.id).collect();
+    let prints: Vec<&[u8]> = requests
+        .iter()
+        .map(|request| request.fingerprint.as_slice())
+        .collect();
+    let answers: Vec<&[u8]> = requests
+        .iter()
+        .map(|request| request.answer.as_slice())
+        .collect();
+    let fresh: Vec<String> = sqlx::query_scalar(
+        "insert into platform.idempotency_keys
+             (tenant_id, operation, request_id, fingerprint, response)
+         select $1, $2, u.request_id, u.fingerprint, u.response
+         from unnest($3::text[], $4::bytea[], $5::bytea[]) with ordinality
+             as u(request_id, fingerprint, response, place)
+         order by u.request_id, u.place
+         on conflict (tenant_id, operation, request_id) do nothing
+         returning request_id",
+    )
+    .bind(tenant.as_uuid())
+    .bind(operation)
+    .bind(&ids)
+    .bind(prints)
+    .bind(answers)
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut fresh: HashSet<String> = fresh.into_iter().collect();
+    if fresh.len() == requests.len() {
+        return Ok(vec![Claim::Fresh; requests.len()]);
+    }
+    let known: Vec<(String, Vec<u8>, Option<Vec<u8>>)> = sqlx::query_as(
+        "select request_id, fingerprint, response
+         from platform.idempotency_keys
+         where tenant_id = $1 and operation = $2 and request_id = any($3)",
+    )
+    .bind(tenant.as_uuid())
+    .bind(operation)
+    .bind(&ids)
+    .fetch_all(conn)
+    .await?;
+    let known: HashMap<&str, (&Vec<u8>, &Option<Vec<u8>>)> = known
+        .iter()
+        .map(|(id, print, response)| (id.as_str(), (print, response)))
+        .collect();
+    let claims = requests.iter().map(|request| {
+        if fresh.remove(request.id) {
+            return Ok(Claim::Fresh);
+        }
+        // Pruned since the insert: run the transaction again and the key is fresh.
+        let found = known.get(request.id);
+        let (print, response) = found.ok_or_else(pruned)?;
+        Ok(recorded(print, (*response).clone(), request.fingerprint))
+    });
+    claims.collect()
+}
+
+/// A request of a batch.
+#[derive(Debug, Clone)]
+pub struct Request<'a> {
+    /// The id that the caller gave it.
+    pub id: &'a str,
+    /// Its digest: the same id with another is refused.
+    pub fingerprint: &'a [u8; 32],
+    /// The answer it will have.
+    pub answer: Vec<u8>,
+}
+
+fn pruned() -> DbError {
+    DbError::SerializationFailure(sqlx::Error::RowNotFound)
+}
+
+fn recorded(known: &[u8], response: Option<Vec<u8>>, fingerprint: &[u8; 32]) -> Claim {
     if known != fingerprint {
-        return Ok(Claim::Mismatch);
+        return Claim::Mismatch;
     }
     // Committed without an answer: the operation has none to give.
-    Ok(Claim::Replay(response.unwrap_or_default()))
+    Claim::Replay(response.unwrap_or_default())
 }
 
 /// Records the answer for later twins.

@@ -1,4 +1,5 @@
-//! A PostgreSQL pool with hygiene: the tenant transaction, migrations, retries, idempotency keys.
+//! A PostgreSQL pool with hygiene: the tenant transaction, migrations, retries, idempotency keys,
+//! group commit.
 //!
 //! It wraps what is dangerous in sqlx: the pool is private, and the only ways to a connection are
 //! [`TenantTx`] (row-level security applies) and [`SystemTx`]. It is *not* a place for queries of a
@@ -10,8 +11,10 @@
 mod config;
 mod database;
 mod error;
+mod group;
 pub mod idempotency;
 mod migrate;
+mod pace;
 pub mod provision;
 mod retry;
 mod transaction;
@@ -19,5 +22,7 @@ mod transaction;
 pub use config::DatabaseConfig;
 pub use database::{Database, PoolFigures};
 pub use error::DbError;
+pub use group::{Abandoned, Group, GroupLimits};
+pub use pace::Pace;
 pub use retry::{RetryableTx, retrying};
 pub use transaction::{SystemTx, TenantTx};

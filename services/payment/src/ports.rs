@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tradepost_messaging::BoxError;
-use tradepost_postgres::DbError;
+use tradepost_postgres::{Abandoned, DbError};
 use tradepost_types::{Currency, Money, OrderId, PaymentId, RefundId, TenantId};
 
 pub use self::desk::{
@@ -34,6 +34,12 @@ pub enum StoreError {
     Database(#[from] DbError),
 }
 
+impl From<Abandoned> for StoreError {
+    fn from(abandoned: Abandoned) -> Self {
+        Self::Database(abandoned.into())
+    }
+}
+
 /// Payments, as commands, provider and webhooks change them.
 #[async_trait]
 pub trait PaymentStore: Send + Sync {
@@ -47,8 +53,12 @@ pub trait PaymentStore: Send + Sync {
     /// Takes up to `limit` due calls on lease; several processes may do so at once.
     async fn lease_due(&self, limit: i64) -> Result<Vec<Work>, StoreError>;
 
-    /// Applies a webhook once, or parks it while its payment is not there.
-    async fn take_webhook(&self, event: &WebhookEvent) -> Result<(Taken, Done), StoreError>;
+    /// Applies each webhook once, or parks it while its payment is not there; says what became of
+    /// each, in their order. Must have no effect if it fails.
+    async fn take_webhooks(
+        &self,
+        events: &[WebhookEvent],
+    ) -> Result<(Vec<Taken>, Done), StoreError>;
 
     /// Tries up to `limit` parked webhooks again whose time has come; how many were applied.
     async fn retry_webhooks(&self, limit: i64) -> Result<(usize, Done), StoreError>;

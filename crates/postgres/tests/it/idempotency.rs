@@ -1,7 +1,7 @@
 //! The same request, sent again, gets the same answer.
 
 use time::{Duration, OffsetDateTime};
-use tradepost_postgres::idempotency::{Claim, Key, claim, claim_with_answer, complete, prune};
+use tradepost_postgres::idempotency::{Claim, Request, claim, claim_all, complete, prune};
 use tradepost_postgres::{Database, DbError};
 use tradepost_types::TenantId;
 
@@ -44,14 +44,13 @@ async fn an_answer_known_beforehand_is_recorded_with_the_claim_or_not_at_all() {
     // The first is rolled back, so its answer is not one.
     for (answer, commits) in [(b"order 1", false), (b"order 2", true), (b"order 3", true)] {
         let mut tx = db.tenant_tx(tenant).await.unwrap();
-        let key = Key {
-            tenant,
-            operation: PLACE,
-            request_id: "r-1",
+        let request = Request {
+            id: "r-1",
             fingerprint: &BODY,
+            answer: answer.to_vec(),
         };
-        let claim = claim_with_answer(tx.conn(), &key, answer).await;
-        found.push(claim.unwrap());
+        let claims = claim_all(tx.conn(), tenant, PLACE, &[request]).await;
+        found.extend(claims.unwrap());
         if commits {
             tx.commit().await.unwrap();
         } else {
@@ -227,4 +226,43 @@ async fn wait_for_a_blocked_session(test: &tradepost_testkit::TestDatabase) {
         blocked.then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn each_request_of_a_batch_gets_its_own_answer() {
+    let test = notes::fresh().await;
+    let db = notes::connect(&test, 1);
+    let tenant = TenantId::new();
+    place(&db, tenant, b"order 1").await.unwrap();
+    let request = |id, fingerprint, answer: &[u8]| Request {
+        id,
+        fingerprint,
+        answer: answer.to_vec(),
+    };
+    let batch = [
+        request("r-3", &BODY, b"order 3"),
+        request("r-1", &BODY, b"order 4"),
+        request("r-2", &BODY, b"order 2"),
+        request("r-1", &[2; 32], b"order 5"),
+        // Twins in one batch, of which the first one wins, and one that only looks like them.
+        request("r-3", &BODY, b"order 6"),
+        request("r-3", &[2; 32], b"order 7"),
+    ];
+
+    let mut tx = db.tenant_tx(tenant).await.unwrap();
+    let claims = claim_all(tx.conn(), tenant, PLACE, &batch).await.unwrap();
+    tx.commit().await.unwrap();
+
+    let replay = |answer: &[u8]| Claim::Replay(answer.to_vec());
+    assert_eq!(
+        claims,
+        [
+            Claim::Fresh,
+            replay(b"order 1"),
+            Claim::Fresh,
+            Claim::Mismatch,
+            replay(b"order 3"),
+            Claim::Mismatch,
+        ]
+    );
 }

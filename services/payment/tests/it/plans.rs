@@ -1,9 +1,9 @@
-//! Indexes serve the sweeps: what is not due yet is not read.
+//! Indexes serve the sweeps, what is not due yet is not read; and no time goes into planning.
 
 use tradepost_postgres::Database;
 use tradepost_testkit::plan;
 
-use crate::support::fresh_database;
+use crate::support::{Hook, Till, Workers, fresh_database};
 
 const PAYMENTS: &str = include_str!("../../src/adapters/postgres/lease_payments.sql");
 const REFUNDS: &str = include_str!("../../src/adapters/postgres/lease_refunds.sql");
@@ -30,4 +30,30 @@ async fn the_sweeps_read_only_what_is_due() {
         );
         assert!(plan.contains(&wanted), "{plan}");
     }
+}
+
+#[tokio::test]
+async fn finding_the_payments_of_a_batch_is_not_planned_anew_at_every_call() {
+    let till = Till::with(Workers::Dead).await;
+    let sale = till.hinted(1_000, false).await;
+    for _ in 0..30 {
+        let hook = Hook::intent(&till, sale, "canceled", 0);
+        till.hear(&hook).await.unwrap();
+    }
+
+    // One of the few sessions that the calls went through.
+    let mut tx = till.database.system_tx().await.unwrap();
+    let looks: (i64, i64) = sqlx::query_as(
+        "select custom_plans, generic_plans from pg_prepared_statements
+         where statement like '%from payments%wanted%' and statement not like '%for update%'",
+    )
+    .fetch_one(tx.conn())
+    .await
+    .unwrap();
+    tx.rollback().await;
+    // The server tries five plans for the values at hand before it settles.
+    assert!(
+        looks.0 == 5 && looks.1 > 0,
+        "planned, not planned: {looks:?}"
+    );
 }

@@ -1,6 +1,7 @@
 //! Hints of the provider: each has its effect once, whenever and however often it comes.
 
 mod refusals;
+mod together;
 
 use std::sync::Arc;
 

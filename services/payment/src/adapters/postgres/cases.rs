@@ -63,15 +63,30 @@ impl Held {
 
 pub(super) type Cases = BTreeMap<Key, Held>;
 
-/// Loads and locks the payments that exist, with their refunds.
+/// Loads and locks the payments that exist, with their refunds; `keys` names each once.
 pub(super) async fn lock(conn: &mut PgConnection, keys: &[Key]) -> Result<Cases, DbError> {
+    load(conn, keys, "for update of payments").await
+}
+
+/// As [`lock`], without the lock: what is found may change at once, and must not be saved.
+pub(super) async fn look(conn: &mut PgConnection, keys: &[Key]) -> Result<Cases, DbError> {
+    load(conn, keys, "").await
+}
+
+/// A join, and not `in (select …)`: for that the server's guess with the values at hand always
+/// beats its guess without them, so it plans anew at every call, which costs more than the call.
+async fn load(
+    conn: &mut PgConnection,
+    keys: &[Key],
+    locking: &'static str,
+) -> Result<Cases, DbError> {
     let tenants: Vec<Uuid> = keys.iter().map(|key| key.tenant.as_uuid()).collect();
     let ids: Vec<Uuid> = keys.iter().map(|key| key.payment.as_uuid()).collect();
     let query = format!(
         "select {PAYMENT_COLUMNS} from payments
-         where (tenant_id, payment_id) in (select * from unnest($1::uuid[], $2::uuid[]))
-         order by tenant_id, payment_id
-         for update"
+         join unnest($1::uuid[], $2::uuid[]) as wanted(tenant_id, payment_id)
+             using (tenant_id, payment_id)
+         order by tenant_id, payment_id {locking}"
     );
     let rows: Vec<PaymentRow> = sqlx::query_as(AssertSqlSafe(query))
         .bind(&tenants)

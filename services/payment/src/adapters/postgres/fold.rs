@@ -14,7 +14,8 @@ use super::cases::{self, Cases, Held, RefundNotes};
 use super::entries::{self, NewEntry};
 use crate::adapters::amqp::render;
 use crate::domain::{
-    Case, Effects, Input, Origin, Payment, RefundRefusal, RefundReply, RefundState, Reply, Told,
+    Case, Effects, Input, Origin, Payment, RefundCase, RefundRefusal, RefundReply, RefundState,
+    Reply, Told,
 };
 use crate::ports::{Action, Asked, Done, Key, NO_CURRENCY, News, Outcome};
 
@@ -165,24 +166,8 @@ impl Fold {
             return false;
         };
         match &outcome.news {
-            News::Payment { reference, input } => {
-                if held.case.reference.is_none() {
-                    held.case.reference.clone_from(reference);
-                }
-                self.take(key, input.clone());
-            }
-            News::Refund {
-                id,
-                reference,
-                input,
-            } => {
-                let same = |made: &&mut crate::domain::RefundCase| made.refund.id == *id;
-                if let Some(made) = held.case.refunds.iter_mut().find(same)
-                    && made.reference.is_none()
-                {
-                    made.reference.clone_from(reference);
-                }
-                let effects = held.case.take_refund(*id, input.clone());
+            News::Payment { .. } | News::Refund { .. } => {
+                let effects = hear(&mut held.case, &outcome.news);
                 self.note(key, effects);
             }
             News::Postponed(None, asked) => {
@@ -190,7 +175,7 @@ impl Fold {
                 held.retry_after = *asked;
             }
             News::Postponed(Some(id), asked) => {
-                let same = |made: &&mut crate::domain::RefundCase| made.refund.id == *id;
+                let same = |made: &&mut RefundCase| made.refund.id == *id;
                 if let Some(made) = held.case.refunds.iter_mut().find(same) {
                     made.attempts = made.attempts.saturating_add(1);
                 }
@@ -243,6 +228,38 @@ impl Fold {
         self.told.push(render::word(&told));
         self.messages
             .push(render::told(subject, &told).caused_by(&asked.cause));
+    }
+}
+
+/// Whether the news change nothing that is stored and have nothing told.
+pub(super) fn is_known(held: &Held, news: &News) -> bool {
+    let mut case = held.case.clone();
+    hear(&mut case, news) == Effects::default() && case == held.case
+}
+
+/// What the provider's news do to a case.
+fn hear(case: &mut Case, news: &News) -> Effects {
+    match news {
+        News::Payment { reference, input } => {
+            if case.reference.is_none() {
+                case.reference.clone_from(reference);
+            }
+            case.take(input.clone())
+        }
+        News::Refund {
+            id,
+            reference,
+            input,
+        } => {
+            let same = |made: &&mut RefundCase| made.refund.id == *id;
+            if let Some(made) = case.refunds.iter_mut().find(same)
+                && made.reference.is_none()
+            {
+                made.reference.clone_from(reference);
+            }
+            case.take_refund(*id, input.clone())
+        }
+        News::Postponed(..) => Effects::default(),
     }
 }
 

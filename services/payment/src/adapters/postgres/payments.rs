@@ -1,5 +1,7 @@
 //! Commands, news and due calls: a batch is one transaction.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use sqlx::PgConnection;
 use tradepost_messaging::{Message, inbox};
@@ -52,11 +54,11 @@ impl PaymentStore for PgPayments {
             tx.rollback().await;
             return Ok(Vec::new());
         }
-        let keys: Vec<Key> = payments
+        let leased = payments
             .iter()
             .copied()
-            .chain(refunds.iter().map(|(key, _)| *key))
-            .collect();
+            .chain(refunds.iter().map(|(key, _)| *key));
+        let keys: Vec<Key> = leased.collect::<BTreeSet<_>>().into_iter().collect();
         // Whoever writes locks the payment before its refunds; so the lease is let go first.
         tx.commit().await?;
         let mut tx = self.database.system_tx().await?;
@@ -76,10 +78,15 @@ impl PaymentStore for PgPayments {
         Ok(work)
     }
 
-    async fn take_webhook(&self, event: &WebhookEvent) -> Result<(Taken, Done), StoreError> {
-        let taken = retrying(|| self.try_take_webhook(event)).await?;
-        self.outbox.wake();
-        Ok(taken)
+    async fn take_webhooks(
+        &self,
+        events: &[WebhookEvent],
+    ) -> Result<(Vec<Taken>, Done), StoreError> {
+        let (taken, done) = retrying(|| self.try_take_webhooks(events)).await?;
+        if !done.told.is_empty() {
+            self.outbox.wake();
+        }
+        Ok((taken, done))
     }
 
     async fn retry_webhooks(&self, limit: i64) -> Result<(usize, Done), StoreError> {

@@ -1,49 +1,64 @@
 //! Webhooks: each is taken once; one whose payment is not there yet waits.
 
+use std::collections::{BTreeSet, HashSet};
+
 use sqlx::PgConnection;
 use tradepost_postgres::DbError;
-use tradepost_types::TenantId;
 use uuid::Uuid;
 
-use super::PgPayments;
-use super::fold::Fold;
+use super::fold::{self, Fold};
+use super::{PgPayments, cases};
 use crate::adapters::stripe::hint;
-use crate::ports::{Done, Outcome, StoreError, Taken, WebhookEvent};
+use crate::ports::{Done, Key, Outcome, StoreError, Taken, WebhookEvent};
 
 /// The first wait of a parked webhook, and the longest.
 const PARKED_WAIT_SECONDS: (i32, i32) = (1, 60);
 
+/// A webhook's row: whose it is, and the provider's id of it.
+type EventKey = (Uuid, String);
+
 impl PgPayments {
-    pub(super) async fn try_take_webhook(
+    /// Most webhooks tell what the answer to our call told before. To see that, the payment is
+    /// looked at without a lock: a webhook without an effect may as well have come before whatever
+    /// is being written. Only a payment that one has an effect on is locked, for all of its news.
+    pub(super) async fn try_take_webhooks(
         &self,
-        event: &WebhookEvent,
-    ) -> Result<(Taken, Done), StoreError> {
+        events: &[WebhookEvent],
+    ) -> Result<(Vec<Taken>, Done), StoreError> {
         let mut tx = self.database.system_tx().await?;
-        let inserted = sqlx::query(
-            "insert into provider_events (tenant_id, event_id, payment_id, hint, state)
-             values ($1, $2, $3, $4, 'applied')
-             on conflict on constraint provider_events_pk do nothing",
-        )
-        .bind(event.outcome.key.tenant.as_uuid())
-        .bind(&event.id)
-        .bind(event.outcome.key.payment.as_uuid())
-        .bind(sqlx::types::Json(&event.hint))
-        .execute(tx.conn())
-        .await
-        .map_err(DbError::from)?;
-        if inserted.rows_affected() == 0 {
-            tx.commit().await?;
-            return Ok((Taken::Duplicate, Done::default()));
+        let mut fresh = insert(tx.conn(), events).await?;
+        let keys: BTreeSet<Key> = events.iter().map(|event| event.outcome.key).collect();
+        let keys: Vec<Key> = keys.into_iter().collect();
+        let seen = cases::look(tx.conn(), &keys).await?;
+        let (mut taken, mut waiting) = (Vec::with_capacity(events.len()), Vec::new());
+        let (mut applied, mut changing) = (Vec::new(), BTreeSet::new());
+        for event in events {
+            let outcome = &event.outcome;
+            // One that occurs twice in a batch is taken once.
+            if !fresh.remove(&event_key(event)) {
+                taken.push(Taken::Duplicate);
+            } else if let Some(held) = seen.get(&outcome.key) {
+                if !fold::is_known(held, &outcome.news) {
+                    changing.insert(outcome.key);
+                }
+                applied.push(outcome);
+                taken.push(Taken::Applied);
+            } else {
+                waiting.push(event_key(event));
+                taken.push(Taken::Parked);
+            }
         }
-        let mut fold = Fold::lock(tx.conn(), std::iter::once(event.outcome.key)).await?;
-        let taken = if fold.news(&event.outcome) {
-            Taken::Applied
-        } else {
-            let tenant = event.outcome.key.tenant;
-            park(tx.conn(), tenant, &event.id).await?;
-            Taken::Parked
-        };
-        let done = fold.save(tx.conn(), &self.outbox, self.pace).await?;
+        park(tx.conn(), &waiting).await?;
+        let mut done = Done::default();
+        if !changing.is_empty() {
+            let mut fold = Fold::lock(tx.conn(), changing.iter().copied()).await?;
+            for outcome in applied {
+                if changing.contains(&outcome.key) {
+                    fold.news(outcome);
+                }
+            }
+            done = fold.save(tx.conn(), &self.outbox, self.pace).await?;
+        }
         tx.commit().await?;
         Ok((taken, done))
     }
@@ -60,44 +75,84 @@ impl PgPayments {
             tx.rollback().await;
             return Ok((0, Done::default()));
         }
-        let mut due: Vec<(TenantId, String, Outcome)> = Vec::with_capacity(rows.len());
+        let mut due: Vec<(EventKey, Outcome)> = Vec::with_capacity(rows.len());
+        let mut waiting = Vec::new();
         for (tenant, id, kept) in rows {
-            let tenant = TenantId::from_uuid(tenant);
-            if let Some(outcome) = hint::restore(&kept.0) {
-                due.push((tenant, id, outcome));
-            } else {
+            match hint::restore(&kept.0) {
+                Some(outcome) => due.push(((tenant, id), outcome)),
                 // Kept by a version that read more than this one: it must not hold up the others.
-                park(tx.conn(), tenant, &id).await?;
+                None => waiting.push((tenant, id)),
             }
         }
-        let keys = due.iter().map(|(_, _, outcome)| outcome.key);
+        let keys = due.iter().map(|(_, outcome)| outcome.key);
         let mut fold = Fold::lock(tx.conn(), keys).await?;
-        let mut applied = 0;
-        for (tenant, id, outcome) in &due {
-            if fold.news(outcome) {
-                unpark(tx.conn(), *tenant, id).await?;
-                applied += 1;
+        let mut applied = Vec::new();
+        for (event, outcome) in due {
+            if fold.news(&outcome) {
+                applied.push(event);
             } else {
-                park(tx.conn(), *tenant, id).await?;
+                waiting.push(event);
             }
         }
+        park(tx.conn(), &waiting).await?;
+        unpark(tx.conn(), &applied).await?;
         let done = fold.save(tx.conn(), &self.outbox, self.pace).await?;
         tx.commit().await?;
-        Ok((applied, done))
+        Ok((applied.len(), done))
     }
 }
 
-async fn park(conn: &mut PgConnection, tenant: TenantId, id: &str) -> Result<(), DbError> {
+fn event_key(event: &WebhookEvent) -> EventKey {
+    (event.outcome.key.tenant.as_uuid(), event.id.clone())
+}
+
+/// Notes the webhooks that never came before and returns them. They are inserted in one order, so
+/// that two overlapping batches cannot deadlock; a concurrent twin waits for this transaction.
+async fn insert(
+    conn: &mut PgConnection,
+    events: &[WebhookEvent],
+) -> Result<HashSet<EventKey>, DbError> {
+    let (tenants, ids): (Vec<Uuid>, Vec<String>) = events.iter().map(event_key).unzip();
+    let payments: Vec<Uuid> = events
+        .iter()
+        .map(|event| event.outcome.key.payment.as_uuid())
+        .collect();
+    let hints: Vec<_> = events.iter().map(|event| &event.hint).collect();
+    let fresh: Vec<EventKey> = sqlx::query_as(
+        "insert into provider_events (tenant_id, event_id, payment_id, hint, state)
+         select u.tenant_id, u.event_id, u.payment_id, u.hint, 'applied'
+         from unnest($1::uuid[], $2::text[], $3::uuid[], $4::jsonb[])
+             as u(tenant_id, event_id, payment_id, hint)
+         order by u.tenant_id, u.event_id
+         on conflict on constraint provider_events_pk do nothing
+         returning tenant_id, event_id",
+    )
+    .bind(tenants)
+    .bind(ids)
+    .bind(payments)
+    .bind(hints)
+    .fetch_all(conn)
+    .await?;
+    Ok(fresh.into_iter().collect())
+}
+
+/// Lets webhooks wait for their payments.
+async fn park(conn: &mut PgConnection, events: &[EventKey]) -> Result<(), DbError> {
+    if events.is_empty() {
+        return Ok(());
+    }
     let (first, longest) = PARKED_WAIT_SECONDS;
+    let (tenants, ids): (Vec<Uuid>, Vec<String>) = events.iter().cloned().unzip();
     sqlx::query(
-        "update provider_events
+        "update provider_events e
          set state = 'parked', attempts = attempts + 1,
              next_attempt_at = clock_timestamp()
                  + least($4, $3 * power(2, least(attempts, 16))) * interval '1 second'
-         where tenant_id = $1 and event_id = $2",
+         from unnest($1::uuid[], $2::text[]) as u(tenant_id, event_id)
+         where e.tenant_id = u.tenant_id and e.event_id = u.event_id",
     )
-    .bind(tenant.as_uuid())
-    .bind(id)
+    .bind(tenants)
+    .bind(ids)
     .bind(first)
     .bind(longest)
     .execute(conn)
@@ -105,13 +160,19 @@ async fn park(conn: &mut PgConnection, tenant: TenantId, id: &str) -> Result<(),
     Ok(())
 }
 
-async fn unpark(conn: &mut PgConnection, tenant: TenantId, id: &str) -> Result<(), DbError> {
+/// Notes that waiting webhooks were applied.
+async fn unpark(conn: &mut PgConnection, events: &[EventKey]) -> Result<(), DbError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let (tenants, ids): (Vec<Uuid>, Vec<String>) = events.iter().cloned().unzip();
     sqlx::query(
-        "update provider_events set state = 'applied', next_attempt_at = null
-         where tenant_id = $1 and event_id = $2",
+        "update provider_events e set state = 'applied', next_attempt_at = null
+         from unnest($1::uuid[], $2::text[]) as u(tenant_id, event_id)
+         where e.tenant_id = u.tenant_id and e.event_id = u.event_id",
     )
-    .bind(tenant.as_uuid())
-    .bind(id)
+    .bind(tenants)
+    .bind(ids)
     .execute(conn)
     .await?;
     Ok(())

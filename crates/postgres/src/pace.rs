@@ -1,8 +1,7 @@
 //! Keeps batches apart under load, so that they fill.
 //!
-//! A transaction for one message costs almost as much as one for twenty. Whoever just had a batch
-//! waits a few milliseconds for the next, in which more arrives; a message that comes alone never
-//! waits.
+//! A transaction for one message or call costs almost as much as one for twenty. Whoever just had a
+//! batch waits a few milliseconds for the next, in which more arrives; what comes alone never waits.
 
 use std::time::Duration;
 
@@ -10,18 +9,20 @@ use tokio::time::{Instant, sleep_until};
 
 /// The pace of one worker.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub struct Pace {
     gap: Duration,
     next: Option<Instant>,
 }
 
 impl Pace {
-    pub(crate) const fn new(gap: Duration) -> Self {
+    /// A pace whose batches begin at least `gap` apart.
+    #[must_use]
+    pub const fn new(gap: Duration) -> Self {
         Self { gap, next: None }
     }
 
     /// Returns when a batch may begin: at once, unless the one before began less than the gap ago.
-    pub(crate) async fn keep(&mut self) {
+    pub async fn keep(&mut self) {
         if let Some(next) = self.next
             && next > Instant::now()
         {
