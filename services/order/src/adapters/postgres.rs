@@ -5,15 +5,17 @@ mod place;
 mod read;
 mod row;
 mod stored;
+mod together;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use tradepost_messaging::Outbox;
-use tradepost_postgres::{Database, DbError, RetryableTx, retrying};
+use tradepost_postgres::{Database, DbError, Group, RetryableTx, retrying};
 use tradepost_types::{OrderId, TenantId};
 
+use self::place::Placement;
 use crate::application::Changes;
 use crate::domain::saga::Definitions;
 use crate::domain::{Line, NewOrder, Order, Recorded};
@@ -29,12 +31,14 @@ pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 pub const CONSUMER: &str = "order.replies";
 
 /// The store.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct PgOrders {
     database: Database,
     outbox: Outbox,
     definitions: Arc<Definitions>,
     changes: Changes,
+    placements: Group<Placement, Result<Placed, StoreError>>,
+    look_ups: Group<(TenantId, OrderId), Result<Option<Order>, StoreError>>,
 }
 
 impl PgOrders {
@@ -51,6 +55,8 @@ impl PgOrders {
             outbox,
             definitions,
             changes,
+            placements: Group::new(together::LIMITS),
+            look_ups: Group::new(together::LIMITS),
         }
     }
 
@@ -64,7 +70,14 @@ impl PgOrders {
 #[async_trait]
 impl OrderStore for PgOrders {
     async fn place(&self, order: NewOrder, key: RequestKey) -> Result<Placed, StoreError> {
-        let placed = retrying(|| self.place_once(&order, &key)).await?;
+        let mut order = order;
+        // Whose batch it is done in has another trace.
+        order.details.traceparent = tradepost_telemetry::current_traceparent();
+        let placement = Placement { order, key };
+        let placing = self
+            .placements
+            .call(placement, |batch| self.place_all(batch));
+        let placed = placing.await.map_err(DbError::from)??;
         // Nobody watches what was not there before.
         if let Placed::Order {
             replayed: false, ..
@@ -104,10 +117,10 @@ impl OrderStore for PgOrders {
     }
 
     async fn find(&self, tenant: TenantId, id: OrderId) -> Result<Option<Order>, StoreError> {
-        let mut tx = self.database.tenant_tx(tenant).await?;
-        let found = read::find(tx.conn(), tenant, id).await?;
-        tx.commit().await?;
-        Ok(found)
+        let finding = self
+            .look_ups
+            .call((tenant, id), |batch| self.find_all(batch));
+        finding.await.map_err(DbError::from)?
     }
 
     async fn lines(&self, tenant: TenantId, id: OrderId) -> Result<Vec<Line>, StoreError> {

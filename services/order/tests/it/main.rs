@@ -16,3 +16,4 @@ mod reading;
 mod saga;
 mod stage;
 mod store;
+mod together;

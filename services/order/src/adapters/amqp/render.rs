@@ -17,8 +17,13 @@ use crate::domain::{Address, Line, Order};
 pub enum Cause<'a> {
     /// A message of a participant.
     Message(&'a Message),
-    /// A call with this request id.
-    Request(&'a str),
+    /// A call.
+    Request {
+        /// Its request id.
+        id: &'a str,
+        /// Its trace, if it has one.
+        traceparent: Option<&'a str>,
+    },
     /// A deadline.
     Timer,
 }
@@ -30,10 +35,10 @@ impl<'a> Cause<'a> {
         Self::Message(message)
     }
 
-    /// A call.
+    /// A call with its trace, which need not be the current one: batches hold many.
     #[must_use]
-    pub const fn request(request_id: &'a str) -> Self {
-        Self::Request(request_id)
+    pub const fn request(id: &'a str, traceparent: Option<&'a str>) -> Self {
+        Self::Request { id, traceparent }
     }
 
     /// As the history shows it.
@@ -41,7 +46,7 @@ impl<'a> Cause<'a> {
     pub fn text(&self) -> String {
         match self {
             Self::Message(message) => message.id.to_string(),
-            Self::Request(request_id) => format!("request:{request_id}"),
+            Self::Request { id, .. } => format!("request:{id}"),
             Self::Timer => "timer".to_owned(),
         }
     }
@@ -51,7 +56,7 @@ impl<'a> Cause<'a> {
     pub const fn as_message(&self) -> Option<&'a Message> {
         match self {
             Self::Message(message) => Some(message),
-            Self::Request(_) | Self::Timer => None,
+            Self::Request { .. } | Self::Timer => None,
         }
     }
 
@@ -59,7 +64,7 @@ impl<'a> Cause<'a> {
     fn traceparent(&self, order: &Order) -> Option<String> {
         match self {
             Self::Message(message) => message.traceparent.clone(),
-            Self::Request(_) => tradepost_telemetry::current_traceparent(),
+            Self::Request { traceparent, .. } => traceparent.map(str::to_owned),
             Self::Timer => None,
         }
         .or_else(|| order.details.traceparent.clone())

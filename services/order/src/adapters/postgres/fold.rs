@@ -125,7 +125,8 @@ impl PgOrders {
         let mut orders = load(read::lock(tx.conn(), &[key]).await?)?;
         let mut folded = orders.remove(&key).ok_or(WishError::NotFound)?;
         let mut applied = Applied::default();
-        let cause = Cause::request(request_id);
+        let traceparent = tradepost_telemetry::current_traceparent();
+        let cause = Cause::request(request_id, traceparent.as_deref());
         self.fold(&mut folded, &wish.input, &cause, &mut applied)
             .map_err(|fault| match fault {
                 FoldFault::UnknownVersion(_) => WishError::UnknownVersion,

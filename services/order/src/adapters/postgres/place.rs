@@ -1,73 +1,131 @@
-//! Placing: key, order, lines, event and messages in one transaction.
+//! Placing: keys, orders, lines, events and messages of many placements in one transaction.
 
+mod insert;
+
+use futures::future::join_all;
 use sqlx::PgConnection;
-use sqlx::types::Json;
-use time::OffsetDateTime;
-use tradepost_postgres::idempotency::{self, Claim, Key};
+use tradepost_messaging::Outgoing;
+use tradepost_postgres::idempotency::{self, Claim, Request};
+use tradepost_postgres::retrying;
 use tradepost_types::{OrderId, TenantId};
 use uuid::Uuid;
 
 use super::PgOrders;
 use super::read;
 use super::row::FaultyRow;
-use super::stored::{StoredAddress, StoredDetails, StoredEvent};
+use super::together::{by_tenant, in_order};
 use crate::adapters::amqp::{self, Cause};
 use crate::domain::saga::{Command, Fact};
-use crate::domain::{Details, NewOrder, Order, Timer};
+use crate::domain::{NewOrder, Order};
 use crate::ports::{Placed, RequestKey, StoreError};
 
 /// The name of the call in the idempotency keys.
 const OPERATION: &str = "PlaceOrder";
 
+/// An order on its way into the store.
+#[derive(Debug)]
+pub(super) struct Placement {
+    pub(super) order: NewOrder,
+    pub(super) key: RequestKey,
+}
+
 impl PgOrders {
-    pub(super) async fn place_once(
+    /// Each tenant's placements are a transaction of their own, for row-level security; they run
+    /// beside each other.
+    pub(super) async fn place_all(&self, batch: Vec<Placement>) -> Vec<Result<Placed, StoreError>> {
+        let placing = by_tenant(&batch, |placement| placement.order.tenant);
+        let placing = placing.into_iter().map(|of| async move {
+            let placed = self.place_together(of.tenant, &of.calls).await;
+            of.places.into_iter().zip(placed)
+        });
+        in_order(join_all(placing).await)
+    }
+
+    /// All in one transaction; each alone if one of them may be at fault.
+    async fn place_together(
         &self,
-        new: &NewOrder,
-        key: &RequestKey,
-    ) -> Result<Placed, StoreError> {
-        let mut tx = self.database.tenant_tx(new.tenant).await?;
-        let request_id = key.request_id.as_str();
-        let claimed = Key {
-            tenant: new.tenant,
-            operation: OPERATION,
-            request_id,
-            fingerprint: &key.fingerprint,
-        };
-        let answer = new.id.as_uuid();
-        let claim = idempotency::claim_with_answer(tx.conn(), &claimed, answer.as_bytes()).await?;
-        match claim {
-            Claim::Fresh => {}
-            Claim::Mismatch => {
-                tx.rollback().await;
-                return Ok(Placed::Mismatch);
+        tenant: TenantId,
+        placements: &[&Placement],
+    ) -> Vec<Result<Placed, StoreError>> {
+        match retrying(|| self.place_once(tenant, placements)).await {
+            Ok(placed) => placed.into_iter().map(Ok).collect(),
+            Err(error) if placements.len() == 1 => vec![Err(error)],
+            Err(StoreError::Unavailable(error)) => {
+                let alike = |_| Err(StoreError::Unavailable(error.alike()));
+                placements.iter().map(alike).collect()
             }
-            Claim::Replay(answer) => {
-                let replayed = replay(tx.conn(), new.tenant, &answer).await;
-                tx.rollback().await;
-                return replayed;
+            Err(StoreError::Contended(_) | StoreError::Faulty(_)) => {
+                let alone = placements
+                    .chunks(1)
+                    .map(|only| self.place_alone(tenant, only));
+                join_all(alone).await
             }
         }
-        let cause = Cause::request(request_id);
-        let order = self.insert(tx.conn(), new, &cause).await?;
-        let commands = [Command::ReserveStock(order.current_reservation())];
-        let hold_seconds = self.definitions.policy().hold_seconds;
-        let messages = amqp::outgoing(
-            &order,
-            &cause,
-            &commands,
-            &[Fact::Placed],
-            amqp::Supplement {
-                lines: &new.lines,
-                hold_seconds,
-            },
-        );
+    }
+
+    async fn place_alone(
+        &self,
+        tenant: TenantId,
+        only: &[&Placement],
+    ) -> Result<Placed, StoreError> {
+        let placed = retrying(|| self.place_once(tenant, only)).await?;
+        // One is asked about, one is answered.
+        Ok(placed.into_iter().next().unwrap_or(Placed::Mismatch))
+    }
+
+    async fn place_once(
+        &self,
+        tenant: TenantId,
+        placements: &[&Placement],
+    ) -> Result<Vec<Placed>, StoreError> {
+        let mut tx = self.database.tenant_tx(tenant).await?;
+        let requests: Vec<Request<'_>> = placements.iter().map(|each| each.request()).collect();
+        let claims = idempotency::claim_all(tx.conn(), tenant, OPERATION, &requests).await?;
+        let claimed = placements.iter().zip(&claims);
+        let fresh: Vec<&Placement> = claimed
+            .filter(|(_, claim)| **claim == Claim::Fresh)
+            .map(|(placement, _)| *placement)
+            .collect();
+        let orders = self.insert(tx.conn(), tenant, &fresh).await?;
+        let messages: Vec<Outgoing> = fresh
+            .iter()
+            .zip(&orders)
+            .flat_map(|(placement, order)| self.first_messages(placement, order))
+            .collect();
         self.outbox.append(tx.conn(), &messages).await?;
-        tx.commit().await?;
-        Ok(Placed::Order {
-            order: Box::new(order),
-            lines: new.lines.clone(),
-            replayed: false,
-        })
+        let mut orders = orders.into_iter();
+        let mut placed = Vec::with_capacity(placements.len());
+        for (placement, claim) in placements.iter().zip(claims) {
+            placed.push(match claim {
+                Claim::Mismatch => Placed::Mismatch,
+                Claim::Replay(answer) => replay(tx.conn(), tenant, &answer).await?,
+                Claim::Fresh => match orders.next() {
+                    Some(order) => Placed::Order {
+                        order: Box::new(order),
+                        lines: placement.order.lines.clone(),
+                        replayed: false,
+                    },
+                    None => return Err(lost(placement.order.id)),
+                },
+            });
+        }
+        if fresh.is_empty() {
+            tx.rollback().await;
+        } else {
+            tx.commit().await?;
+        }
+        Ok(placed)
+    }
+
+    /// The reservation is asked for, and everybody may know.
+    fn first_messages(&self, placement: &Placement, order: &Order) -> Vec<Outgoing> {
+        let commands = [Command::ReserveStock(order.current_reservation())];
+        let supplement = amqp::Supplement {
+            lines: &placement.order.lines,
+            hold_seconds: self.definitions.policy().hold_seconds,
+        };
+        let cause = placement.cause();
+        amqp::outgoing(order, &cause, &commands, &[Fact::Placed], supplement)
     }
 
     /// Takes the key only to see whether it is free, and gives it back.
@@ -88,79 +146,27 @@ impl PgOrders {
         tx.rollback().await;
         Ok(found)
     }
+}
 
-    /// One statement for all rows.
-    async fn insert(
-        &self,
-        conn: &mut PgConnection,
-        new: &NewOrder,
-        cause: &Cause<'_>,
-    ) -> Result<Order, StoreError> {
-        let event = new.first_event();
-        let details = Details {
-            traceparent: tradepost_telemetry::current_traceparent(),
-            ..new.details.clone()
-        };
-        let saga_version = self.definitions.newest();
-        let step = self.definitions.policy().step;
-        let data = StoredEvent {
-            saga: event.saga.clone().into(),
-            placed: Some(StoredDetails::new(&details, saga_version)),
-        };
-        let numbers: Vec<i32> = (1..=details.line_count).collect();
-        let skus: Vec<&str> = new.lines.iter().map(|line| line.sku.as_str()).collect();
-        let names: Vec<&str> = new.lines.iter().map(|line| line.name.as_str()).collect();
-        let quantities: Vec<i64> = column(new, |line| i64::from(line.quantity.get()));
-        let prices: Vec<i64> = column(new, |line| line.unit_price.minor_units());
-        let agreed: Vec<bool> = column(new, |line| line.agreed_price);
-        let trace_id = amqp::trace_id(details.traceparent.as_deref());
-        let created_at: OffsetDateTime = sqlx::query_scalar(INSERT)
-            .bind(new.tenant.as_uuid())
-            .bind(new.id.as_uuid())
-            .bind(&details.customer_ref)
-            .bind(details.total.currency().code())
-            .bind(details.total.minor_units())
-            .bind(details.weight_grams)
-            .bind(details.line_count)
-            .bind(details.unit_count)
-            .bind(&details.payment_method)
-            .bind(Json(StoredAddress(details.address.clone())))
-            .bind(&details.traceparent)
-            .bind(saga_version)
-            .bind(event.saga.phase.state().name())
-            .bind(Json(data))
-            .bind(step.whole_milliseconds() as f64)
-            .bind(numbers)
-            .bind(skus)
-            .bind(names)
-            .bind(quantities)
-            .bind(prices)
-            .bind(agreed)
-            .bind(event.kind.name())
-            .bind(&event.description)
-            .bind(cause.text())
-            .bind(trace_id)
-            .fetch_one(conn)
-            .await?;
-        Ok(Order {
-            tenant: new.tenant,
-            id: new.id,
-            details,
-            saga_version,
-            saga: event.saga,
-            version: 1,
-            created_at,
-            updated_at: created_at,
-            timer: Timer {
-                at: Some(created_at + step),
-                attempts: 0,
-            },
-        })
+impl Placement {
+    fn request(&self) -> Request<'_> {
+        Request {
+            id: &self.key.request_id,
+            fingerprint: &self.key.fingerprint,
+            answer: self.order.id.as_uuid().as_bytes().to_vec(),
+        }
+    }
+
+    fn cause(&self) -> Cause<'_> {
+        let traceparent = self.order.details.traceparent.as_deref();
+        Cause::request(&self.key.request_id, traceparent)
     }
 }
 
-fn column<T>(new: &NewOrder, value: impl Fn(&crate::domain::Line) -> T) -> Vec<T> {
-    new.lines.iter().map(value).collect()
+fn lost(order: OrderId) -> StoreError {
+    let what = "its key was taken and its row was not made".to_owned();
+    let order = order.as_uuid();
+    FaultyRow { order, what }.into()
 }
 
 /// Answers a known key with the order as it is now.
@@ -186,24 +192,3 @@ async fn replay(
         replayed: true,
     })
 }
-
-const INSERT: &str = "
-with placed as (
-    insert into orders (tenant_id, order_id, customer_ref, currency, total_minor, weight_grams,
-        line_count, unit_count, payment_method, shipping_address, traceparent, saga_version,
-        state, saga, version, deadline_at, created_at, updated_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::jsonb -> 'saga', 1,
-        now() + $15 * interval '1 millisecond', now(), now())
-    returning created_at
-), lines as (
-    insert into order_lines (tenant_id, order_id, line_number, sku, name, quantity,
-        unit_price_minor, agreed_price)
-    select $1, $2, u.line_number, u.sku, u.name, u.quantity, u.unit_price_minor, u.agreed_price
-    from unnest($16::int4[], $17::text[], $18::text[], $19::int8[], $20::int8[], $21::bool[])
-        as u(line_number, sku, name, quantity, unit_price_minor, agreed_price)
-), event as (
-    insert into order_events (tenant_id, order_id, version, type, state, description, data, cause,
-        trace_id, created_at)
-    values ($1, $2, 1, $22, $13, $23, $14, $24, $25, now())
-)
-select created_at from placed";

@@ -30,6 +30,28 @@ pub(super) async fn find(
     row.map(OrderRow::into_order).transpose()
 }
 
+/// Those of these orders that the tenant has.
+pub(super) async fn find_all(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    ids: &[OrderId],
+) -> Result<HashMap<OrderId, Order>, StoreError> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+    let rows: Vec<OrderRow> = sqlx::query_as(concat!(
+        "select ",
+        order_columns!(),
+        " from unnest($2::uuid[]) as u(order_id)
+          join orders o on o.tenant_id = $1 and o.order_id = u.order_id"
+    ))
+    .bind(tenant.as_uuid())
+    .bind(ids)
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| row.into_order().map(|order| (order.id, order)))
+        .collect()
+}
+
 /// Locks the orders in the order of their ids, so that two batches cannot deadlock.
 pub(super) async fn lock(
     conn: &mut PgConnection,
