@@ -71,8 +71,8 @@ impl Janitor {
 async fn count_failures(conn: &mut PgConnection) -> Result<(i64, i64), DbError> {
     let counts = sqlx::query_as(
         "select
-            (select count(*) from (select 1 from messaging.retries limit $1) as some),
-            (select count(*) from (select 1 from messaging.parked limit $1) as some)",
+            (select count(*) from (select 1 from messaging.retries limit $1) as counted),
+            (select count(*) from (select 1 from messaging.parked limit $1) as counted)",
     )
     .bind(COUNT_CAP)
     .fetch_one(conn)

@@ -143,7 +143,7 @@ pub(crate) async fn postpone(conn: &mut PgConnection, rows: &[i64]) -> Result<()
 pub(crate) async fn backlog(conn: &mut PgConnection, cap: i64) -> Result<(i64, f64), DbError> {
     let found = sqlx::query_as(
         "select
-            (select count(*) from (select 1 from messaging.outbox limit $1) as some),
+            (select count(*) from (select 1 from messaging.outbox limit $1) as counted),
             coalesce((select extract(epoch from clock_timestamp() - created_at)::float8
                 from messaging.outbox order by seq limit 1), 0)",
     )

@@ -2,17 +2,17 @@
 
 use secrecy::SecretString;
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::postgres::PgPoolOptions;
 use tradepost_types::TenantId;
 
-use crate::transaction::{SystemTx, TenantTx};
+use crate::transaction::{Pool, SystemTx, TenantTx};
 use crate::{DatabaseConfig, DbError, migrate};
 
 /// A service's database. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Database {
-    app: PgPool,
-    system: PgPool,
+    app: Pool,
+    system: Pool,
 }
 
 /// How full the pools are, for gauges: both pools together.
@@ -41,7 +41,7 @@ impl Database {
                 // BEGIN finds out by itself, without the extra round trip.
                 .test_before_acquire(false)
                 .connect_lazy_with(options);
-            Ok::<_, DbError>(pool)
+            Ok::<_, DbError>(Pool::new(pool))
         };
         Ok(Self {
             app: pool(&config.url)?,
@@ -91,19 +91,19 @@ impl Database {
 
     /// Waits for all lent connections, roll-backs included, and closes the pools.
     pub async fn close(&self) {
-        self.app.close().await;
-        self.system.close().await;
+        self.app.inner.close().await;
+        self.system.inner.close().await;
     }
 
     /// How full the pools are at this moment.
     #[must_use]
     pub fn figures(&self) -> PoolFigures {
         let pools = [&self.app, &self.system];
-        let open: usize = pools.iter().map(|pool| pool.size() as usize).sum();
-        let idle: usize = pools.iter().map(|pool| pool.num_idle()).sum();
+        let open: usize = pools.iter().map(|pool| pool.inner.size() as usize).sum();
+        let idle: usize = pools.iter().map(|pool| pool.inner.num_idle()).sum();
         let max = pools
             .iter()
-            .map(|pool| pool.options().get_max_connections() as usize)
+            .map(|pool| pool.connections_max() as usize)
             .sum();
         PoolFigures {
             idle,

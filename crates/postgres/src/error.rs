@@ -42,6 +42,13 @@ impl DbError {
         }
     }
 
+    /// Whether all connections were busy for so long that the caller gave up: the database is
+    /// there, and there is more to do than it can.
+    #[must_use]
+    pub const fn is_overload(&self) -> bool {
+        matches!(self, Self::Unavailable(sqlx::Error::PoolTimedOut))
+    }
+
     /// The name of the constraint that refused the write, if one did.
     #[must_use]
     pub fn constraint(&self) -> Option<&str> {
@@ -55,7 +62,13 @@ impl DbError {
     /// The same failure for another caller of the same transaction.
     #[must_use]
     pub fn alike(&self) -> Self {
-        let text = |error: &sqlx::Error| sqlx::Error::Protocol(error.to_string());
+        let text = |error: &sqlx::Error| {
+            if matches!(error, sqlx::Error::PoolTimedOut) {
+                sqlx::Error::PoolTimedOut
+            } else {
+                sqlx::Error::Protocol(error.to_string())
+            }
+        };
         match self {
             Self::Unavailable(error) => Self::Unavailable(text(error)),
             Self::SerializationFailure(error) => Self::SerializationFailure(text(error)),

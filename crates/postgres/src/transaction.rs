@@ -8,6 +8,8 @@
 //! Do not call sqlx's `begin()` on [`TenantTx::conn`]: sqlx does not know of our BEGIN and would
 //! commit the outer transaction. Use `savepoint`; commit detects the mistake and fails.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
@@ -33,7 +35,7 @@ pub struct TenantTx {
 }
 
 impl TenantTx {
-    pub(crate) async fn begin(pool: &PgPool, tenant: TenantId) -> Result<Self, DbError> {
+    pub(crate) async fn begin(pool: &Pool, tenant: TenantId) -> Result<Self, DbError> {
         // The id is typed, so its text is hexadecimal digits and dashes: safe to write into SQL,
         // which is what lets both statements share one round trip.
         let begin = format!(
@@ -76,7 +78,7 @@ pub struct SystemTx {
 }
 
 impl SystemTx {
-    pub(crate) async fn begin(pool: &PgPool) -> Result<Self, DbError> {
+    pub(crate) async fn begin(pool: &Pool) -> Result<Self, DbError> {
         let lease = Lease::begin(pool, "begin".into_sql_str()).await?;
         Ok(Self { lease })
     }
@@ -100,9 +102,46 @@ impl SystemTx {
     }
 }
 
+/// A pool that knows how many of its connections are at work: the pool itself counts those that it
+/// fails to open as well.
+#[derive(Debug, Clone)]
+pub(crate) struct Pool {
+    pub(crate) inner: PgPool,
+    lent: Arc<AtomicU32>,
+}
+
+impl Pool {
+    pub(crate) fn new(inner: PgPool) -> Self {
+        let lent = Arc::default();
+        Self { inner, lent }
+    }
+
+    pub(crate) fn connections_max(&self) -> u32 {
+        self.inner.options().get_max_connections()
+    }
+}
+
+/// One connection at work, for as long as this lives.
+#[derive(Debug)]
+struct Lent(Arc<AtomicU32>);
+
+impl Lent {
+    fn one_more(count: &Arc<AtomicU32>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// A connection on loan that must not go back to the pool inside a transaction.
 #[derive(Debug)]
 struct Lease {
+    _lent: Lent,
     /// Always there until `drop`.
     connection: Option<PoolConnection<Postgres>>,
     state: State,
@@ -126,15 +165,15 @@ impl Lease {
     /// A connection may have died in the pool. Asking before each use would cost every transaction
     /// a round trip; instead BEGIN is the question, and a dead connection is passed over. Nothing
     /// has been done on it, so that is safe.
-    async fn begin(pool: &PgPool, begin: SqlStr) -> Result<Self, DbError> {
-        let limit = pool.options().get_acquire_timeout();
+    async fn begin(pool: &Pool, begin: SqlStr) -> Result<Self, DbError> {
+        let limit = pool.inner.options().get_acquire_timeout();
         let begun = async {
             let mut dead = 0;
             loop {
                 let mut lease = Self::acquire(pool).await?;
                 match lease.execute(begin.clone()).await {
                     Ok(()) => return Ok(lease),
-                    Err(DbError::Unavailable(_)) if dead < pool.options().get_max_connections() => {
+                    Err(DbError::Unavailable(_)) if dead < pool.connections_max() => {
                         lease.state = State::Broken;
                         dead += 1;
                     }
@@ -144,13 +183,17 @@ impl Lease {
         };
         match tokio::time::timeout(limit, begun).await {
             Ok(result) => result,
-            Err(_elapsed) => Err(DbError::Unavailable(sqlx::Error::PoolTimedOut)),
+            Err(_elapsed) => Err(no_connection(pool)),
         }
     }
 
-    async fn acquire(pool: &PgPool) -> Result<Self, DbError> {
-        let connection = pool.acquire().await?;
+    async fn acquire(pool: &Pool) -> Result<Self, DbError> {
+        let connection = match pool.inner.acquire().await {
+            Err(sqlx::Error::PoolTimedOut) => return Err(no_connection(pool)),
+            acquired => acquired?,
+        };
         Ok(Self {
+            _lent: Lent::one_more(&pool.lent),
             connection: Some(connection),
             state: State::Clean,
             runtime: Handle::current(),
@@ -196,6 +239,18 @@ impl Lease {
             roll_back(connection).await;
         }
     }
+}
+
+/// No connection came in time. With all of them at work that is too much work; otherwise none could
+/// be opened, or none answered.
+fn no_connection(pool: &Pool) -> DbError {
+    let at_work = pool.lent.load(Ordering::Relaxed);
+    let error = if at_work >= pool.connections_max() {
+        sqlx::Error::PoolTimedOut
+    } else {
+        sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())
+    };
+    DbError::Unavailable(error)
 }
 
 impl Drop for Lease {

@@ -9,6 +9,7 @@
 mod delivery;
 mod failures;
 mod faults;
+mod housekeeping;
 mod outbox;
 mod plans;
 mod support;

@@ -136,6 +136,7 @@ pub(crate) struct Instance {
     pub(crate) outbox: Outbox,
     pub(crate) prober: Arc<Prober>,
     pub(crate) connected: tokio::sync::watch::Receiver<bool>,
+    registry: Registry,
     stop: CancellationToken,
     running: JoinHandle<()>,
 }
@@ -226,6 +227,7 @@ impl Service {
             outbox,
             prober,
             connected,
+            registry,
             stop,
             running,
         }
@@ -276,6 +278,14 @@ impl Service {
 }
 
 impl Instance {
+    /// The value of a metric without labels, as a scraper reads it.
+    pub(crate) fn metric(&self, name: &str) -> Option<f64> {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim().parse().ok()
+    }
+
     pub(crate) async fn stop(self) {
         self.stop.cancel();
         tokio::time::timeout(SOON, self.running)

@@ -44,8 +44,17 @@ async fn a_server_that_does_not_answer_and_a_full_pool_are_unavailability() {
     let full = Database::connect_lazy(&config, "test").unwrap();
     let _held = full.system_tx().await.unwrap();
 
+    // Also when so many ask that the pool tries to open all its connections.
+    let asked = (0..20).map(|_| absent.ping());
+    let asked = futures::future::join_all(asked).await;
+    assert!(
+        asked
+            .into_iter()
+            .all(|answer| !answer.unwrap_err().is_overload())
+    );
     let no_server = absent.ping().await.unwrap_err();
     let no_connection = full.system_tx().await.unwrap_err();
+    assert!(no_connection.is_overload(), "{no_connection:?}");
 
     for error in [no_server, no_connection] {
         assert!(matches!(error, DbError::Unavailable(_)), "{error:?}");

@@ -3,8 +3,9 @@
 use tonic::Code;
 use tradepost_proto::order::v1 as pb;
 use tradepost_service::error::ErrorDetails;
+use tradepost_testkit::eventually;
 
-use crate::stage::{Stage, gbp, line, of, reason, request};
+use crate::stage::{SOON, Stage, gbp, line, of, reason, request};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn e01_the_same_request_makes_one_order() {
@@ -305,4 +306,38 @@ async fn a_free_order_goes_around_the_payment() {
 
     assert_eq!(order.payment_id, "");
     assert_eq!(stage.participants.count(&order.order_id, "authorize"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_than_the_store_can_do_is_refused_as_overload_with_a_time_to_come_back() {
+    let stage = Stage::with(|config| {
+        config.database.max_connections = 1;
+        config.database.acquire_timeout_ms = 1_000;
+        config.database.lock_timeout_ms = 20_000;
+        config.database.statement_timeout_ms = 20_000;
+    })
+    .await;
+    stage.place(request()).await;
+    let mut admin = stage.admin().await;
+    let mut holder = sqlx::Connection::begin(&mut admin).await.unwrap();
+    sqlx::query("lock table order_lines")
+        .execute(&mut *holder)
+        .await
+        .unwrap();
+    let (mut client, at_work) = (stage.client.clone(), request());
+
+    // It takes the one connection and waits for the lock.
+    let waits = tokio::spawn(async move { client.place_order(at_work).await });
+    let refused = eventually("the next one is refused", SOON, async || {
+        let list = pb::ListOrdersRequest::default();
+        stage.client.clone().list_orders(list).await.err()
+    })
+    .await;
+    holder.rollback().await.unwrap();
+
+    let details = ErrorDetails::from_status(&refused);
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert_eq!(details.reason, "OVERLOADED");
+    assert!(details.retry_after.is_some());
+    assert!(waits.await.unwrap().is_ok());
 }

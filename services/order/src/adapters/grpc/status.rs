@@ -39,6 +39,12 @@ pub(super) fn request_id_reused() -> Status {
 
 pub(super) fn store(error: StoreError) -> Status {
     match error {
+        StoreError::Unavailable(error) if error.is_overload() => {
+            let message = "more is asked of the order store than it can do; try again later";
+            Failure::new(Code::ResourceExhausted, "OVERLOADED", DOMAIN, message)
+                .retry_after(RETRY_LATER)
+                .into()
+        }
         StoreError::Unavailable(_) => {
             let cause: &dyn std::error::Error = &error;
             tracing::warn!(
