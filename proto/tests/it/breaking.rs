@@ -118,12 +118,14 @@ fn nothing_that_was_promised_is_broken() {
 
 /// A pool of one file in a package of ours.
 fn written(body: &str) -> DescriptorPool {
-    let folder = std::env::temp_dir().join(format!("breaking-{}", std::process::id()));
-    let name = format!("{:x}.proto", body.len());
+    let folder = format!("breaking-{}-{:x}", std::process::id(), body.len());
+    let folder = std::env::temp_dir().join(folder);
+    let name = "written.proto";
     std::fs::create_dir_all(&folder).expect("a folder");
     let text = format!("syntax = \"proto3\"; package tradepost.test.v1;\n{body}");
-    std::fs::write(folder.join(&name), text).expect("a file");
-    let set = protox::compile([&name], [&folder]).expect("it compiles");
+    std::fs::write(folder.join(name), text).expect("a file");
+    let set = protox::compile([name], [&folder]).expect("it compiles");
+    std::fs::remove_dir_all(&folder).expect("the folder goes");
     DescriptorPool::from_file_descriptor_set(set).expect("a pool")
 }
 
