@@ -170,7 +170,9 @@ impl Sessions {
             successor,
             lifetimes: self.lifetimes,
         };
-        match self.store.refresh(&claim, author).await? {
+        let refreshed = self.store.refresh(&claim, author).await?;
+        tradepost_crash::point("gateway.after_refresh");
+        match refreshed {
             Refreshed::Claimed(opened) => Ok((self.issue(opened, next)?, "claimed")),
             Refreshed::Replayed(opened, sealed) => {
                 let place = &presented.0;

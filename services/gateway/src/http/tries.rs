@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 
 use super::problem::Problem;
@@ -62,8 +63,10 @@ impl From<TooMany> for Problem {
         let detail = "too many tries; see Retry-After";
         let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", detail)
             .retry_after(too_many.retry_after);
+        // The problem says by itself when to come back.
         let headers = too_many.headers.iter();
-        headers.fold(problem, |problem, (name, value)| {
+        let others = headers.filter(|(name, _)| *name != RETRY_AFTER);
+        others.fold(problem, |problem, (name, value)| {
             problem.with(HeaderName::clone(name), value.clone())
         })
     }

@@ -74,7 +74,7 @@ async fn the_first_operator_is_made_by_command_and_a_killed_refresh_is_answered_
     let mortal = builder(&database, &trust)
         .env(
             "TRADEPOST_GATEWAY__SERVER__CRASH__POINT",
-            "postgres.after_commit",
+            "gateway.after_refresh",
         )
         .env("TRADEPOST_GATEWAY__SERVER__CRASH__HIT", "1");
     let (mut killed, doomed) = served(mortal).await;
