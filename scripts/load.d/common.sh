@@ -15,6 +15,10 @@ find_gateway() {
     fi
     # shellcheck disable=SC1091
     source "$UP/env"
+    if [[ -r $UP/secrets/api-key ]]; then
+        TRADEPOST_API_KEY=$(<"$UP/secrets/api-key")
+        export TRADEPOST_API_KEY
+    fi
 }
 
 # With optimisation also where the stack runs without: the load shares the machine with it.

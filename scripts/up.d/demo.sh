@@ -10,6 +10,9 @@ DEMO_ITEMS=(
     'TIN-ROUND|Round tea tin|480|90|1000'
 )
 
+# curl with the API key, which stands in no argument of a process.
+authorized() { curl -H @<(printf 'Authorization: Bearer %s' "$(<"$UP/secrets/api-key")") "$@"; }
+
 # call METHOD PATH KEY BODY [HEADER...]: prints the answer's body, fails unless it is a success.
 call() {
     local method=$1 path=$2 key=$3 body=$4 header status extra=()
@@ -17,7 +20,7 @@ call() {
     for header in "$@"; do
         extra+=(-H "$header")
     done
-    status=$(curl -sS -o "$UP/answer.json" -w '%{http_code}' -X "$method" "$(url_of gateway)$path" \
+    status=$(authorized -sS -o "$UP/answer.json" -w '%{http_code}' -X "$method" "$(url_of gateway)$path" \
         -H 'Content-Type: application/json' -H "Idempotency-Key: $key" "${extra[@]}" -d "$body")
     if [[ $status != 2* ]]; then
         cat "$UP/answer.json" >&2
@@ -52,7 +55,7 @@ place_order() {
     id=$(jq -r .order_id <<<"$order")
     state=$(jq -r .state <<<"$order")
     say "$id, $(jq -r '.total | "\(.minor_units / 100) \(.currency_code)"' <<<"$order")"
-    curl -fsS "$(url_of gateway)/v1/orders/$id/timeline" |
+    authorized -fsS "$(url_of gateway)/v1/orders/$id/timeline" |
         jq -r '.events[] | "  \(.version | tostring | (" " * (2 - length)) + .)  \(.create_time[11:23])  \(.state)  \(.description)"'
     [[ $state =~ ^(CONFIRMED|CAPTURING|SHIPPED|DELIVERED)$ ]] || die "the order is $state, not CONFIRMED"
 }
@@ -63,6 +66,8 @@ print_addresses() {
     cat <<TEXT
 == up after $SECONDS s
   API              $url/v1/orders
+  API key          $UP/secrets/api-key, in: Authorization: Bearer KEY
+  people           $OWNER_EMAIL, $OPERATOR_EMAIL; passwords in $UP/secrets/*-password
   API, documented  $url/docs
   the card provider's log  $UP/provider.log
   metrics, health  $(for name in "${SERVICES[@]}"; do printf '%s :%s  ' "$name" "$(admin_port "$name")"; done)

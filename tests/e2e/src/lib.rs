@@ -10,6 +10,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod account;
 mod buyer;
 mod databases;
 mod points;
@@ -18,6 +19,7 @@ mod settings;
 mod shop;
 mod unit;
 
+pub use account::Account;
 pub use buyer::{Buyer, Client, basket};
 pub use databases::Cluster;
 pub use points::{Point, points};

@@ -11,7 +11,7 @@ use tradepost_testkit::{TestDatabase, Trust, broker};
 use tradepost_types::{OrderId, TenantId};
 
 use crate::settings::{Exchange, give_data, give_identity, hurry};
-use crate::{Buyer, Cluster, SOON, Service, Unit};
+use crate::{Account, Buyer, Cluster, SOON, Service, Unit};
 
 const WEBHOOK_SECRET: &str = "whsec_e2e";
 
@@ -93,7 +93,7 @@ impl Shop {
         let provider_log = log_file();
         let provider = provider(provider_log.clone(), &units[&Service::Gateway]).await;
         let tenant = TenantId::new();
-        introduce(&mut units, &provider, tenant);
+        introduce(&mut units, &provider);
         let trust = Trust::new();
         trust.believe("order", &["items:read"]);
         give_trust(&mut units, &trust);
@@ -117,6 +117,14 @@ impl Shop {
             _accounts: accounts,
             provider_log,
         }
+    }
+
+    /// Opens an account at the gateway; from now on the shop is its tenant's.
+    pub async fn open_account(&mut self) -> Account {
+        let account = Account::open(self.unit(Service::Gateway)).await;
+        self.tenant = account.tenant;
+        self.buyer = Buyer::of(&self.units, &self.trust, account.tenant);
+        account
     }
 
     /// A service.
@@ -170,7 +178,7 @@ impl Shop {
 }
 
 /// Tells every service where the others are.
-fn introduce(units: &mut BTreeMap<Service, Unit>, provider: &Running, tenant: TenantId) {
+fn introduce(units: &mut BTreeMap<Service, Unit>, provider: &Running) {
     let urls: BTreeMap<_, _> = units.iter().map(|(of, unit)| (*of, unit.url())).collect();
     let order = units.get_mut(&Service::Order).unwrap();
     order.set("INVENTORY__URL", &urls[&Service::Inventory]);
@@ -179,7 +187,6 @@ fn introduce(units: &mut BTreeMap<Service, Unit>, provider: &Running, tenant: Te
     payment.set("PROVIDER__SECRET_KEY", Config::default().secret_key);
     payment.set("PROVIDER__WEBHOOK_SECRET", WEBHOOK_SECRET);
     let gateway = units.get_mut(&Service::Gateway).unwrap();
-    gateway.set("DEMO__TENANT", tenant);
     for service in Service::WITH_DATA {
         let key = format!("UPSTREAMS__{}_URL", service.name().to_uppercase());
         gateway.set(&key, &urls[&service]);

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use tradepost_testkit::{Process, free_port};
+use tradepost_testkit::{Process, ProcessBuilder, free_port};
 
 use crate::{SOON, Service};
 
@@ -80,6 +80,25 @@ impl Unit {
         variables
             .fold(builder, |builder, (name, value)| builder.env(name, value))
             .spawn()
+    }
+
+    /// Runs a command of the program with the settings of the service.
+    ///
+    /// # Panics
+    /// If it fails; with what it said.
+    pub async fn command(&self, arguments: &[&str]) -> String {
+        let builder = Process::builder(self.service.program());
+        let builder = arguments.iter().fold(builder, ProcessBuilder::arg);
+        let variables = self.environment.iter();
+        let builder = variables.fold(builder, |builder, (name, value)| builder.env(name, value));
+        let mut process = builder.spawn();
+        let status = process.wait(SOON).await;
+        let said = process.log();
+        assert!(
+            status.success(),
+            "{arguments:?} ended with {status}: {said}"
+        );
+        said
     }
 
     /// Kills the process at once, as `kill -9` does.

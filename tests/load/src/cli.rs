@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
+use secrecy::SecretString;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use tradepost_load::gateway::{Gateway, RetryPolicy};
@@ -42,6 +43,14 @@ struct Target {
     /// The gateway's base URL.
     #[arg(long, env = "TRADEPOST_GATEWAY_URL", value_name = "URL")]
     gateway_url: String,
+    /// An API key of the tenant that the load is for.
+    #[arg(
+        long,
+        env = "TRADEPOST_API_KEY",
+        hide_env_values = true,
+        value_name = "KEY"
+    )]
+    api_key: Option<SecretString>,
 }
 
 impl Arguments {
@@ -55,7 +64,11 @@ impl Arguments {
 
 impl Target {
     fn gateway(&self, retry: RetryPolicy) -> anyhow::Result<Gateway> {
-        Ok(Gateway::new(&self.gateway_url, retry)?)
+        let gateway = Gateway::new(&self.gateway_url, retry)?;
+        match &self.api_key {
+            Some(key) => Ok(gateway.with_key(key)?),
+            None => Ok(gateway),
+        }
     }
 }
 

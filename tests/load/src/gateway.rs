@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use call::{Call, Wait};
-pub use http::{Answer, Gateway, UrlError};
+pub use http::{Answer, Gateway, KeyError, UrlError};
 pub use retry::RetryPolicy;
 pub use wire::{
     Address, Item, ItemBody, Money, Movement, MovementKind, Order, OrderBody, OrderBodyLine,

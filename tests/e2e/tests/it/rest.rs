@@ -1,25 +1,25 @@
 //! The same shop through its REST edge.
 
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
-use tradepost_e2e::{Service, Shop};
+use tradepost_e2e::{Account, Shop};
 
 struct Edge {
     shop: Shop,
-    http: Client,
+    account: Account,
 }
 
 impl Edge {
     async fn open() -> Self {
-        let shop = Shop::open().await;
+        let mut shop = Shop::open().await;
+        let account = shop.open_account().await;
         shop.buyer.stock("TEA 100/g", 10).await;
-        let http = Client::builder().build().unwrap();
-        Self { shop, http }
+        Self { shop, account }
     }
 
     async fn place(&self, key: &str, quantity: i64) -> Response {
-        let url = format!("{}/v1/orders", self.shop.unit(Service::Gateway).url());
-        let request = self.http.post(url).header("Idempotency-Key", key);
+        let request = self.account.request(Method::POST, "/v1/orders");
+        let request = request.header("Idempotency-Key", key);
         let body = body(quantity);
         request
             .header("Prefer", "wait=30")
@@ -30,8 +30,8 @@ impl Edge {
     }
 
     async fn get(&self, path: &str) -> Value {
-        let url = format!("{}{path}", self.shop.unit(Service::Gateway).url());
-        let answer = self.http.get(url).send().await.unwrap();
+        let answer = self.account.request(Method::GET, path).send().await;
+        let answer = answer.unwrap();
         assert_eq!(answer.status(), StatusCode::OK, "{path}");
         answer.json().await.unwrap()
     }
@@ -88,7 +88,6 @@ async fn an_order_is_placed_awaited_repeated_and_looked_at() {
 #[tokio::test]
 async fn a_body_that_is_not_exactly_right_is_refused_and_nothing_is_kept() {
     let edge = Edge::open().await;
-    let url = format!("{}/v1/orders", edge.shop.unit(Service::Gateway).url());
     let good = body(1).to_string();
     let faults = [
         (good.replacen('{', "{\"surprise\":1,", 1), "/surprise"),
@@ -107,11 +106,10 @@ async fn a_body_that_is_not_exactly_right_is_refused_and_nothing_is_kept() {
         (good.replacen("GBP", "pounds", 1), "/currency_code"),
     ];
     for (index, (text, pointer)) in faults.into_iter().enumerate() {
-        let request = edge
-            .http
-            .post(&url)
-            .header("Idempotency-Key", format!("bad-{index}"));
-        let request = request.header("Content-Type", "application/json");
+        let request = edge.account.request(Method::POST, "/v1/orders");
+        let request = request
+            .header("Idempotency-Key", format!("bad-{index}"))
+            .header("Content-Type", "application/json");
         let answer = request.body(text).send().await.unwrap();
 
         assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{pointer}");

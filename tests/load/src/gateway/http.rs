@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 
 use super::retry::may_pass;
@@ -30,7 +31,13 @@ pub struct Gateway {
     client: Client<HttpConnector, Full<Bytes>>,
     base: String,
     retry: RetryPolicy,
+    authorization: Option<HeaderValue>,
 }
+
+/// Not an API key: it has characters that no header may have.
+#[derive(Debug, thiserror::Error)]
+#[error("the API key has characters that no key has")]
+pub struct KeyError;
 
 /// A good answer.
 #[derive(Debug, Clone)]
@@ -83,6 +90,21 @@ impl Gateway {
             client,
             base: base.to_owned(),
             retry,
+            authorization: None,
+        })
+    }
+
+    /// The same gateway, called with an API key.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn with_key(self, key: &SecretString) -> Result<Self, KeyError> {
+        let text = format!("Bearer {}", key.expose_secret());
+        let mut authorization = HeaderValue::try_from(text).map_err(|_invalid| KeyError)?;
+        authorization.set_sensitive(true);
+        Ok(Self {
+            authorization: Some(authorization),
+            ..self
         })
     }
 
@@ -116,11 +138,15 @@ impl Gateway {
     }
 
     async fn attempt(&self, call: &Call) -> Result<Answer, Failure> {
-        let request = call.request(&self.base).map_err(|error| Failure {
+        let mut request = call.request(&self.base).map_err(|error| Failure {
             error: CallError::Misunderstood(error.to_string()),
             may_pass: false,
             asked: None,
         })?;
+        if let Some(authorization) = &self.authorization {
+            let headers = request.headers_mut();
+            headers.insert(header::AUTHORIZATION, authorization.clone());
+        }
         let exchange = async {
             let response = self.client.request(request).await.map_err(unreachable)?;
             let (head, body) = response.into_parts();

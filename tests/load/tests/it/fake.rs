@@ -16,6 +16,9 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tradepost_load::gateway::{Gateway, RetryPolicy};
 
+/// The one API key it knows.
+const KEY: &str = "tp_test_key";
+
 /// What goes wrong with a changing request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -67,11 +70,16 @@ impl Fake {
             pause_first: std::time::Duration::from_millis(1),
             pause_max: std::time::Duration::from_millis(1),
         };
-        Gateway::new(&url, retry).unwrap()
+        let gateway = Gateway::new(&url, retry).unwrap();
+        gateway.with_key(&KEY.into()).unwrap()
     }
 }
 
 async fn faulty(State(fake): State<Fake>, request: Request, next: Next) -> Response {
+    let authorization = request.headers().get("authorization");
+    if authorization.is_none_or(|given| *given != format!("Bearer {KEY}")) {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
     let Some(key) = key(request.headers()) else {
         return next.run(request).await;
     };
