@@ -46,25 +46,35 @@ create_operator() {
     ) || die "the operator cannot be made; see $UP/logs/gateway.log"
 }
 
-open_account() {
-    local file=$UP/secrets/api-key operator owner
-    if [[ -s $file ]]; then
-        say "$(<"$UP/secrets/tenant"), as before"
+# The tenant and its owner; the id of the tenant is then in secrets/tenant.
+open_tenant() {
+    local operator
+    if [[ -s $UP/secrets/tenant ]]; then
         return
     fi
     if [[ ! -e $UP/secrets/operator-made ]]; then
         create_operator
         touch "$UP/secrets/operator-made"
     fi
-    umask 077
     operator=$(PASSWORD=$(secret operator-password) log_in "$OPERATOR_EMAIL")
     # The keys make a second try after a failure find what the first has made.
     post /v1/tenants up-tenant "$operator" "$(PASSWORD=$(secret owner-password) \
         jq -nc --arg email "$OWNER_EMAIL" '{name: "Demo", plan: "internal", owner_email: $email,
             owner_password: $ENV.PASSWORD}')" | jq -r .tenant_id >"$UP/secrets/tenant"
+}
+
+open_account() {
+    local file=$UP/secrets/api-key owner
+    if [[ -s $file ]]; then
+        say "$(<"$UP/secrets/tenant"), as before"
+        return
+    fi
+    open_tenant
     owner=$(PASSWORD=$(secret owner-password) log_in "$OWNER_EMAIL")
-    post /v1/api-keys "up-key-$(date +%s)" "$owner" "$(jq -nc --arg scope "$KEY_SCOPE" \
-        '{name: "scripts/up", scope: $scope}')" | jq -r .secret >"$file"
-    umask 022
+    (
+        umask 077
+        post /v1/api-keys "up-key-$(date +%s)" "$owner" "$(jq -nc --arg scope "$KEY_SCOPE" \
+            '{name: "scripts/up", scope: $scope}')" | jq -r .secret >"$file"
+    )
     say "$(<"$UP/secrets/tenant"), owner $OWNER_EMAIL"
 }

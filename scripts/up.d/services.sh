@@ -168,7 +168,8 @@ launch() {
             # shellcheck disable=SC1090
             source "$UP/env.d/$name"
         fi
-        exec setsid "$TARGET/$PROFILE/$name" "$@"
+        # shellcheck disable=SC2086  # several words: the program that pins it, and where to
+        exec setsid ${PIN:-} "$TARGET/$PROFILE/$name" "$@"
     ) &
     echo $! >"$(pid_file "$name")"
 }

@@ -26,7 +26,7 @@ mod tenants;
 mod users;
 
 pub use access_tokens::{
-    AccessToken, AccessTokens, Grant, IssueError, KeyFault, TokenSettings, generate_key,
+    AccessToken, AccessTokens, Grant, IssueError, KeyFault, TokenSettings, generate_key, seal_key,
 };
 pub use api_keys::{ApiKeys, KeyRotation, KeyWish, ManageFault, ShownOnce};
 pub use audit_keeper::{AuditKeeper, AuditPolicy, KeepError};

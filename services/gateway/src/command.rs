@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tradepost_backend::Provision;
 use tradepost_postgres::Database;
 use tradepost_telemetry::Registry;
+use tradepost_token::SigningKey;
 use tradepost_types::UserId;
 
 use audit::AuditCommand;
@@ -27,6 +28,8 @@ use crate::ports::identity::{Author, NewOperator};
 const SERVICE: &str = "gateway";
 /// More than that is no password.
 const PASSWORD_BYTES_MAX: u64 = 1_024;
+/// More than that is no key of the kinds we take.
+const KEY_BYTES_MAX: u64 = 8_192;
 
 /// Commands for operators.
 #[derive(Debug, Subcommand)]
@@ -63,6 +66,9 @@ pub struct RotateKeys {
     /// Take nothing any more that the present keys have signed: for a key that became known
     #[arg(long)]
     at_once: bool,
+    /// Read the key from standard input (PKCS#8, PEM; Ed25519 or P-256) instead of making one
+    #[arg(long, conflicts_with = "at_once")]
+    key_stdin: bool,
 }
 
 /// What is revoked.
@@ -116,7 +122,7 @@ pub async fn run(command: GatewayCommand, config: &GatewayConfig) -> anyhow::Res
 
 async fn create_operator(command: CreateOperator, identity: &Identity) -> anyhow::Result<()> {
     let given = match command.password_stdin {
-        true => Some(read_password()?),
+        true => Some(read_secret("password", PASSWORD_BYTES_MAX)?),
         false => None,
     };
     let password = match &given {
@@ -140,20 +146,25 @@ async fn create_operator(command: CreateOperator, identity: &Identity) -> anyhow
 }
 
 /// Nothing else runs in this process that a blocked thread could hold up.
-fn read_password() -> anyhow::Result<SecretString> {
+fn read_secret(what: &str, bytes_max: u64) -> anyhow::Result<SecretString> {
     let mut text = String::new();
     std::io::stdin()
         .lock()
-        .take(PASSWORD_BYTES_MAX)
+        .take(bytes_max)
         .read_to_string(&mut text)
-        .context("the password cannot be read from standard input")?;
+        .with_context(|| format!("the {what} cannot be read from standard input"))?;
     Ok(SecretString::from(text.trim_end_matches(['\r', '\n'])))
 }
 
 async fn rotate(command: &RotateKeys, identity: &Identity) -> anyhow::Result<()> {
-    let kid = match command.at_once {
-        true => identity.keys.replace_at_once().await?,
-        false => identity.keys.rotate().await?,
+    let kid = match (command.key_stdin, command.at_once) {
+        (true, _) => {
+            let pem = read_secret("key", KEY_BYTES_MAX)?;
+            let key = SigningKey::from_pkcs8_pem(&pem).context("the key")?;
+            identity.keys.adopt(&key).await?
+        }
+        (false, true) => identity.keys.replace_at_once().await?,
+        (false, false) => identity.keys.rotate().await?,
     };
     say(&format!("the next key is {kid}"))
 }

@@ -1,6 +1,7 @@
 //! Every instrument of the gateway.
 
 mod audit;
+mod identity;
 mod limits;
 
 use std::time::Duration;
@@ -13,6 +14,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use tradepost_telemetry::Registry;
 
 use crate::upstream::Standing;
+pub use identity::IdentityMetrics;
 pub use limits::{LimitMetrics, Outcome, Place, RedisFault};
 
 pub use audit::AuditMetrics;
@@ -92,6 +94,8 @@ pub struct Metrics {
     heads_refused: Family<Reason, Counter>,
     certificates: Family<Loaded, Counter>,
     upstream_errors: Family<Failed, Counter>,
+    /// Figures of identity.
+    pub identity: IdentityMetrics,
     logins: Family<Ended, Counter>,
     refreshes: Family<Ended, Counter>,
     upstream_held: Family<HeldBack, Counter>,
@@ -121,6 +125,7 @@ impl Metrics {
             heads_refused: Family::default(),
             certificates: Family::default(),
             upstream_errors: Family::default(),
+            identity: IdentityMetrics::register(registry),
             logins: Family::default(),
             refreshes: Family::default(),
             upstream_held: Family::default(),

@@ -3,7 +3,7 @@
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use tradepost_types::TenantId;
+use tradepost_types::{OrderId, TenantId};
 
 use crate::Unit;
 
@@ -15,13 +15,14 @@ const PASSWORD: &str = "correct horse battery staple";
 const SCOPE: &str = "orders:place orders:read orders:cancel orders:price items:read items:write \
                      inventory:adjust payments:read payments:refund shipments:read";
 
-/// A tenant with an API key.
+/// Somebody of a tenant: its program with an API key, or a member.
 #[derive(Debug, Clone)]
 pub struct Account {
     /// The tenant.
     pub tenant: TenantId,
-    /// An API key that may do all that a program may do.
-    pub key: SecretString,
+    /// What they show: an API key that may do all that a program may do, or an access token.
+    credential: SecretString,
+    owner: SecretString,
     url: String,
     http: Client,
 }
@@ -38,7 +39,8 @@ impl Account {
         let password = shown.unwrap().1.trim().to_owned();
         let nobody = Self {
             tenant: TenantId::new(),
-            key: SecretString::from(""),
+            credential: SecretString::from(""),
+            owner: SecretString::from(""),
             url: gateway.url(),
             http: Client::new(),
         };
@@ -52,15 +54,37 @@ impl Account {
             .await;
         Self {
             tenant: tenant["tenant_id"].as_str().unwrap().parse().unwrap(),
-            key: key["secret"].as_str().unwrap().into(),
+            credential: key["secret"].as_str().unwrap().into(),
+            owner: owner.credential,
             ..nobody
         }
     }
 
-    /// A request with the account's key.
+    /// A new member of the tenant, logged in.
+    pub async fn member(&self, email: &str, role: &str) -> Self {
+        let owner = self.owner();
+        let member = json!({"email": email, "role": role, "password": PASSWORD});
+        owner.make("/v1/users", member).await;
+        self.log_in(email, PASSWORD).await
+    }
+
+    /// The owner of the tenant.
+    #[must_use]
+    pub fn owner(&self) -> Self {
+        self.with(self.owner.clone())
+    }
+
+    fn with(&self, credential: SecretString) -> Self {
+        Self {
+            credential,
+            ..self.clone()
+        }
+    }
+
+    /// A request with what the account shows.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.url));
-        request.bearer_auth(self.key.expose_secret())
+        request.bearer_auth(self.credential.expose_secret())
     }
 
     async fn log_in(&self, email: &str, password: &str) -> Self {
@@ -71,19 +95,21 @@ impl Account {
         let answer = login.send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK, "{email} logs in");
         let tokens: Value = answer.json().await.unwrap();
-        Self {
-            key: tokens["access_token"].as_str().unwrap().into(),
-            ..self.clone()
-        }
+        self.with(tokens["access_token"].as_str().unwrap().into())
     }
 
     async fn make(&self, path: &str, what: Value) -> Value {
         let request = self.request(Method::POST, path).json(&what);
-        let answer = request.header("Idempotency-Key", path).send().await;
+        let answer = request.header("Idempotency-Key", key()).send().await;
         let answer = answer.unwrap();
         let status = answer.status();
         let made: Value = answer.json().await.unwrap();
         assert_eq!(status, StatusCode::CREATED, "{path}: {}", made["detail"]);
         made
     }
+}
+
+/// One that nobody has used.
+fn key() -> String {
+    OrderId::new().to_string()
 }

@@ -214,6 +214,12 @@ impl AccessTokens {
         self.keys.load().jwks.clone()
     }
 
+    /// Of how many keys tokens are taken.
+    #[must_use]
+    pub fn key_count(&self) -> usize {
+        self.keys.load().published.len()
+    }
+
     /// Whether a key signs at `now`.
     #[must_use]
     pub fn signs(&self, now: OffsetDateTime) -> bool {
@@ -283,12 +289,19 @@ impl AccessTokens {
 /// # Errors
 /// [`KeyFault`].
 pub fn generate_key(sealer: &Sealer, algorithm: Algorithm) -> Result<NewSigningKey, KeyFault> {
-    let key = SigningKey::generate(algorithm)?;
+    seal_key(sealer, &SigningKey::generate(algorithm)?)
+}
+
+/// A key that was made elsewhere, for the store.
+///
+/// # Errors
+/// [`KeyFault`].
+pub fn seal_key(sealer: &Sealer, key: &SigningKey) -> Result<NewSigningKey, KeyFault> {
     let pem = key.to_pkcs8_pem();
     let plain = pem.expose_secret().as_bytes();
     Ok(NewSigningKey {
         kid: key.kid().to_owned(),
-        algorithm: algorithm.as_str().to_owned(),
+        algorithm: key.algorithm().as_str().to_owned(),
         private_sealed: sealer.seal(Purpose::SigningKey, key.kid().as_bytes(), plain)?,
         public_jwk: serde_json::to_string(&key.public_jwk())?,
     })

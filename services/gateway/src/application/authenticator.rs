@@ -16,6 +16,7 @@ use super::revocations::Revocations;
 use crate::domain::caller::{Caller, Plan};
 use crate::domain::revocation::{Basis, Revoked};
 use crate::domain::tenant::TenantState;
+use crate::metrics::IdentityMetrics;
 use crate::ports::identity::StoreError;
 use crate::ports::{KeyAuthenticator, KeyRefused};
 
@@ -91,6 +92,7 @@ pub struct Authenticator {
     keys: Arc<dyn KeyAuthenticator>,
     revocations: Arc<Revocations>,
     directory: Arc<Directory>,
+    metrics: IdentityMetrics,
 }
 
 /// What a request shows.
@@ -108,12 +110,14 @@ impl Authenticator {
         keys: Arc<dyn KeyAuthenticator>,
         revocations: Arc<Revocations>,
         directory: Arc<Directory>,
+        metrics: IdentityMetrics,
     ) -> Self {
         Self {
             tokens,
             keys,
             revocations,
             directory,
+            metrics,
         }
     }
 
@@ -141,11 +145,15 @@ impl Authenticator {
         address: Option<IpAddr>,
         now: OffsetDateTime,
     ) -> Result<Option<Verified>, Refused> {
-        match shown(headers)? {
-            Shown::Nothing => Ok(None),
-            Shown::Bearer(token) => self.bearer(token, now).await.map(Some),
-            Shown::Key(key) => self.key(key, address, now).await.map(Some),
-        }
+        let (kind, verified) = match shown(headers) {
+            Ok(Shown::Nothing) => return Ok(None),
+            Ok(Shown::Bearer(token)) => ("token", self.bearer(token, now).await),
+            Ok(Shown::Key(key)) => ("api_key", self.key(key, address, now).await),
+            Err(refused) => ("unclear", Err(refused)),
+        };
+        let outcome = verified.as_ref().err().map_or("taken", Refused::reason);
+        self.metrics.shown(kind, outcome);
+        verified.map(Some)
     }
 
     /// The caller by an access token, wherever it came from.

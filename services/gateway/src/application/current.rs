@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::access_tokens::{AccessTokens, KeyFault};
 use super::directory::Directory;
 use super::revocations::Revocations;
+use crate::metrics::IdentityMetrics;
 use crate::ports::identity::{Feed, IdentityFeed, StoreError};
 
 /// After so long without a look, what is recent is not enough: everything is read again. It is
@@ -39,6 +40,8 @@ pub struct KeepCurrent {
     pub directory: Arc<Directory>,
     /// How often it looks.
     pub interval: Duration,
+    /// Where it says how current all is.
+    pub metrics: IdentityMetrics,
 }
 
 impl KeepCurrent {
@@ -69,6 +72,7 @@ impl KeepCurrent {
                     is_failing = false;
                 }
                 Err(error) => {
+                    self.metrics.unlearnt();
                     if !is_failing {
                         let error: &dyn std::error::Error = &error;
                         tracing::warn!(
@@ -96,6 +100,8 @@ impl KeepCurrent {
         self.revocations.forget(feed.now);
         self.directory.learn(feed.tenants);
         self.tokens.update(&feed.keys, feed.now)?;
+        let (revoked, keys) = (self.revocations.len(), self.tokens.key_count());
+        self.metrics.learnt(feed.now, revoked, keys);
         Ok(())
     }
 }

@@ -19,7 +19,7 @@ use super::signing_keys::{RotateError, SigningKeys};
 use super::tenants::Tenants;
 use super::users::Users;
 use crate::config::IdentityConfig;
-use crate::metrics::Metrics;
+use crate::metrics::{IdentityMetrics, Metrics};
 use crate::ports::identity::{IdentityFeed, KeyStore, SessionStore, TenantStore, UserStore};
 use crate::ports::{KeyAuthenticator, SecondFactor};
 
@@ -93,6 +93,7 @@ pub struct Identity {
     pub keys: SigningKeys,
     ports: IdentityPorts,
     poll: Duration,
+    metrics: IdentityMetrics,
 }
 
 impl Identity {
@@ -116,6 +117,7 @@ impl Identity {
             Arc::clone(&ports.api_keys),
             Arc::clone(&revocations),
             Arc::clone(&directory),
+            metrics.identity.clone(),
         ));
         let sessions = Sessions {
             store: Arc::clone(&ports.sessions),
@@ -165,6 +167,7 @@ impl Identity {
             sessions,
             ports,
             poll: Duration::from_millis(config.poll_ms),
+            metrics: metrics.identity.clone(),
         })
     }
 
@@ -184,6 +187,7 @@ impl Identity {
             revocations: Arc::clone(&self.revocations),
             directory: Arc::clone(&self.directory),
             interval: self.poll,
+            metrics: self.metrics.clone(),
         };
         current.load().await?;
         tasks.spawn("identity-feed", current.run(shutdown.clone()));

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use time::Duration;
 use tokio_util::sync::CancellationToken;
-use tradepost_token::Algorithm;
+use tradepost_token::{Algorithm, SigningKey};
 
-use super::access_tokens::{KeyFault, generate_key};
+use super::access_tokens::{KeyFault, generate_key, seal_key};
 use super::sealing::Sealer;
-use crate::ports::identity::{Author, KeyStore, Rotation, StoreError};
+use crate::ports::identity::{Author, KeyStore, NewSigningKey, Rotation, StoreError};
 
 /// How often it is looked whether a key is due.
 const INTERVAL: std::time::Duration = std::time::Duration::from_secs(600);
@@ -25,6 +25,9 @@ pub enum RotateError {
     /// It cannot be stored.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// It is, or was, one of ours.
+    #[error("this key has been published already; make a new one")]
+    Known,
 }
 
 /// Looks after signing keys.
@@ -66,12 +69,25 @@ impl SigningKeys {
     /// # Errors
     /// [`RotateError`].
     pub async fn rotate(&self) -> Result<String, RotateError> {
-        let rotation = Rotation {
+        let key = generate_key(&self.sealer, self.algorithm)?;
+        self.publish(key, self.in_turn(None)).await
+    }
+
+    /// Makes a key that was made elsewhere the next one; its id.
+    ///
+    /// # Errors
+    /// [`RotateError`].
+    pub async fn adopt(&self, key: &SigningKey) -> Result<String, RotateError> {
+        let key = seal_key(&self.sealer, key)?;
+        self.publish(key, self.in_turn(None)).await
+    }
+
+    fn in_turn(&self, only_after: Option<Duration>) -> Rotation {
+        Rotation {
             lead: self.lead,
             linger: self.access + SLACK,
-            only_after: None,
-        };
-        self.replace(rotation).await.map(|(kid, _)| kid)
+            only_after,
+        }
     }
 
     /// Makes the next key and takes nothing any more that others have signed: for a key that is
@@ -85,14 +101,25 @@ impl SigningKeys {
             linger: Duration::ZERO,
             only_after: None,
         };
-        self.replace(rotation).await.map(|(kid, _)| kid)
+        let key = generate_key(&self.sealer, self.algorithm)?;
+        self.publish(key, rotation).await
     }
 
-    async fn replace(&self, rotation: Rotation) -> Result<(String, bool), RotateError> {
-        let key = generate_key(&self.sealer, self.algorithm)?;
+    async fn publish(
+        &self,
+        key: NewSigningKey,
+        rotation: Rotation,
+    ) -> Result<String, RotateError> {
+        match self.store(&key, rotation).await? {
+            true => Ok(key.kid),
+            false => Err(RotateError::Known),
+        }
+    }
+
+    async fn store(&self, key: &NewSigningKey, rotation: Rotation) -> Result<bool, RotateError> {
         let stored = self
             .store
-            .rotate(&key, rotation, &Author::process())
+            .rotate(key, rotation, &Author::process())
             .await?;
         if stored {
             tracing::info!(
@@ -101,23 +128,24 @@ impl SigningKeys {
                 "the next key is published"
             );
         }
-        Ok((key.kid, stored))
+        Ok(stored)
+    }
+
+    async fn renew(&self, rotation: Rotation) -> Result<(), RotateError> {
+        let key = generate_key(&self.sealer, self.algorithm)?;
+        self.store(&key, rotation).await.map(|_stored_or_young| ())
     }
 
     /// Makes the next key whenever the present one is old, until shutdown.
     pub async fn run(self, shutdown: CancellationToken) {
         let Some(age_max) = self.age_max else { return };
-        let rotation = Rotation {
-            lead: self.lead,
-            linger: self.access + SLACK,
-            only_after: Some(age_max),
-        };
+        let rotation = self.in_turn(Some(age_max));
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = tokio::time::sleep(INTERVAL) => {}
             }
-            if let Err(error) = self.replace(rotation).await {
+            if let Err(error) = self.renew(rotation).await {
                 let error: &dyn std::error::Error = &error;
                 tracing::warn!(event = "keys.rotation_failed", error, "tried again later");
             }

@@ -9,6 +9,7 @@
 )]
 
 mod crashes;
+mod door;
 mod edge_cases;
 mod orders;
 mod outages;

@@ -7,7 +7,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+use tradepost_gateway::application::RotateError;
 use tradepost_testkit::eventually;
+use tradepost_token::{Algorithm, SigningKey};
 
 use super::shop::{Gate, OPERATOR, Session, Shop};
 use crate::stage::SOON;
@@ -95,4 +97,51 @@ async fn a_retired_key_signs_nothing_that_counts() {
     })
     .await;
     assert!(shop.gate.standing(&next.access).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_key_that_was_made_elsewhere_is_published_once() {
+    let shop = Shop::with(|config| config.identity.key_lead_seconds = 0).await;
+    let key = SigningKey::generate(Algorithm::EdDsa).unwrap();
+
+    let name = shop.adopt(&key).await.unwrap();
+    let again = shop.adopt(&key).await;
+
+    assert_eq!(name, key.kid());
+    assert!(matches!(again, Err(RotateError::Known)), "{again:?}");
+    eventually("it signs", SOON, async || {
+        let session = shop.gate.login(OPERATOR).await;
+        (kid(&session.access) == name).then_some(())
+    })
+    .await;
+    let known = "tradepost_signing_keys 2";
+    eventually("it is counted", SOON, async || {
+        shop.gate.counts(known).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_shown_is_counted_by_what_became_of_it() {
+    let shop = Shop::open().await;
+    let session = shop.gate.login(OPERATOR).await;
+
+    shop.gate.standing(&session.access).await.unwrap();
+    shop.gate.standing("no.token").await.unwrap_err();
+    shop.gate.standing("tp_live_nothing").await.unwrap_err();
+
+    let counts = [
+        r#"tradepost_credentials_total{kind="token",outcome="taken"} 1"#,
+        r#"tradepost_credentials_total{kind="token",outcome="TOKEN_MALFORMED"} 1"#,
+        r#"tradepost_credentials_total{kind="api_key",outcome="API_KEY_INVALID"} 1"#,
+        "tradepost_revocations 0",
+    ];
+    for count in counts {
+        assert!(shop.gate.counts(count), "{count}");
+    }
+    shop.gate.call("/v1/auth/logout", &session.access).await;
+    eventually("the revocation is counted", SOON, async || {
+        shop.gate.counts("tradepost_revocations 1").then_some(())
+    })
+    .await;
 }

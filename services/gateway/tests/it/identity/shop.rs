@@ -11,7 +11,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tradepost_gateway::adapters::postgres::PgIdentity;
-use tradepost_gateway::application::{HashSettings, Identity, Passwords};
+use tradepost_gateway::application::{HashSettings, Identity, Passwords, RotateError};
 use tradepost_gateway::bootstrap::{GatewayProgram, identity};
 use tradepost_gateway::config::GatewayConfig;
 use tradepost_gateway::metrics::Metrics;
@@ -20,6 +20,7 @@ use tradepost_postgres::{Database, DatabaseConfig};
 use tradepost_service::{Program, Runtime};
 use tradepost_telemetry::Registry;
 use tradepost_testkit::{TestDatabase, Trust};
+use tradepost_token::SigningKey;
 use tradepost_types::UserId;
 
 use crate::stage::{Answer, SOON, config, migrated};
@@ -31,6 +32,7 @@ pub(crate) const OPERATOR: &str = "operator@example.com";
 pub(crate) struct Gate {
     addr: SocketAddr,
     client: Client<HttpConnector, Full<Bytes>>,
+    registry: Option<Registry>,
 }
 
 pub(crate) struct Shop {
@@ -76,7 +78,14 @@ impl Gate {
         Self {
             addr,
             client: Client::builder(TokioExecutor::new()).build_http(),
+            registry: None,
         }
+    }
+
+    /// Whether the metrics of a gateway in this process have this line.
+    pub(crate) fn counts(&self, line: &str) -> bool {
+        let metrics = self.registry.as_ref().unwrap().render().unwrap();
+        metrics.lines().any(|one| one == line)
     }
 
     pub(crate) const fn addr(&self) -> SocketAddr {
@@ -233,6 +242,11 @@ impl Shop {
     }
 
     /// Takes nothing any more that the present keys have signed.
+    pub(crate) async fn adopt(&self, key: &SigningKey) -> Result<String, RotateError> {
+        self.identity().keys.adopt(key).await
+    }
+
+    /// Takes nothing any more that the present keys have signed.
     pub(crate) async fn replace_keys(&self) {
         self.identity().keys.replace_at_once().await.unwrap();
     }
@@ -283,12 +297,18 @@ async fn serve(config: &GatewayConfig, shutdown: &CancellationToken) -> Gate {
         .await
         .unwrap();
     runtime.shutdown = shutdown.child_token();
-    let addr = runtime.listener.local_addr().unwrap();
+    let (addr, registry) = (
+        runtime.listener.local_addr().unwrap(),
+        runtime.registry.clone(),
+    );
     let mut serving = runtime.health.serving();
     let served = tokio::spawn(GatewayProgram::serve(config.clone(), runtime));
     let is_serving = serving.wait_for(|is_serving| *is_serving);
     if tokio::time::timeout(SOON, is_serving).await.is_err() {
         panic!("the gateway does not serve: {:?}", served.await);
     }
-    Gate::at(addr)
+    Gate {
+        registry: Some(registry),
+        ..Gate::at(addr)
+    }
 }

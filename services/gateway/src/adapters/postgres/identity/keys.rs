@@ -72,6 +72,15 @@ impl PgIdentity {
                 return Ok(false);
             }
         }
+        let is_known: bool =
+            sqlx::query_scalar("select exists (select from signing_keys where kid = $1)")
+                .bind(&key.kid)
+                .fetch_one(tx.conn())
+                .await?;
+        if is_known {
+            tx.rollback().await;
+            return Ok(false);
+        }
         insert(tx.conn(), key, rotation.lead.as_seconds_f64()).await?;
         sqlx::query(
             "update signing_keys old
