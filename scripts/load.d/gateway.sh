@@ -24,7 +24,11 @@ stop_gateway_bench() {
 start_gateway() {
     end gateway
     write_environments
-    printf '%s\n' "$@" >>"$UP/env.d/gateway"
+    # The stub is every service; later lines count.
+    {
+        echo "TRADEPOST_GATEWAY__UPSTREAMS__PAYMENT_URL=$(url_of order)"
+        printf '%s\n' "$@"
+    } >>"$UP/env.d/gateway"
     PIN="taskset -c $GATEWAY_CORE" launch gateway
     await_ready gateway
 }
@@ -59,7 +63,7 @@ bench_gateway() {
     exec {LOCK}>"$UP/lock"
     flock -n "$LOCK" || die "another bench of the gateway is at work"
     trap stop_gateway_bench EXIT
-    taskset -c "$LOAD_CORE" scripts/stack start --dir "$UP/stack" </dev/null >&2
+    taskset -c "$LOAD_CORE" scripts/stack start --only postgres,redis --dir "$UP/stack" </dev/null >&2
     eval "$(scripts/stack env --dir "$UP/stack")"
     mkdir -p "$UP/secrets" "$UP/logs" "$UP/pids"
     write_environments
@@ -71,6 +75,7 @@ bench_gateway() {
     start_gateway
     taskset -c "$LOAD_CORE" "$LOAD" bench gateway \
         --gateway "127.0.0.1:$(grpc_port gateway)" --pid "$(<"$(pid_file gateway)")" \
+        --redis "$(<"$UP/stack/redis/pid")" \
         --stub "127.0.0.1:$(grpc_port order)" --key "$(key access)" \
         --issuer "$(url_of gateway)" --tenant "$(<"$UP/secrets/tenant")" "$@"
 }

@@ -143,7 +143,7 @@ write_environments() {
         done
         {
             echo "export POSTGRES_URL='$POSTGRES_URL'"
-            echo "export AMQP_URL='$AMQP_URL'"
+            echo "export AMQP_URL='${AMQP_URL:-}'"
             echo "export REDIS_URL='${REDIS_URL:-}'"
             echo "export TRADEPOST_GATEWAY_URL=$(url_of gateway)"
             echo "export TRADEPOST_PROVIDER_URL=http://127.0.0.1:$(provider_port)"

@@ -72,6 +72,8 @@ create table authorization_codes (
     scope text not null,
     -- When the user last showed a second factor in the login that gave the code.
     proof_at timestamptz,
+    -- The login in which the user agreed: the code ends with it.
+    agreed_in uuid not null,
     created_at timestamptz not null default now(),
     expires_at timestamptz not null,
     used_at timestamptz,
@@ -154,6 +156,7 @@ create policy recovery_codes_system on recovery_codes to tradepost_system
 grant select, insert, update on api_keys, oauth_clients to tradepost_app;
 grant insert on authorization_codes to tradepost_app;
 grant select, update on api_keys to tradepost_system;
-grant select on oauth_clients to tradepost_system;
+-- Locking a row takes the right to change it.
+grant select, update on oauth_clients to tradepost_system;
 grant select, update, delete on authorization_codes to tradepost_system;
 grant select, insert, update, delete on totp, recovery_codes to tradepost_system;

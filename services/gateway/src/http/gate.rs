@@ -108,7 +108,13 @@ async fn identified(
         }
         (Ok(()), Audit::No | Audit::Within) => {
             request.extensions_mut().insert(Arc::clone(&caller));
-            next.run(request).await
+            let answer = next.run(request).await;
+            if answer.status() == StatusCode::FORBIDDEN {
+                let problem = answer.extensions().get::<Problem>();
+                let reason = problem.map_or("", |problem| problem.reason.as_str());
+                passage().denied(reason).await;
+            }
+            answer
         }
     };
     let by = decided.err().as_ref().map(by);

@@ -369,6 +369,11 @@ async fn customers_list_their_own_orders_whatever_they_ask_for() {
         foreign.faults(),
         (403, "PERMISSION_DENIED".to_owned(), vec![place])
     );
+    let told = stage.doubles.entries();
+    let [entry] = told.as_slice() else {
+        panic!("one denial, and nothing of what was only read: {told:?}");
+    };
+    assert_eq!((entry.action(), entry.outcome()), ("list_orders", Outcome::Denied));
 }
 
 /// What the explanation of a call says: whether, by what, and by which rule.

@@ -4,6 +4,7 @@
 
 mod connection;
 mod process;
+mod requests;
 mod stub;
 mod tokens;
 
@@ -20,6 +21,7 @@ use super::report::{Rows, Unit};
 use crate::gateway::CallError;
 use connection::Connection;
 use process::Process;
+use requests::{changes, reads, reports};
 
 pub use stub::serve as serve_stub;
 pub use tokens::{Issuer, IssuerError};
@@ -40,6 +42,8 @@ pub struct Options {
     pub seconds: NonZeroU32,
     /// Users, each with a token.
     pub users: usize,
+    /// The process of Redis, to stop it in its tracks for a while.
+    pub redis: Option<u32>,
     /// Tokens made for the part in which every token is new; the part ends when they are used up.
     pub fresh_tokens: usize,
 }
@@ -64,22 +68,34 @@ pub enum EdgeError {
 /// [`EdgeError`].
 pub async fn run(issuer: &Issuer, options: &Options) -> Result<Rows, EdgeError> {
     let mut rows = Rows::default();
-    let seen = requests(&issuer.tokens(options.users)?);
+    let tokens = issuer.tokens(options.users)?;
+    let seen = reads(&tokens);
     flood(options, &seen, Some(seen.len())).await?;
 
+    let bare = flood(options, &reports(), None).await?;
+    bare.tell(&mut rows, "bare: no token, caller's limit or trail");
     let most = flood(options, &seen, None).await?;
     most.tell(&mut rows, "tokens seen before");
     let half = most.answers / usize::try_from(options.seconds.get()).unwrap_or(1) / 2;
     let half = u32::try_from(half).ok().and_then(NonZeroU32::new);
     let half = half.unwrap_or(NonZeroU32::MIN);
-    paced(options, &seen, half, &mut rows).await?;
+    paced(options, &seen, half, "half that load", &mut rows).await?;
+    if let Some(redis) = options.redis.map(Process) {
+        redis.signal("STOP");
+        let part = paced(options, &seen, half, "half, Redis frozen", &mut rows).await;
+        redis.signal("CONT");
+        part?;
+    }
     rows.median(
         "memory: gateway",
         Process(options.pid).megabytes(),
         Unit::Megabytes,
     );
 
-    let fresh = requests(&issuer.tokens(options.fresh_tokens)?);
+    let audited = flood(options, &changes(&tokens), None).await?;
+    audited.tell(&mut rows, "changes, in the audit trail");
+
+    let fresh = reads(&issuer.tokens(options.fresh_tokens)?);
     let new = flood(options, &fresh, Some(fresh.len())).await?;
     new.tell(&mut rows, "every token new");
     Ok(rows)
@@ -104,16 +120,6 @@ impl Flood {
         let name = format!("{what}: processor time of 1,000 requests");
         rows.median(&name, cost, Unit::Seconds);
     }
-}
-
-fn requests(tokens: &[String]) -> Vec<Vec<u8>> {
-    let request = |token: &String| {
-        format!(
-            "GET /v1/orders/{ORDER} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\n\r\n"
-        )
-        .into_bytes()
-    };
-    tokens.iter().map(request).collect()
 }
 
 /// Each connection asks again as soon as it is answered, with one request after the other; for the
@@ -159,6 +165,7 @@ async fn paced(
     options: &Options,
     requests: &[Vec<u8>],
     rate: NonZeroU32,
+    name: &str,
     rows: &mut Rows,
 ) -> Result<(), EdgeError> {
     let connections = options.connections.try_into();
@@ -186,15 +193,15 @@ async fn paced(
     })
     .await;
     let quantiles = outcome.latencies.quantiles();
-    rows.median("half that load: p50", quantiles.p50, Unit::Milliseconds);
-    rows.median("half that load: p99", quantiles.p99, Unit::Milliseconds);
-    rows.worst(
-        "half that load: failed",
-        outcome.failed as f64,
-        Unit::Requests,
-    );
+    let mut latency = |quantile: &str, value| {
+        rows.median(&format!("{name}: {quantile}"), value, Unit::Milliseconds);
+    };
+    latency("p50", quantiles.p50);
+    latency("p99", quantiles.p99);
+    let failed = format!("{name}: failed");
+    rows.worst(&failed, outcome.failed as f64, Unit::Requests);
     if let Some(why) = outcome.failure {
-        rows.tell(format!("half that load: {why}"));
+        rows.tell(format!("{name}: {why}"));
     }
     Ok(())
 }

@@ -26,7 +26,7 @@ pub(super) struct Arguments {
     /// The gateway's process.
     #[arg(long, value_name = "PID")]
     pid: u32,
-    /// Where the stub of the order service listens.
+    /// Where the stub of the services listens.
     #[arg(long, value_name = "ADDR")]
     stub: SocketAddr,
     /// The private key (PKCS#8, PEM) that the gateway knows for access tokens.
@@ -47,6 +47,9 @@ pub(super) struct Arguments {
     /// Users, each with a token.
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     users: usize,
+    /// The process of Redis: it is frozen for one part.
+    #[arg(long, value_name = "PID")]
+    redis: Option<u32>,
     /// Tokens for the part in which every token is new.
     #[arg(long, value_name = "N", default_value_t = 40_000)]
     fresh_tokens: usize,
@@ -69,6 +72,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         connections: arguments.connections,
         seconds: arguments.seconds,
         users: arguments.users,
+        redis: arguments.redis,
         fresh_tokens: arguments.fresh_tokens,
     };
     let listener = TcpListener::bind(arguments.stub).await;

@@ -8,7 +8,7 @@ mod feed;
 mod keys;
 mod refresh;
 mod rows;
-mod sessions;
+pub(super) mod sessions;
 pub(super) mod standing;
 mod tenants;
 pub(super) mod trail;

@@ -107,7 +107,7 @@ impl OAuth {
             let detail = "the client is not known";
             return Err(OAuthFault::new(OAuthError::InvalidClient, detail));
         }
-        let (user, _) = person_in_session(caller)
+        let (user, session) = person_in_session(caller)
             .map_err(|error| OAuthFault::new(OAuthError::UnauthorizedClient, error.to_string()))?;
         let scope = approved.scope.and(caller.rights);
         if scope == Rights::NONE {
@@ -120,6 +120,7 @@ impl OAuth {
             tenant: client.tenant,
             client: client.id,
             user,
+            session,
             redirect_uri: redirect_uri.to_owned(),
             challenge: approved.challenge,
             scope,

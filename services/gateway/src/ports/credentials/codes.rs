@@ -22,6 +22,8 @@ pub struct NewCode {
     pub client: ClientId,
     /// For whom it will act.
     pub user: UserId,
+    /// The login in which they agreed; the code ends with it.
+    pub session: SessionId,
     /// Where the user is sent with it.
     pub redirect_uri: String,
     /// What the client has to show.

@@ -519,3 +519,17 @@ async fn no_secret_of_oauth_is_stored_as_it_is() {
         assert!(!stored.contains(&hex::encode(secret)));
     }
 }
+
+#[tokio::test]
+async fn a_code_ends_with_the_login_in_which_it_was_given() {
+    let vault = Vault::open().await;
+    let (client, _) = vault.client(ClientKind::Public, "orders:read").await;
+    let code = code(&vault, &client).await;
+
+    let sessions = &vault.identity.sessions;
+    let ended = sessions.revoke(vault.user, vault.session, "logout", &vault.author());
+    assert!(ended.await.unwrap());
+
+    let redeemed = redeem(&vault, &client, &code, VERIFIER, PLACE).await;
+    assert_eq!(redeemed.unwrap_err(), OAuthError::InvalidGrant);
+}

@@ -67,7 +67,7 @@ fn judge(answer: &[u8]) -> Result<(), EdgeError> {
         .get(9..12)
         .and_then(|code| std::str::from_utf8(code).ok());
     let status = status.and_then(|code| code.parse().ok()).unwrap_or(0);
-    if status == 200 {
+    if (200..300).contains(&status) {
         return Ok(());
     }
     let text = String::from_utf8_lossy(answer);
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_but_200_is_told_with_its_body() {
+    fn anything_but_success_is_told_with_its_body() {
         let refused = judge(b"HTTP/1.1 429 Too Many\r\ncontent-length: 2\r\n\r\n{}");
 
         assert!(matches!(refused, Err(EdgeError::Refused(429, body)) if body == "{}"));

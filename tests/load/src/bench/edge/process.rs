@@ -1,5 +1,6 @@
 //! What another process has used, by Linux's `/proc`.
 
+use std::process::Command;
 use std::time::Duration;
 
 use crate::bench::machine::field;
@@ -24,6 +25,13 @@ impl Process {
         let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<u64>().ok());
         let ticks = ticks(USER).unwrap_or(0) + ticks(SYSTEM).unwrap_or(0);
         Duration::from_millis(ticks * 1_000 / TICKS_PER_SECOND)
+    }
+
+    /// Sends it a signal; whether it got there shows in the figures.
+    pub(super) fn signal(self, name: &str) {
+        let number = self.0.to_string();
+        let sent = Command::new("kill").args(["-s", name, &number]).status();
+        drop(sent);
     }
 
     /// Its resident memory.

@@ -80,7 +80,7 @@ impl Issuer {
                     sid: session.to_string(),
                     org: self.tenant.to_string(),
                     role: "support",
-                    scope: "orders:read",
+                    scope: "orders:read orders:cancel",
                     auth_time: seconds,
                     amr: ["pwd"],
                     iat: seconds,

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{PgCredentials, broken};
 use crate::adapters::postgres::audit;
-use crate::adapters::postgres::identity::{standing, trail};
+use crate::adapters::postgres::identity::{sessions, standing, trail};
 use crate::adapters::postgres::revocation::revoke;
 use crate::domain::audit::Outcome;
 use crate::domain::oauth::{CodeFault, Redemption, StoredCode};
@@ -45,6 +45,7 @@ struct Row {
     scope: String,
     proof_at: Option<OffsetDateTime>,
     expires_at: OffsetDateTime,
+    agreed_in: Uuid,
     session_id: Option<Uuid>,
     now: OffsetDateTime,
 }
@@ -55,8 +56,8 @@ impl PgCredentials {
         sqlx::query(
             "insert into authorization_codes
                  (tenant_id, code_hash, client_id, user_id, redirect_uri, challenge, scope,
-                  proof_at, expires_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp() + interval '60 seconds')",
+                  proof_at, agreed_in, expires_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, clock_timestamp() + interval '60 seconds')",
         )
         .bind(new.tenant.as_uuid())
         .bind(new.hash.as_slice())
@@ -66,6 +67,7 @@ impl PgCredentials {
         .bind(new.challenge.as_bytes().as_slice())
         .bind(new.scope.to_string())
         .bind(new.proof_at)
+        .bind(new.session.as_uuid())
         .execute(tx.conn())
         .await?;
         let entry = trail::entry(
@@ -119,6 +121,9 @@ impl PgCredentials {
             }
             Err(fault) => return Ok(Err(fault.into())),
         }
+        if !still_stands(tx.conn(), redeeming, &row).await? {
+            return Ok(Err(OpenError::Barred.into()));
+        }
         let Some(opened) = open_session(tx.conn(), redeeming, &row, author).await? else {
             return Ok(Err(OpenError::Barred.into()));
         };
@@ -148,7 +153,7 @@ impl PgCredentials {
 async fn lock(conn: &mut PgConnection, redeeming: &Redeeming) -> Result<Option<Row>, DbError> {
     let row = sqlx::query_as(
         "select client_id, user_id, redirect_uri, challenge, scope, proof_at, expires_at,
-                session_id, clock_timestamp() as now
+                agreed_in, session_id, clock_timestamp() as now
          from authorization_codes
          where tenant_id = $1 and code_hash = $2
          for update",
@@ -158,6 +163,29 @@ async fn lock(conn: &mut PgConnection, redeeming: &Redeeming) -> Result<Option<R
     .fetch_optional(conn)
     .await?;
     Ok(row)
+}
+
+/// Whether the client is still there and the login in which the user agreed still open. Until the
+/// end of the transaction neither changes; whoever ends them later ends the new session too.
+async fn still_stands(
+    conn: &mut PgConnection,
+    redeeming: &Redeeming,
+    row: &Row,
+) -> Result<bool, StoreError> {
+    let client: Option<i32> = sqlx::query_scalar(
+        "select 1 from oauth_clients
+         where tenant_id = $1 and client_id = $2 and revoked_at is null
+         for share",
+    )
+    .bind(redeeming.tenant.as_uuid())
+    .bind(row.client_id)
+    .fetch_optional(&mut *conn)
+    .await?;
+    if client.is_none() {
+        return Ok(false);
+    }
+    let session = SessionId::from_uuid(row.agreed_in);
+    Ok(sessions::lock_session(conn, session).await?.is_some())
 }
 
 /// Ends what the first use of a code gave.

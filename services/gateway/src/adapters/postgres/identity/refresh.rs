@@ -53,7 +53,16 @@ impl PgIdentity {
             ..standing
         };
         let refreshed = match presented.judge(row.now, &claim.lifetimes) {
-            Verdict::Claim => Refreshed::Claimed(succeed(tx.conn(), claim, standing).await?),
+            Verdict::Claim => {
+                let opened = succeed(tx.conn(), claim, standing).await?;
+                let tenant = opened.standing.tenant;
+                let entry = trail::entry(author, tenant, "session.refresh", Outcome::Succeeded)
+                    .during(opened.standing.session)
+                    .on(opened.standing.session)
+                    .with("user", opened.standing.user);
+                trail::append(tx.conn(), &entry).await?;
+                Refreshed::Claimed(opened)
+            }
             Verdict::Replay => replay(tx.conn(), claim, standing, row).await?,
             Verdict::Superseded => Refreshed::Superseded,
             Verdict::Reused => end_family(tx.conn(), &standing, author).await?,

@@ -312,7 +312,7 @@ struct LockedRow {
 
 /// What a live session stands for, locked against its end until that of the transaction; `None`
 /// when it has ended, or its user may not use the tenant any more.
-pub(super) async fn lock_session(
+pub(in crate::adapters::postgres) async fn lock_session(
     conn: &mut PgConnection,
     session: SessionId,
 ) -> Result<Option<Standing>, StoreError> {
