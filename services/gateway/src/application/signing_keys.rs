@@ -105,11 +105,7 @@ impl SigningKeys {
         self.publish(key, rotation).await
     }
 
-    async fn publish(
-        &self,
-        key: NewSigningKey,
-        rotation: Rotation,
-    ) -> Result<String, RotateError> {
+    async fn publish(&self, key: NewSigningKey, rotation: Rotation) -> Result<String, RotateError> {
         match self.store(&key, rotation).await? {
             true => Ok(key.kid),
             false => Err(RotateError::Known),
@@ -117,10 +113,7 @@ impl SigningKeys {
     }
 
     async fn store(&self, key: &NewSigningKey, rotation: Rotation) -> Result<bool, RotateError> {
-        let stored = self
-            .store
-            .rotate(key, rotation, &Author::process())
-            .await?;
+        let stored = self.store.rotate(key, rotation, &Author::process()).await?;
         if stored {
             tracing::info!(
                 event = "keys.rotated",

@@ -35,9 +35,17 @@ impl IdentityMetrics {
         let help = "Keys whose access tokens are taken";
         registry.register("signing_keys", help, metrics.signing_keys.clone());
         let help = "When revocations, tenants and keys were last learnt, in Unix time";
-        registry.register("identity_feed_time_seconds", help, metrics.feed_time.clone());
+        registry.register(
+            "identity_feed_time_seconds",
+            help,
+            metrics.feed_time.clone(),
+        );
         let help = "Times they could not be learnt";
-        registry.register("identity_feed_failures", help, metrics.feed_failures.clone());
+        registry.register(
+            "identity_feed_failures",
+            help,
+            metrics.feed_failures.clone(),
+        );
         metrics
     }
 

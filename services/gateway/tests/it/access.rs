@@ -373,7 +373,10 @@ async fn customers_list_their_own_orders_whatever_they_ask_for() {
     let [entry] = told.as_slice() else {
         panic!("one denial, and nothing of what was only read: {told:?}");
     };
-    assert_eq!((entry.action(), entry.outcome()), ("list_orders", Outcome::Denied));
+    assert_eq!(
+        (entry.action(), entry.outcome()),
+        ("list_orders", Outcome::Denied)
+    );
 }
 
 /// What the explanation of a call says: whether, by what, and by which rule.

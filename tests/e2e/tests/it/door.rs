@@ -86,7 +86,12 @@ async fn a_removed_member_is_out_and_all_that_was_done_is_in_the_trail() {
     assert_eq!(after["status"], 401, "{after}");
     let entries = trail["entries"].as_array().unwrap();
     let has = |action: &str| entries.iter().any(|entry| entry["action"] == action);
-    for action in ["tenant.create", "api_key.create", "user.create", "user.remove"] {
+    for action in [
+        "tenant.create",
+        "api_key.create",
+        "user.create",
+        "user.remove",
+    ] {
         assert!(has(action), "{action} in {trail}");
     }
     let database = shop.unit(Service::Gateway).command(&["audit", "verify"]);
