@@ -526,8 +526,8 @@ async fn a_code_ends_with_the_login_in_which_it_was_given() {
     let (client, _) = vault.client(ClientKind::Public, "orders:read").await;
     let code = code(&vault, &client).await;
 
-    let sessions = &vault.identity.sessions;
-    let ended = sessions.revoke(vault.user, vault.session, "logout", &vault.author());
+    let (sessions, author) = (&vault.identity.sessions, vault.author());
+    let ended = sessions.revoke(vault.user, vault.session, "logout", &author);
     assert!(ended.await.unwrap());
 
     let redeemed = redeem(&vault, &client, &code, VERIFIER, PLACE).await;
