@@ -1,6 +1,6 @@
 -- Why: the audit trail. One chain of entries for each tenant and one of the platform, whose
 -- tenant_id is the nil UUID. Entries are only ever inserted; whole months go when they are past
--- their time, by the owner of the tables alone (adr/0025).
+-- their time, by the owner of the tables alone (adr/0030).
 -- Locks: new objects only.
 
 -- The ends of the chains. Who appends locks its row first, so a chain has no gap and no fork.

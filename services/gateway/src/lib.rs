@@ -1,8 +1,9 @@
 //! The gateway: the REST API that shops and apps talk to, and its description.
 //!
-//! It decides nothing about orders. `http` speaks REST: strict JSON in, problem+json out;
-//! `upstream` asks the services over gRPC; `bootstrap` puts them together. Who calls is not asked
-//! yet: every request is served for one tenant of the configuration.
+//! It decides nothing about orders, and everything about who may ask: `http` speaks REST, with one
+//! gate in front of every route; `application` knows callers, limits and the audit trail over
+//! `ports`, which `adapters` fill; `upstream` asks the services over gRPC; `bootstrap` puts them
+//! together.
 
 pub mod adapters;
 pub mod application;
