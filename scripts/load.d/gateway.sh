@@ -20,15 +20,11 @@ stop_gateway_bench() {
     rm -rf "$UP"
 }
 
-# start_gateway [VARIABLE=VALUE...]: with settings beyond those of scripts/up.
 start_gateway() {
     end gateway
     write_environments
     # The stub is every service; later lines count.
-    {
-        echo "TRADEPOST_GATEWAY__UPSTREAMS__PAYMENT_URL=$(url_of order)"
-        printf '%s\n' "$@"
-    } >>"$UP/env.d/gateway"
+    echo "TRADEPOST_GATEWAY__UPSTREAMS__PAYMENT_URL=$(url_of order)" >>"$UP/env.d/gateway"
     PIN="taskset -c $GATEWAY_CORE" launch gateway
     await_ready gateway
 }
