@@ -1,6 +1,7 @@
 //! Who may come in: logins, sessions, users, tenants and keys, on real PostgreSQL.
 
 mod keys;
+mod live;
 mod logins;
 mod process;
 mod refreshing;

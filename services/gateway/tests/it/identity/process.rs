@@ -3,13 +3,18 @@
 use std::net::SocketAddr;
 
 use secrecy::ExposeSecret;
+use tradepost_postgres::DatabaseConfig;
 use tradepost_testkit::{Process, ProcessBuilder, TestDatabase, Trust, free_port};
 
 use super::shop::{Gate, PASSWORD, Session};
 use crate::stage::{ISSUER, MASTER_KEY, SOON, migrated};
 
-fn builder(database: &TestDatabase, trust: &Trust) -> ProcessBuilder {
-    let config = database.config();
+pub(super) fn builder(database: &TestDatabase, trust: &Trust) -> ProcessBuilder {
+    builder_over(&database.config(), trust)
+}
+
+/// A process that reaches its database by this configuration.
+pub(super) fn builder_over(config: &DatabaseConfig, trust: &Trust) -> ProcessBuilder {
     let key = trust.key_path("gateway");
     let nowhere = "http://127.0.0.1:1";
     ["ORDER", "INVENTORY", "PAYMENT", "SHIPPING"]
@@ -38,7 +43,13 @@ fn builder(database: &TestDatabase, trust: &Trust) -> ProcessBuilder {
         )
 }
 
-async fn served(builder: ProcessBuilder) -> (Process, Gate) {
+pub(super) async fn served(builder: ProcessBuilder) -> (Process, Gate) {
+    let (process, gate, _admin) = served_with_admin(builder).await;
+    (process, gate)
+}
+
+/// As [`served`], with the admin port.
+pub(super) async fn served_with_admin(builder: ProcessBuilder) -> (Process, Gate, Gate) {
     let local = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
     let (listen, admin) = (local(free_port()), local(free_port()));
     let mut process = builder
@@ -46,11 +57,11 @@ async fn served(builder: ProcessBuilder) -> (Process, Gate) {
         .env("TRADEPOST_GATEWAY__SERVER__ADMIN_ADDR", admin.to_string())
         .spawn();
     process.ready(admin, SOON).await;
-    (process, Gate::at(listen))
+    (process, Gate::at(listen), Gate::at(admin))
 }
 
 /// Makes an operator by command; the password that is shown once.
-async fn operator(database: &TestDatabase, trust: &Trust, email: &str) -> String {
+pub(super) async fn operator(database: &TestDatabase, trust: &Trust, email: &str) -> String {
     let command = builder(database, trust)
         .arg("create-operator")
         .arg("--email")
