@@ -3,6 +3,7 @@
 mod keys;
 mod live;
 mod logins;
+mod outages;
 mod process;
 mod refreshing;
 mod revoking;
