@@ -12,16 +12,18 @@ use secrecy::{ExposeSecret, SecretString};
 use tradepost_backend::Provision;
 use tradepost_postgres::Database;
 use tradepost_telemetry::Registry;
-use tradepost_types::UserId;
+use tradepost_types::{ApiKeyId, SessionId, UserId};
 
 use audit::AuditCommand;
 
+use crate::adapters::postgres::PgCredentials;
 use crate::application::{Identity, generate_password};
 use crate::bootstrap::identity;
 use crate::config::GatewayConfig;
 use crate::domain::email::Email;
 use crate::domain::password;
 use crate::metrics::Metrics;
+use crate::ports::credentials::ApiKeyStore;
 use crate::ports::identity::{Author, NewOperator};
 
 const SERVICE: &str = "gateway";
@@ -80,6 +82,16 @@ pub enum Revoke {
         /// Their id
         id: UserId,
     },
+    /// One session
+    Session {
+        /// Its id
+        id: SessionId,
+    },
+    /// An API key, for good
+    Key {
+        /// Its id: `key_`, then what follows `tp_live_` in its text
+        id: ApiKeyId,
+    },
 }
 
 /// Runs one command.
@@ -107,7 +119,7 @@ pub async fn run(command: GatewayCommand, config: &GatewayConfig) -> anyhow::Res
     let done = match command {
         GatewayCommand::CreateOperator(command) => create_operator(command, &identity).await,
         GatewayCommand::RotateKeys(command) => rotate(&command, &identity).await,
-        GatewayCommand::Revoke(what) => revoke(&what, &identity).await,
+        GatewayCommand::Revoke(what) => revoke(&what, &identity, &database).await,
         GatewayCommand::Provision(_) | GatewayCommand::Audit(_) => Ok(()),
     };
     database.close().await;
@@ -158,7 +170,7 @@ async fn rotate(command: &RotateKeys, identity: &Identity) -> anyhow::Result<()>
     say(&format!("the next key is {kid}"))
 }
 
-async fn revoke(what: &Revoke, identity: &Identity) -> anyhow::Result<()> {
+async fn revoke(what: &Revoke, identity: &Identity, database: &Database) -> anyhow::Result<()> {
     let (ports, author) = (identity.ports(), Author::process());
     match what {
         Revoke::All => {
@@ -171,6 +183,21 @@ async fn revoke(what: &Revoke, identity: &Identity) -> anyhow::Result<()> {
             if ports.users.revoke_user(*id, &author).await?.is_none() {
                 bail!("there is no such user");
             }
+        }
+        Revoke::Session { id } => {
+            let ended = ports
+                .sessions
+                .revoke_any(*id, "revoked by command", &author);
+            if ended.await?.is_none() {
+                bail!("there is no such session, or it has ended");
+            }
+        }
+        Revoke::Key { id } => {
+            let keys = PgCredentials::new(database.clone());
+            let Some(stored) = keys.look_up(*id).await? else {
+                bail!("there is no such API key");
+            };
+            keys.revoke(stored.key.tenant, *id, &author).await?;
         }
     }
     say("revoked")

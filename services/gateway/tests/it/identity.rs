@@ -1,5 +1,6 @@
 //! Who may come in: logins, sessions, users, tenants and keys, on real PostgreSQL.
 
+mod commands;
 mod keys;
 mod live;
 mod logins;
