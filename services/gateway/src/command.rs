@@ -13,16 +13,18 @@ use tradepost_backend::Provision;
 use tradepost_postgres::Database;
 use tradepost_telemetry::Registry;
 use tradepost_token::SigningKey;
-use tradepost_types::UserId;
+use tradepost_types::{ApiKeyId, SessionId, UserId};
 
 use audit::AuditCommand;
 
+use crate::adapters::postgres::PgCredentials;
 use crate::application::{Identity, generate_password};
 use crate::bootstrap::identity;
 use crate::config::GatewayConfig;
 use crate::domain::email::Email;
 use crate::domain::password;
 use crate::metrics::Metrics;
+use crate::ports::credentials::ApiKeyStore;
 use crate::ports::identity::{Author, NewOperator};
 
 const SERVICE: &str = "gateway";
@@ -41,6 +43,9 @@ pub enum GatewayCommand {
     /// End sessions, and take their tokens no more within a second
     #[command(subcommand)]
     Revoke(Revoke),
+    /// Shut a user or an operator out everywhere, or let them in again
+    #[command(subcommand)]
+    User(UserCommand),
     /// Export and verify the audit trail
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -86,6 +91,31 @@ pub enum Revoke {
         /// Their id
         id: UserId,
     },
+    /// One session
+    Session {
+        /// Its id
+        id: SessionId,
+    },
+    /// An API key, for good
+    Key {
+        /// Its id: `key_`, then what follows `tp_live_` in its text
+        id: ApiKeyId,
+    },
+}
+
+/// What becomes of a user.
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// No login, no session and no token of theirs counts any more; their API keys go on
+    Disable {
+        /// Their id
+        id: UserId,
+    },
+    /// They may log in again
+    Enable {
+        /// Their id
+        id: UserId,
+    },
 }
 
 /// Runs one command.
@@ -100,6 +130,7 @@ pub async fn run(command: GatewayCommand, config: &GatewayConfig) -> anyhow::Res
         GatewayCommand::Audit(command) => return audit::run(command, config).await,
         command @ (GatewayCommand::CreateOperator(_)
         | GatewayCommand::RotateKeys(_)
+        | GatewayCommand::User(_)
         | GatewayCommand::Revoke(_)) => command,
     };
     let database = Database::connect_lazy(&config.database, SERVICE)?;
@@ -113,7 +144,8 @@ pub async fn run(command: GatewayCommand, config: &GatewayConfig) -> anyhow::Res
     let done = match command {
         GatewayCommand::CreateOperator(command) => create_operator(command, &identity).await,
         GatewayCommand::RotateKeys(command) => rotate(&command, &identity).await,
-        GatewayCommand::Revoke(what) => revoke(&what, &identity).await,
+        GatewayCommand::User(what) => change_user(&what, &identity).await,
+        GatewayCommand::Revoke(what) => revoke(&what, &identity, &database).await,
         GatewayCommand::Provision(_) | GatewayCommand::Audit(_) => Ok(()),
     };
     database.close().await;
@@ -169,7 +201,7 @@ async fn rotate(command: &RotateKeys, identity: &Identity) -> anyhow::Result<()>
     say(&format!("the next key is {kid}"))
 }
 
-async fn revoke(what: &Revoke, identity: &Identity) -> anyhow::Result<()> {
+async fn revoke(what: &Revoke, identity: &Identity, database: &Database) -> anyhow::Result<()> {
     let (ports, author) = (identity.ports(), Author::process());
     match what {
         Revoke::All => {
@@ -183,8 +215,35 @@ async fn revoke(what: &Revoke, identity: &Identity) -> anyhow::Result<()> {
                 bail!("there is no such user");
             }
         }
+        Revoke::Session { id } => {
+            let ended = ports
+                .sessions
+                .revoke_any(*id, "revoked by command", &author);
+            if ended.await?.is_none() {
+                bail!("there is no such session, or it has ended");
+            }
+        }
+        Revoke::Key { id } => {
+            let keys = PgCredentials::new(database.clone());
+            let Some(stored) = keys.look_up(*id).await? else {
+                bail!("there is no such API key");
+            };
+            keys.revoke(stored.key.tenant, *id, &author).await?;
+        }
     }
     say("revoked")
+}
+
+async fn change_user(what: &UserCommand, identity: &Identity) -> anyhow::Result<()> {
+    let (id, is_active) = match what {
+        UserCommand::Disable { id } => (*id, false),
+        UserCommand::Enable { id } => (*id, true),
+    };
+    let users = &identity.ports().users;
+    if !users.set_active(id, is_active, &Author::process()).await? {
+        bail!("there is no such user");
+    }
+    say(if is_active { "enabled" } else { "disabled" })
 }
 
 /// The answer to a command goes to standard output, where no log goes.

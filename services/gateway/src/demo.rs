@@ -46,6 +46,7 @@ impl Authenticate for Demo {
             role: Role::Owner,
             rights: Role::Owner.rights(),
             session: Some(SessionId::new()),
+            client: None,
             plan: Plan::Internal,
             proof: Proof::Secret,
             expires_at: None,

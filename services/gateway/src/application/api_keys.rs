@@ -15,7 +15,7 @@ use crate::domain::api_key::{
     ApiKey, KeyText, LIFETIME_DEFAULT, LIFETIME_MAX, Mode, NAME_LEN_MAX, NETWORKS_MAX,
     OVERLAP_DEFAULT, OVERLAP_MAX, ScopeFault, check_scope,
 };
-use crate::domain::caller::{Caller, Subject};
+use crate::domain::caller::Caller;
 use crate::domain::network::Network;
 use crate::domain::rights::Rights;
 use crate::ports::credentials::{ApiKeyStore, CredentialError, NewApiKey, Replacement};
@@ -285,11 +285,11 @@ fn fingerprint(tenant: TenantId, wish: &KeyWish) -> Vec<u8> {
     format!("create\0{tenant}\0{name}\0{scope}\0{networks}\0{expires_at:?}").into_bytes()
 }
 
-/// The tenant and the user, if it is a person in a tenant who calls.
+/// The tenant and the user, if it is a person in a login of their own in a tenant who calls.
 pub(super) fn person(caller: &Caller) -> Result<(TenantId, UserId), ManageFault> {
-    match (caller.tenant, caller.subject) {
-        (Some(tenant), Subject::User(user)) => Ok((tenant, user)),
-        (None, _) | (_, Subject::Key(_) | Subject::Client(_)) => Err(ManageFault::NotAPerson),
+    match (caller.tenant, caller.person()) {
+        (Some(tenant), Some((user, _))) => Ok((tenant, user)),
+        (None, _) | (_, None) => Err(ManageFault::NotAPerson),
     }
 }
 

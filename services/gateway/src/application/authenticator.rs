@@ -174,6 +174,7 @@ impl Authenticator {
             role: claims.role,
             rights: claims.rights,
             session: basis.session,
+            client: basis.client,
             plan,
             proof: claims.proof,
             expires_at: Some(claims.expires_at),

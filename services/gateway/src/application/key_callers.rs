@@ -178,6 +178,7 @@ impl KeyAuthenticator for KeyCallers {
             role: ROLE,
             rights: ROLE.rights().and(key.scope),
             session: None,
+            client: None,
             plan: Plan::default(),
             proof: Proof::Secret,
             expires_at: Some(key.expires_at),

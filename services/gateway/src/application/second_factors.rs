@@ -9,7 +9,7 @@ use time::{Duration, OffsetDateTime};
 use tradepost_types::{SessionId, UserId};
 
 use super::sealing::{Purpose, SealError, Sealer};
-use crate::domain::caller::{Caller, Proof, Subject};
+use crate::domain::caller::{Caller, Proof};
 use crate::domain::totp::{
     RECOVERY_CODE_BYTES, RECOVERY_CODES, RecoveryCode, SECRET_LEN, TotpSecret,
 };
@@ -275,17 +275,11 @@ impl fmt::Debug for SecondFactors {
 }
 
 /// The user and their session, if it is a person in a login of their own who calls. An application
-/// that acts for them has a session too, but never all the rights of a role (`check_scope`): it
-/// must not change how its user logs in, nor let others act for them.
+/// that acts for them has a session too: it must not change how its user logs in, nor let others
+/// act for them.
 ///
 /// # Errors
 /// [`ChangeError::NotAPerson`].
 pub fn person_in_session(caller: &Caller) -> Result<(UserId, SessionId), ChangeError> {
-    let is_own_login = caller.rights == caller.role.rights();
-    match (caller.subject, caller.session) {
-        (Subject::User(user), Some(session)) if is_own_login => Ok((user, session)),
-        (Subject::User(_) | Subject::Key(_) | Subject::Client(_), _) => {
-            Err(ChangeError::NotAPerson)
-        }
-    }
+    caller.person().ok_or(ChangeError::NotAPerson)
 }

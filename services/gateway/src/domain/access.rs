@@ -30,7 +30,7 @@ pub enum Layer {
 /// Why a call is denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Denial {
-    /// The route is for people in a session of theirs.
+    /// The route is for people in a login of their own.
     NotAPerson,
     /// A permission is missing.
     Missing {
@@ -87,12 +87,7 @@ pub fn decide(caller: &Caller, rule: &Rule, moment: Moment) -> Result<(), Denial
 }
 
 fn is_person(caller: &Caller) -> Result<(), Denial> {
-    match (caller.subject, caller.session) {
-        (Subject::User(_), Some(_)) => Ok(()),
-        (Subject::User(_), None) | (Subject::Key(_) | Subject::Client(_), _) => {
-            Err(Denial::NotAPerson)
-        }
-    }
+    caller.person().map(drop).ok_or(Denial::NotAPerson)
 }
 
 /// Whether the caller has a permission.

@@ -103,6 +103,8 @@ pub struct Caller {
     pub rights: Rights,
     /// The login that the call belongs to.
     pub session: Option<SessionId>,
+    /// The application that the token was issued to; none for a person's own login, and for a key.
+    pub client: Option<ClientId>,
     /// The tenant's plan.
     pub plan: Plan,
     /// How the caller has shown who they are.
@@ -116,5 +118,15 @@ impl Caller {
     #[must_use]
     pub const fn reach(&self) -> Reach {
         self.role.reach()
+    }
+
+    /// Who calls in a login of their own: no key, no program, and no application that acts for them,
+    /// however much it may.
+    #[must_use]
+    pub const fn person(&self) -> Option<(UserId, SessionId)> {
+        match (self.subject, self.session, self.client) {
+            (Subject::User(user), Some(session), None) => Some((user, session)),
+            (Subject::User(_) | Subject::Key(_) | Subject::Client(_), _, _) => None,
+        }
     }
 }

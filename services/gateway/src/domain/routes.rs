@@ -67,7 +67,7 @@ pub enum Who {
     Public,
     /// Whoever has shown who they are.
     Authenticated,
-    /// A person in a session of theirs: no key and no program.
+    /// A person in a login of their own: no key, no program, no application that acts for them.
     User,
     /// Whoever has this permission.
     Needs(Permission),
@@ -96,7 +96,7 @@ pub struct Rule {
     pub audit: Audit,
     /// Whether it changes who may do what, or gives money away.
     pub privileged: bool,
-    /// Whether it is for people in a session of theirs only, whatever a program may.
+    /// Whether it is for people in a login of their own only, whatever a program may.
     pub person: bool,
     /// Whether whoever has a second factor must have shown it lately.
     pub step_up: bool,
@@ -199,10 +199,12 @@ const fn needs(permission: Permission) -> Rule {
     Rule::of(Who::Needs(permission))
 }
 
-/// Managing what programs show.
+/// Managing what programs show. No program does, whatever it may: one that leaked could otherwise
+/// make itself another.
 const fn keys() -> Rule {
     let rule = needs(Permission::KeysManage).privileged();
     Rule {
+        person: true,
         step_up: true,
         ..rule
     }

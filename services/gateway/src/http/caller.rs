@@ -48,7 +48,7 @@ pub(super) fn need(caller: &Caller, permission: Permission) -> Result<(), Proble
 pub(super) fn denied(denial: &Denial) -> Problem {
     let detail = match denial {
         Denial::NotAPerson => {
-            "this is for people in a session of theirs, not for programs".to_owned()
+            "this is for people in a login of their own, not for programs".to_owned()
         }
         Denial::Missing { permission, layer } => {
             let place = match layer {

@@ -13,7 +13,7 @@ use tradepost_gateway::ports::Key;
 use tradepost_proto::order::v1 as ord;
 use tradepost_service::error::Failure;
 use tradepost_testkit::eventually;
-use tradepost_types::{ApiKeyId, TenantId, UserId};
+use tradepost_types::{ApiKeyId, ClientId, TenantId, UserId};
 
 use crate::doubles::{NOW, caller};
 use crate::stage::{Answer, SOON, Stage, an_order, bare, keyed};
@@ -558,6 +558,46 @@ async fn a_program_is_told_apart_by_its_key() {
             .unwrap()
             .contains("scope of your key")
     );
+}
+
+#[tokio::test]
+async fn neither_a_key_nor_an_application_manages_keys_or_logins_whatever_it_may() {
+    let stage = Stage::new().await;
+    let key = Caller {
+        subject: Subject::Key(ApiKeyId::new()),
+        session: None,
+        ..caller(Role::Owner)
+    };
+    let application = Caller {
+        client: Some(ClientId::new()),
+        ..caller(Role::Owner)
+    };
+    stage.doubles.knows("key", key);
+    stage.doubles.knows("application", application);
+
+    for (method, path) in [
+        (Method::POST, "/v1/api-keys"),
+        (Method::POST, "/v1/api-keys/k/rotate"),
+        (Method::DELETE, "/v1/api-keys/k"),
+        (Method::POST, "/v1/oauth/clients"),
+        (Method::DELETE, "/v1/oauth/clients/c"),
+        (Method::POST, "/v1/oauth/authorizations"),
+        (Method::POST, "/v1/auth/mfa/totp"),
+        (Method::DELETE, "/v1/auth/mfa/totp"),
+        (Method::POST, "/v1/auth/password"),
+        (Method::DELETE, "/v1/auth/sessions"),
+        (Method::GET, "/v1/auth/sessions"),
+    ] {
+        for program in ["key", "application"] {
+            let request = keyed(method.clone(), path, "{}");
+            let answer = as_who(&stage, program, request).await;
+            let refusal = (403, "PERMISSION_DENIED".to_owned());
+            assert_eq!(reason(&answer), refusal, "{program} {method} {path}");
+            let problem = answer.problem();
+            let detail = problem["detail"].as_str().unwrap();
+            assert!(detail.contains("people"), "{program} {path}: {detail}");
+        }
+    }
 }
 
 #[test]

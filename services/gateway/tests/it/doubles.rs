@@ -55,6 +55,7 @@ pub(crate) fn caller(role: Role) -> Caller {
         role,
         rights: role.rights(),
         session: Some(SessionId::new()),
+        client: None,
         plan: Plan::Standard,
         proof: Proof::Secret,
         expires_at: None,

@@ -1,7 +1,10 @@
 //! Who may come in: logins, sessions, users, tenants and keys, on real PostgreSQL.
 
+mod commands;
 mod keys;
+mod live;
 mod logins;
+mod outages;
 mod process;
 mod refreshing;
 mod revoking;

@@ -19,6 +19,7 @@ mod credentials;
 mod document;
 mod doubles;
 mod draining;
+mod echo;
 mod errors;
 mod fake;
 mod headers;

@@ -1,81 +1,19 @@
 //! The WebSocket that is passed through, before a service that says everything back.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::http::Request;
 use futures::{SinkExt, StreamExt};
 use http_body_util::Full;
-use tokio::net::{TcpListener, TcpStream};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::handshake::server::{Request as Opening, Response as Opened};
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::Message;
 use tradepost_gateway::config::GatewayConfig;
 use tradepost_gateway::domain::caller::Caller;
 use tradepost_gateway::domain::rights::Role;
 use tradepost_testkit::eventually;
 
 use crate::doubles::{NOW, caller};
+use crate::echo::{PATH, Seen, Socket, closed, echo, open, said_back};
 use crate::stage::{SOON, Stage};
-
-const PATH: &str = "/v1/notifications/ws";
-
-/// What the service has seen of each opening.
-type Seen = Arc<Mutex<Vec<HashMap<String, String>>>>;
-
-/// A service that says everything back; `close` and `big` it does.
-async fn echo() -> (Seen, String) {
-    let seen = Seen::default();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/ws", listener.local_addr().unwrap());
-    let noted = Arc::clone(&seen);
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(talk(stream, Arc::clone(&noted)));
-        }
-    });
-    (seen, url)
-}
-
-async fn talk(stream: TcpStream, seen: Seen) {
-    #[expect(clippy::result_large_err, reason = "the callback's type is given")]
-    let note = |opening: &Opening, mut opened: Opened| {
-        let headers = opening.headers().iter();
-        let headers = headers.map(|(name, value)| {
-            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-            (name.to_string(), value)
-        });
-        seen.lock().unwrap().push(headers.collect());
-        if let Some(offered) = opening.headers().get("sec-websocket-protocol") {
-            let first = offered.to_str().unwrap().split(',').next().unwrap().trim();
-            let chosen = first.parse().unwrap();
-            opened
-                .headers_mut()
-                .insert("sec-websocket-protocol", chosen);
-        }
-        Ok(opened)
-    };
-    let Ok(mut socket) = tokio_tungstenite::accept_hdr_async(stream, note).await else {
-        return;
-    };
-    while let Some(Ok(message)) = socket.next().await {
-        let sent = match message {
-            Message::Text(text) if text == "close" => {
-                let reason = "enough".into();
-                let code = 4000.into();
-                socket.close(Some(CloseFrame { code, reason })).await
-            }
-            Message::Text(_) | Message::Binary(_) => socket.send(message).await,
-            Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => Ok(()),
-        };
-        if sent.is_err() {
-            return;
-        }
-    }
-}
 
 async fn staged(adjust: impl FnOnce(&mut GatewayConfig)) -> (Stage, Seen) {
     let (seen, url) = echo().await;
@@ -89,70 +27,16 @@ async fn staged(adjust: impl FnOnce(&mut GatewayConfig)) -> (Stage, Seen) {
     (stage, seen)
 }
 
-type Socket = WebSocketStream<TcpStream>;
-
-/// Opens a socket with these headers; the answer's headers with it.
-async fn open(
-    stage: &Stage,
-    path: &str,
-    headers: &[(&'static str, &str)],
-) -> Result<(Socket, HashMap<String, String>), (u16, String)> {
-    let mut request = format!("ws://{}{path}", stage.addr)
-        .into_client_request()
-        .unwrap();
-    for (name, value) in headers {
-        request.headers_mut().append(*name, value.parse().unwrap());
-    }
-    let stream = TcpStream::connect(stage.addr).await.unwrap();
-    match tokio_tungstenite::client_async(request, stream).await {
-        Ok((socket, answer)) => {
-            let headers = answer.headers().iter();
-            let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
-            let headers = headers.map(|(name, value)| (name.to_string(), text(value.as_bytes())));
-            Ok((socket, headers.collect()))
-        }
-        Err(Error::Http(answer)) => {
-            let body = answer.body().clone().unwrap_or_default();
-            let problem: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
-            let reason = problem["reason"].as_str().unwrap_or_default().to_owned();
-            Err((answer.status().as_u16(), reason))
-        }
-        Err(error) => panic!("no answer: {error}"),
-    }
-}
-
 async fn opened(stage: &Stage) -> Socket {
     let mine = [("authorization", "Bearer mine")];
-    open(stage, PATH, &mine).await.unwrap().0
+    open(stage.addr, PATH, &mine).await.unwrap().0
 }
 
 async fn refused(stage: &Stage, path: &str, headers: &[(&'static str, &str)]) -> (u16, String) {
-    match open(stage, path, headers).await {
+    match open(stage.addr, path, headers).await {
         Ok(_) => panic!("a socket was opened"),
         Err(refusal) => refusal,
     }
-}
-
-/// The code and the reason of the close, after whatever else is said.
-async fn closed(socket: &mut Socket) -> (u16, String) {
-    let close = async {
-        loop {
-            match socket.next().await {
-                Some(Ok(Message::Close(Some(close)))) => {
-                    return (u16::from(close.code), close.reason.to_string());
-                }
-                Some(Ok(_)) => {}
-                other => panic!("no close: {other:?}"),
-            }
-        }
-    };
-    tokio::time::timeout(SOON, close).await.unwrap()
-}
-
-async fn said_back(socket: &mut Socket, text: &str) {
-    socket.send(text.into()).await.unwrap();
-    let back = socket.next().await.unwrap().unwrap();
-    assert_eq!(back, Message::from(text));
 }
 
 #[tokio::test]
@@ -181,12 +65,12 @@ async fn a_token_may_stand_among_the_subprotocols_and_goes_no_further() {
     let (stage, seen) = staged(|_| {}).await;
 
     let protocols = [("sec-websocket-protocol", "bearer, mine")];
-    let (mut socket, answer) = open(&stage, PATH, &protocols).await.unwrap();
+    let (mut socket, answer) = open(stage.addr, PATH, &protocols).await.unwrap();
     said_back(&mut socket, "hello").await;
     assert_eq!(answer["sec-websocket-protocol"], "bearer");
 
     let protocols = [("sec-websocket-protocol", "tradepost.v1, bearer, mine")];
-    let (_socket, answer) = open(&stage, PATH, &protocols).await.unwrap();
+    let (_socket, answer) = open(stage.addr, PATH, &protocols).await.unwrap();
     assert_eq!(answer["sec-websocket-protocol"], "tradepost.v1");
 
     let seen = seen.lock().unwrap();
@@ -256,7 +140,12 @@ async fn only_pages_of_the_tenants_origins_open_one() {
     let mine = ("authorization", "Bearer mine");
 
     let foreign = refused(&stage, PATH, &[mine, ("origin", "https://evil.example")]).await;
-    let own = open(&stage, PATH, &[mine, ("origin", "https://shop.example")]).await;
+    let own = open(
+        stage.addr,
+        PATH,
+        &[mine, ("origin", "https://shop.example")],
+    )
+    .await;
 
     assert_eq!(foreign, (403, "ORIGIN_NOT_ALLOWED".to_owned()));
     assert!(own.is_ok());
@@ -297,7 +186,7 @@ async fn a_revoked_token_ends_its_socket() {
     let (mut socket, mut other) = (opened(&stage).await, {
         stage.doubles.knows("other", caller(Role::Manager));
         let other = [("authorization", "Bearer other")];
-        open(&stage, PATH, &other).await.unwrap().0
+        open(stage.addr, PATH, &other).await.unwrap().0
     });
     said_back(&mut socket, "hello").await;
 
@@ -313,7 +202,7 @@ async fn a_token_that_means_less_than_before_ends_its_socket() {
     let manager = caller(Role::Manager);
     stage.doubles.knows("changing", manager.clone());
     let changing = [("authorization", "Bearer changing")];
-    let mut socket = open(&stage, PATH, &changing).await.unwrap().0;
+    let mut socket = open(stage.addr, PATH, &changing).await.unwrap().0;
 
     let rights = Role::Customer.rights();
     stage
@@ -334,7 +223,7 @@ async fn a_socket_lives_no_longer_than_its_token() {
         },
     );
     let short = [("authorization", "Bearer short")];
-    let mut socket = open(&stage, PATH, &short).await.unwrap().0;
+    let mut socket = open(stage.addr, PATH, &short).await.unwrap().0;
     said_back(&mut socket, "hello").await;
 
     stage.doubles.clock.advance(Duration::from_secs(60));
@@ -369,7 +258,7 @@ async fn nobody_has_more_sockets_than_allowed() {
 
     drop(first);
     eventually("the place is free again", SOON, async || {
-        open(&stage, PATH, &mine).await.ok()
+        open(stage.addr, PATH, &mine).await.ok()
     })
     .await;
 }

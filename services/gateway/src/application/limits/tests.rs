@@ -90,6 +90,7 @@ fn caller(subject: Subject) -> Caller {
         role: Role::Manager,
         rights: Rights::NONE,
         session: None,
+        client: None,
         plan: Plan::Standard,
         proof: Proof::Secret,
         expires_at: None,

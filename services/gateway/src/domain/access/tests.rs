@@ -5,7 +5,7 @@ use tradepost_types::{ApiKeyId, ClientId, SessionId, TenantId, UserId};
 use super::*;
 use crate::domain::caller::Plan;
 use crate::domain::rights::Rights;
-use crate::domain::routes::ROUTES;
+use crate::domain::routes::{Audit, ROUTES};
 
 const NOW: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
 const AT: Moment = Moment {
@@ -21,6 +21,7 @@ fn caller(role: Role, subject: Subject) -> Caller {
         role,
         rights: role.rights(),
         session: is_person.then(SessionId::new),
+        client: None,
         plan: Plan::Standard,
         proof: Proof::Secret,
         expires_at: None,
@@ -95,6 +96,63 @@ fn programs_are_no_persons() {
     assert_eq!(decide(&without_session, &mine, AT), Ok(()));
     without_session.session = None;
     assert_eq!(decide(&without_session, &mine, AT), Err(Denial::NotAPerson));
+}
+
+/// What makes or ends what programs show, or changes how a person logs in or who acts for them.
+const FOR_PERSONS: &[&str] = &[
+    "create_api_key",
+    "rotate_api_key",
+    "revoke_api_key",
+    "create_oauth_client",
+    "remove_oauth_client",
+    "enrol_totp",
+    "confirm_totp",
+    "remove_totp",
+    "step_up",
+    "replace_recovery_codes",
+    "create_authorization",
+    "log_out",
+    "set_password",
+    "list_sessions",
+    "revoke_sessions",
+    "revoke_session",
+];
+
+#[test]
+fn no_program_manages_keys_or_logins_whatever_it_may() {
+    let key = caller(Role::Owner, Subject::Key(ApiKeyId::new()));
+    let client = caller(Role::Owner, Subject::Client(ClientId::new()));
+    let application = Caller {
+        client: Some(ClientId::new()),
+        ..user(Role::Owner)
+    };
+    let without_session = Caller {
+        session: None,
+        ..user(Role::Owner)
+    };
+    for name in FOR_PERSONS {
+        let rule = rule(name);
+        assert_eq!(decide(&user(Role::Owner), &rule, AT), Ok(()), "{name}");
+        for program in [&key, &client, &application, &without_session] {
+            let decided = decide(program, &rule, AT);
+            assert_eq!(decided, Err(Denial::NotAPerson), "{name} {program:?}");
+        }
+    }
+}
+
+/// A route that comes later must not be forgotten.
+#[test]
+fn whatever_manages_keys_or_factors_is_among_them() {
+    for route in ROUTES {
+        let places = ["/v1/api-keys", "/v1/oauth/", "/v1/auth/mfa/"];
+        let is_there = places.iter().any(|place| route.template.starts_with(place));
+        let manages = route.rule.who == Who::Needs(Permission::KeysManage)
+            || (is_there && route.rule.audit != Audit::No);
+        let is_for_persons = route.rule.person || route.rule.who == Who::User;
+        let is_listed = FOR_PERSONS.contains(&route.name);
+        assert_eq!(is_for_persons, is_listed, "{}", route.name);
+        assert!(is_listed || !manages, "{}", route.name);
+    }
 }
 
 #[test]

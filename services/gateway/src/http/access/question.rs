@@ -55,7 +55,7 @@ pub(in crate::http) enum DeniedBy {
     TokenScope,
     /// The scope of the key.
     KeyScope,
-    /// The route is for people in a session of theirs.
+    /// The route is for people in a login of their own.
     Person,
     /// The route shows things of the whole tenant; the caller reaches only their own.
     ObjectReach,
@@ -218,6 +218,7 @@ fn member(asking: &Caller, subject: Subject, role: Role) -> Caller {
         subject,
         role,
         rights: role.rights(),
+        client: None,
         proof: Proof::Secret,
         ..asking.clone()
     }

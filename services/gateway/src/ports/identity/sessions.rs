@@ -146,6 +146,17 @@ pub trait SessionStore: Send + Sync {
         author: &Author,
     ) -> Result<Option<Revocation>, StoreError>;
 
+    /// Ends one session, whosever it is; `None` when there is no such live session.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn revoke_any(
+        &self,
+        session: SessionId,
+        reason: &'static str,
+        author: &Author,
+    ) -> Result<Option<Revocation>, StoreError>;
+
     /// Ends the session that a refresh token of this client belongs to (RFC 7009); `None` when
     /// there is no such token.
     ///

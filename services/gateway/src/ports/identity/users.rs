@@ -196,6 +196,18 @@ pub trait UserStore: Send + Sync {
         author: &Author,
     ) -> Result<Option<Revocation>, StoreError>;
 
+    /// Shuts a user out everywhere, sessions included, or lets them in again; whether there is such
+    /// a user.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn set_active(
+        &self,
+        user: UserId,
+        is_active: bool,
+        author: &Author,
+    ) -> Result<bool, StoreError>;
+
     /// Sets a password and ends the other sessions.
     ///
     /// # Errors

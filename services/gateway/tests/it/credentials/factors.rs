@@ -5,10 +5,9 @@ use time::{Duration, OffsetDateTime};
 use totp_rs::{Algorithm, Builder, Secret};
 use tradepost_gateway::application::ChangeError;
 use tradepost_gateway::domain::caller::{Caller, Proof, Subject};
-use tradepost_gateway::domain::rights::{Permission, Rights};
 use tradepost_gateway::domain::totp::TotpSecret;
 use tradepost_gateway::ports::{FactorError, SecondFactor, Shown};
-use tradepost_types::ApiKeyId;
+use tradepost_types::{ApiKeyId, ClientId};
 
 use super::vault::{Vault, now};
 
@@ -175,7 +174,7 @@ async fn programs_and_applications_have_no_second_factor_to_change() {
         ..vault.owner()
     };
     let application = Caller {
-        rights: Rights::of(&[Permission::OrdersRead]),
+        client: Some(ClientId::new()),
         ..vault.owner()
     };
 

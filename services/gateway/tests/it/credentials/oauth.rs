@@ -176,6 +176,12 @@ async fn a_code_becomes_a_session_of_the_user_with_the_clients_scope() {
     assert_eq!(verified.caller.subject, Subject::User(vault.user));
     assert_eq!(verified.caller.rights.to_string(), "orders:read");
     assert_eq!(verified.basis.client, Some(client.id));
+    assert_eq!(verified.caller.client, Some(client.id));
+    assert_eq!(
+        verified.caller.person(),
+        None,
+        "an application is no person"
+    );
     let refresh = TokenWish::Refresh {
         token: issued.refresh_token.unwrap(),
     };
@@ -366,7 +372,7 @@ async fn only_a_person_of_the_clients_tenant_agrees_and_gives_no_more_than_they_
     };
     assert_eq!(agreed(&program).await, Err(OAuthError::UnauthorizedClient));
     let application = Caller {
-        rights: client.scope,
+        client: Some(client.id),
         ..vault.owner()
     };
     assert_eq!(

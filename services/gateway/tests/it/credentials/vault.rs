@@ -146,6 +146,7 @@ impl Vault {
             role,
             rights: role.rights(),
             session: Some(self.session),
+            client: None,
             plan: Plan::Standard,
             proof: Proof::Secret,
             expires_at: None,

@@ -3,13 +3,18 @@
 use std::net::SocketAddr;
 
 use secrecy::ExposeSecret;
+use tradepost_postgres::DatabaseConfig;
 use tradepost_testkit::{Process, ProcessBuilder, TestDatabase, Trust, free_port};
 
 use super::shop::{Gate, PASSWORD, Session};
 use crate::stage::{ISSUER, MASTER_KEY, SOON, migrated};
 
-fn builder(database: &TestDatabase, trust: &Trust) -> ProcessBuilder {
-    let config = database.config();
+pub(super) fn builder(database: &TestDatabase, trust: &Trust) -> ProcessBuilder {
+    builder_over(&database.config(), trust)
+}
+
+/// A process that reaches its database by this configuration.
+pub(super) fn builder_over(config: &DatabaseConfig, trust: &Trust) -> ProcessBuilder {
     let key = trust.key_path("gateway");
     let nowhere = "http://127.0.0.1:1";
     ["ORDER", "INVENTORY", "PAYMENT", "SHIPPING"]
@@ -38,7 +43,13 @@ fn builder(database: &TestDatabase, trust: &Trust) -> ProcessBuilder {
         )
 }
 
-async fn served(builder: ProcessBuilder) -> (Process, Gate) {
+pub(super) async fn served(builder: ProcessBuilder) -> (Process, Gate) {
+    let (process, gate, _admin) = served_with_admin(builder).await;
+    (process, gate)
+}
+
+/// As [`served`], with the admin port.
+pub(super) async fn served_with_admin(builder: ProcessBuilder) -> (Process, Gate, Gate) {
     let local = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
     let (listen, admin) = (local(free_port()), local(free_port()));
     let mut process = builder
@@ -46,11 +57,11 @@ async fn served(builder: ProcessBuilder) -> (Process, Gate) {
         .env("TRADEPOST_GATEWAY__SERVER__ADMIN_ADDR", admin.to_string())
         .spawn();
     process.ready(admin, SOON).await;
-    (process, Gate::at(listen))
+    (process, Gate::at(listen), Gate::at(admin))
 }
 
 /// Makes an operator by command; the password that is shown once.
-async fn operator(database: &TestDatabase, trust: &Trust, email: &str) -> String {
+pub(super) async fn operator(database: &TestDatabase, trust: &Trust, email: &str) -> String {
     let command = builder(database, trust)
         .arg("create-operator")
         .arg("--email")
@@ -164,4 +175,42 @@ async fn keys_are_rotated_and_everything_is_revoked_by_command() {
     .await;
     assert_eq!(gate.refresh(&session.refresh).await.status, 401);
     Session::of(&gate.try_login("root@example.com", &password).await);
+}
+
+/// Runs a command; what it said.
+async fn command(database: &TestDatabase, trust: &Trust, arguments: &[&str]) -> (bool, String) {
+    let builder = arguments
+        .iter()
+        .fold(builder(database, trust), |builder, argument| {
+            builder.arg(*argument)
+        });
+    let mut command = builder.spawn();
+    let status = command.wait(SOON).await;
+    (status.success(), command.log())
+}
+
+#[tokio::test]
+async fn a_user_is_shut_out_and_let_in_by_command() {
+    let (database, trust) = (migrated().await, Trust::new());
+    let password = operator(&database, &trust, "root@example.com").await;
+    let (_alive, gate) = served(builder(&database, &trust)).await;
+    let login = || gate.try_login("root@example.com", &password);
+    let session = Session::of(&login().await);
+    let user = session.user.as_str();
+
+    let (done, said) = command(&database, &trust, &["user", "disable", user]).await;
+    assert!(done, "{said}");
+
+    tradepost_testkit::eventually("their token counts no more", SOON, async || {
+        gate.standing(&session.access).await.err()
+    })
+    .await;
+    assert_eq!(gate.refresh(&session.refresh).await.status, 401);
+    assert_eq!(login().await.status, 401);
+    let (done, said) = command(&database, &trust, &["user", "enable", user]).await;
+    assert!(done, "{said}");
+    Session::of(&login().await);
+    let nobody = "user_01h455vb4pex5vsknk084sn02q";
+    let (done, said) = command(&database, &trust, &["user", "disable", nobody]).await;
+    assert!(!done && said.contains("there is no such user"), "{said}");
 }

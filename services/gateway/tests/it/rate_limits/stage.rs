@@ -124,6 +124,7 @@ impl Asker {
             role: Role::Manager,
             rights: Rights::NONE,
             session: None,
+            client: None,
             plan: Plan::Standard,
             proof: Proof::Secret,
             expires_at: None,

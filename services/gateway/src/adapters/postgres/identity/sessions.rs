@@ -68,6 +68,25 @@ impl SessionStore for PgIdentity {
         retrying(|| self.revoke_once(user, session, reason, author)).await
     }
 
+    async fn revoke_any(
+        &self,
+        session: SessionId,
+        reason: &'static str,
+        author: &Author,
+    ) -> Result<Option<Revocation>, StoreError> {
+        let mut tx = self.database.system_tx().await?;
+        let found: Option<Uuid> =
+            sqlx::query_scalar("select user_id from sessions where session_id = $1")
+                .bind(session.as_uuid())
+                .fetch_optional(tx.conn())
+                .await?;
+        tx.rollback().await;
+        match found.map(UserId::from_uuid) {
+            Some(user) => self.revoke(user, session, reason, author).await,
+            None => Ok(None),
+        }
+    }
+
     async fn revoke_by_token(
         &self,
         presented: RefreshHash,

@@ -136,6 +136,15 @@ impl UserStore for PgIdentity {
         retrying(|| self.revoke_user_once(user, author)).await
     }
 
+    async fn set_active(
+        &self,
+        user: UserId,
+        is_active: bool,
+        author: &Author,
+    ) -> Result<bool, StoreError> {
+        retrying(|| self.set_active_once(user, is_active, author)).await
+    }
+
     async fn set_password(
         &self,
         change: &PasswordChange,
@@ -512,6 +521,38 @@ impl PgIdentity {
         trail::append(tx.conn(), &entry).await?;
         tx.commit().await?;
         Ok(Some(revoked))
+    }
+
+    async fn set_active_once(
+        &self,
+        user: UserId,
+        is_active: bool,
+        author: &Author,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.database.system_tx().await?;
+        if !lock_user(tx.conn(), user).await? {
+            tx.rollback().await;
+            return Ok(false);
+        }
+        sqlx::query(
+            "update users set state = $2, updated_at = clock_timestamp() where user_id = $1",
+        )
+        .bind(user.as_uuid())
+        .bind(if is_active { "active" } else { "disabled" })
+        .execute(tx.conn())
+        .await?;
+        let action = match is_active {
+            true => "user.enable",
+            false => {
+                end_sessions(tx.conn(), user, None, None, "user disabled").await?;
+                revocation::revoke(tx.conn(), Revoked::User(user)).await?;
+                "user.disable"
+            }
+        };
+        let entry = trail::done(author, author.tenant, action).on(user);
+        trail::append(tx.conn(), &entry).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     async fn set_password_once(
