@@ -1,8 +1,8 @@
 //! The gateway: the REST API that shops and apps talk to, and its description.
 //!
 //! It decides nothing about orders. `http` speaks REST: strict JSON in, problem+json out;
-//! `upstream` asks the services over gRPC; `bootstrap` puts them together. Who calls is not asked
-//! yet: every request is served for one tenant of the configuration.
+//! `upstream` asks the services over gRPC; `bootstrap` puts them together. Who calls, and whether they
+//! may, is decided at one gate, `http/gate.rs`, before anything else.
 
 pub mod adapters;
 pub mod application;

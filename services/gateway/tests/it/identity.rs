@@ -1,6 +1,7 @@
 //! Who may come in: logins, sessions, users, tenants and keys, on real PostgreSQL.
 
 mod commands;
+mod feeding;
 mod keys;
 mod live;
 mod logins;
