@@ -48,7 +48,7 @@ pub use oauth::{
 pub use oauth_clients::{ClientWish, OAuthClients};
 pub use passwords::{HashError, HashSettings, Passwords};
 pub use revocations::Revocations;
-pub use sealing::{MasterKeyFault, Purpose, SealError, Sealer};
+pub use sealing::{Hashed, MasterKeyFault, Purpose, SealError, Sealer};
 pub use second_factors::{ChangeError, Enrolment, FRESH, SecondFactors, person_in_session};
 pub use sessions::{Issued, Opening, SessionError, Sessions};
 pub use signing_keys::{RotateError, SigningKeys};

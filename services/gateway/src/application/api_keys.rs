@@ -10,7 +10,7 @@ use tradepost_types::{ApiKeyId, TenantId, UserId};
 
 use super::key_callers::KeyCallers;
 use super::revocations::Revocations;
-use super::sealing::{Purpose, Sealer};
+use super::sealing::{Hashed, Sealer};
 use crate::domain::api_key::{
     ApiKey, KeyText, LIFETIME_DEFAULT, LIFETIME_MAX, Mode, NAME_LEN_MAX, NETWORKS_MAX,
     OVERLAP_DEFAULT, OVERLAP_MAX, ScopeFault, check_scope,
@@ -153,7 +153,7 @@ impl ApiKeys {
                 previous_until: None,
                 revoked_at: None,
             },
-            secret_hash: self.sealer.hash(Purpose::ApiKey, text.signed()),
+            secret_hash: self.sealer.hash(Hashed::ApiKey, text.signed()),
         };
         let made = self.store.add(&new, &request, author).await?;
         Ok(shown_once(made, text.render()))
@@ -227,7 +227,7 @@ impl ApiKeys {
         let replacement = Replacement {
             tenant,
             id,
-            secret_hash: self.sealer.hash(Purpose::ApiKey, text.signed()),
+            secret_hash: self.sealer.hash(Hashed::ApiKey, text.signed()),
             previous_until: until.max(now),
         };
         let replaced = self.store.replace_secret(&replacement, &request, author);
@@ -256,7 +256,7 @@ impl ApiKeys {
     fn request(&self, request_id: String, said: &[u8]) -> RequestKey {
         RequestKey {
             request_id,
-            fingerprint: self.sealer.hash(Purpose::Fingerprint, said),
+            fingerprint: self.sealer.hash(Hashed::Fingerprint, said),
         }
     }
 }

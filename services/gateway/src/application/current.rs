@@ -17,6 +17,12 @@ use crate::ports::identity::{Feed, IdentityFeed, StoreError};
 /// shorter than what counts as recent.
 const BLIND_MAX: Duration = Duration::from_secs(15);
 
+/// A look that takes longer is given up: a connection that died without a word answers never, and
+/// nothing that is revoked meanwhile would be learnt.
+const LOOK_MAX: Duration = Duration::from_secs(2);
+/// So is reading everything, which may be much.
+const WHOLE_MAX: Duration = Duration::from_secs(15);
+
 /// Why memory is not current.
 #[derive(Debug, thiserror::Error)]
 pub enum CurrentError {
@@ -26,6 +32,9 @@ pub enum CurrentError {
     /// A key cannot be used.
     #[error(transparent)]
     Key(#[from] KeyFault),
+    /// The store said nothing.
+    #[error("no answer within {0:?}")]
+    Silence(Duration),
 }
 
 /// Polls the feed.
@@ -88,11 +97,12 @@ impl KeepCurrent {
     }
 
     async fn look(&self, seen: Instant) -> Result<(), CurrentError> {
-        let feed = match seen.elapsed() < BLIND_MAX {
-            true => self.feed.recent().await?,
-            false => self.feed.whole().await?,
+        let (feed, patience) = match seen.elapsed() < BLIND_MAX {
+            true => (self.feed.recent(), LOOK_MAX),
+            false => (self.feed.whole(), WHOLE_MAX),
         };
-        self.take(feed)
+        let feed = tokio::time::timeout(patience, feed).await;
+        self.take(feed.map_err(|_elapsed| CurrentError::Silence(patience))??)
     }
 
     fn take(&self, feed: Feed) -> Result<(), CurrentError> {

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use tradepost_types::ApiKeyId;
 
-use super::sealing::{Purpose, Sealer};
+use super::sealing::{Hashed, Sealer};
 use crate::domain::api_key::{ApiKey, KeyFault, KeyText, Matched, Mode, ROLE};
 use crate::domain::caller::{Caller, Plan, Proof, Subject};
 use crate::ports::credentials::ApiKeyStore;
@@ -104,7 +104,7 @@ impl KeyCallers {
         }
         let stored = self.store.look_up(text.id).await?;
         let known = stored.and_then(|stored| {
-            let hash = self.sealer.hash(Purpose::ApiKey, text.signed());
+            let hash = self.sealer.hash(Hashed::ApiKey, text.signed());
             let matched = stored.secrets.matched(&hash)?;
             Some(Known::Good(Arc::new(stored.key), matched))
         });

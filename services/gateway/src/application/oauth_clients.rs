@@ -9,7 +9,7 @@ use tradepost_types::ClientId;
 
 use super::api_keys::{ManageFault, ShownOnce, check_name, person};
 use super::revocations::Revocations;
-use super::sealing::{Purpose, Sealer};
+use super::sealing::{Hashed, Sealer};
 use crate::domain::api_key::check_scope;
 use crate::domain::caller::Caller;
 use crate::domain::oauth::{
@@ -77,7 +77,7 @@ impl OAuthClients {
         let said = format!("client\0{tenant}\0{name}\0{kind}\0{scope}\0{places}");
         let request = RequestKey {
             request_id: wish.request_id,
-            fingerprint: self.sealer.hash(Purpose::Fingerprint, said.as_bytes()),
+            fingerprint: self.sealer.hash(Hashed::Fingerprint, said.as_bytes()),
         };
         let id = ClientId::new();
         let secret = match wish.kind {
@@ -157,7 +157,7 @@ impl fmt::Debug for OAuthClients {
 /// The hash of a client's secret: good for that client only.
 pub(super) fn hash_secret(sealer: &Sealer, id: ClientId, secret: &str) -> [u8; 32] {
     let message = [id.as_uuid().as_bytes().as_slice(), secret.as_bytes()].concat();
-    sealer.hash(Purpose::OAuth, &message)
+    sealer.hash(Hashed::OAuth, &message)
 }
 
 fn check_places(wish: &ClientWish) -> Result<(), ManageFault> {

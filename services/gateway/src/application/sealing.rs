@@ -6,6 +6,7 @@
 use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::hkdf::{HKDF_SHA256, Prk, Salt};
 use aws_lc_rs::{hmac, rand};
 use base64::Engine;
@@ -16,7 +17,7 @@ use zeroize::Zeroizing;
 const MASTER_KEY_LEN: usize = 32;
 const SALT: &[u8] = b"tradepost gateway identity v1";
 
-/// What a derived key is for.
+/// What is sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// The private parts of the keys that sign access tokens.
@@ -25,14 +26,6 @@ pub enum Purpose {
     RefreshSuccessor,
     /// The secrets of one-time codes.
     TotpSecret,
-    /// The hashes of recovery codes.
-    RecoveryCode,
-    /// The hashes of API keys.
-    ApiKey,
-    /// The hashes of OAuth clients' secrets and codes.
-    OAuth,
-    /// The fingerprints of requests that may hold a password.
-    Fingerprint,
 }
 
 impl Purpose {
@@ -41,10 +34,60 @@ impl Purpose {
             Self::SigningKey => b"signing key",
             Self::RefreshSuccessor => b"refresh successor",
             Self::TotpSecret => b"totp secret",
-            Self::RecoveryCode => b"recovery code",
-            Self::ApiKey => b"api key",
-            Self::OAuth => b"oauth",
-            Self::Fingerprint => b"fingerprint",
+        }
+    }
+}
+
+/// What is hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hashed {
+    /// Recovery codes.
+    RecoveryCode,
+    /// API keys.
+    ApiKey,
+    /// OAuth clients' secrets and codes.
+    OAuth,
+    /// Requests that may hold a password.
+    Fingerprint,
+    /// Accounts whose logins are counted: addresses of people, who are not to be read in Redis.
+    Account,
+}
+
+/// The keys of hashes. They are there before anything is hashed: a key that could not be derived
+/// keeps the process from starting, and nothing is ever hashed under another.
+struct HashKeys {
+    recovery_code: hmac::Key,
+    api_key: hmac::Key,
+    oauth: hmac::Key,
+    fingerprint: hmac::Key,
+    account: hmac::Key,
+}
+
+impl HashKeys {
+    fn derive(master: &Prk) -> Result<Self, Unspecified> {
+        let key = |label: &[u8]| {
+            let mut key = Zeroizing::new([0; 32]);
+            master
+                .expand(&[label], HKDF_SHA256)?
+                .fill(key.as_mut_slice())?;
+            Ok::<_, Unspecified>(hmac::Key::new(hmac::HMAC_SHA256, key.as_slice()))
+        };
+        Ok(Self {
+            recovery_code: key(b"recovery code hash")?,
+            api_key: key(b"api key hash")?,
+            oauth: key(b"oauth hash")?,
+            fingerprint: key(b"fingerprint hash")?,
+            account: key(b"account hash")?,
+        })
+    }
+
+    const fn of(&self, what: Hashed) -> &hmac::Key {
+        match what {
+            Hashed::RecoveryCode => &self.recovery_code,
+            Hashed::ApiKey => &self.api_key,
+            Hashed::OAuth => &self.oauth,
+            Hashed::Fingerprint => &self.fingerprint,
+            Hashed::Account => &self.account,
         }
     }
 }
@@ -68,6 +111,7 @@ pub enum SealError {
 /// Seals and hashes under the master key.
 pub struct Sealer {
     master: Prk,
+    hash_keys: HashKeys,
 }
 
 impl Sealer {
@@ -82,7 +126,8 @@ impl Sealer {
             return Err(MasterKeyFault);
         }
         let master = Salt::new(HKDF_SHA256, SALT).extract(&bytes);
-        Ok(Self { master })
+        let hash_keys = HashKeys::derive(&master).map_err(|Unspecified| MasterKeyFault)?;
+        Ok(Self { master, hash_keys })
     }
 
     /// Seals `plain` for one `place`, such as the id of the row it stands in.
@@ -156,18 +201,11 @@ impl Sealer {
         Ok(text)
     }
 
-    /// HMAC-SHA-256 of `message`, under the purpose's own key.
+    /// HMAC-SHA-256 of `message`, under a key for what it is.
     #[must_use]
-    pub fn hash(&self, purpose: Purpose, message: &[u8]) -> [u8; 32] {
-        let mut key = Zeroizing::new([0; 32]);
-        let label = [purpose.label(), b" hash"].concat();
-        // 32 bytes are never too many for HKDF; should it refuse, nothing would match anything.
-        if let Ok(okm) = self.master.expand(&[label.as_slice()], HKDF_SHA256) {
-            let _ = okm.fill(key.as_mut_slice());
-        }
-        let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_slice());
+    pub fn hash(&self, what: Hashed, message: &[u8]) -> [u8; 32] {
         let mut hash = [0; 32];
-        let tag = hmac::sign(&key, message);
+        let tag = hmac::sign(self.hash_keys.of(what), message);
         hash.copy_from_slice(tag.as_ref());
         hash
     }
@@ -232,12 +270,38 @@ mod tests {
         assert_ne!(seal(), seal());
     }
 
+    /// Made with another implementation of HKDF and HMAC: what is in the database must match what a
+    /// later version makes of the same key, and no hash is made under a key that everybody knows.
     #[test]
-    fn hashes_of_two_purposes_differ() {
-        let hash = |purpose| sealer(1).hash(purpose, b"x");
+    fn each_kind_is_hashed_under_a_key_of_its_own_that_stays() {
+        for (what, expected) in [
+            (
+                Hashed::RecoveryCode,
+                "6d136846e5e1e8bba8af5dcb162f09f845591f0f32b19bee8b629f16f78ab5a8",
+            ),
+            (
+                Hashed::ApiKey,
+                "72515d7bd9d492d4f0ba3191dca71804c34833ce57d4c1d980768945ee4b21a2",
+            ),
+            (
+                Hashed::OAuth,
+                "f056b6e734f74ab6f22557681e51031d7bdc642284936b2fae4be00b365c0465",
+            ),
+            (
+                Hashed::Fingerprint,
+                "87fd78ffd65cd6f3784ae1ece421e0f3033091c04927c24dfe688f95322ec5c1",
+            ),
+            (
+                Hashed::Account,
+                "09828168bd1efb395c721645f7cf48c181d0a2165c462ecd19a84305d33a5ca4",
+            ),
+        ] {
+            assert_eq!(hex(&sealer(1).hash(what, b"x")), expected, "{what:?}");
+        }
+    }
 
-        assert_eq!(hash(Purpose::ApiKey), hash(Purpose::ApiKey));
-        assert_ne!(hash(Purpose::ApiKey), hash(Purpose::RecoveryCode));
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     #[test]

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use time::{Duration, OffsetDateTime};
 use tradepost_types::{SessionId, UserId};
 
-use super::sealing::{Purpose, SealError, Sealer};
+use super::sealing::{Hashed, Purpose, SealError, Sealer};
 use crate::domain::caller::{Caller, Proof};
 use crate::domain::totp::{
     RECOVERY_CODE_BYTES, RECOVERY_CODES, RecoveryCode, SECRET_LEN, TotpSecret,
@@ -238,7 +238,7 @@ impl SecondFactors {
 
     fn recovery_hash(&self, user: UserId, code: &RecoveryCode) -> [u8; 32] {
         let message = [user.as_uuid().as_bytes().as_slice(), code.canonical()].concat();
-        self.sealer.hash(Purpose::RecoveryCode, &message)
+        self.sealer.hash(Hashed::RecoveryCode, &message)
     }
 }
 

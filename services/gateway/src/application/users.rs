@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::passwords::{HashError, Passwords};
 use super::revocations::Revocations;
-use super::sealing::{Purpose, Sealer};
+use super::sealing::{Hashed, Sealer};
 use crate::domain::caller::{Caller, Subject};
 use crate::domain::email::Email;
 use crate::domain::membership::{Member, RoleFault, may_give};
@@ -279,5 +279,5 @@ pub(super) fn fingerprint(sealer: &Sealer, parts: &[&str]) -> [u8; 32] {
         message.extend_from_slice(&part.len().to_be_bytes());
         message.extend_from_slice(part.as_bytes());
     }
-    sealer.hash(Purpose::Fingerprint, &message)
+    sealer.hash(Hashed::Fingerprint, &message)
 }

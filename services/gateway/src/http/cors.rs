@@ -1,8 +1,9 @@
 //! Which pages may call the API from a browser (CORS).
 //!
 //! Outside of everything else: a preflight is answered before anybody is asked who they are, and
-//! every answer, errors too, can be read by the page that asked. Callers show tokens, never
-//! cookies, so credentials are never allowed.
+//! every answer, errors too, can be read by the page that asked. So a preflight lets in the pages of
+//! every tenant; whose page it may be is found out once it is known who calls. Callers show tokens,
+//! never cookies, so credentials are never allowed.
 
 use axum::body::Body;
 use axum::http::header::{
@@ -15,7 +16,12 @@ use axum::response::{IntoResponse, Response};
 use url::{Origin, Url};
 
 use super::problem::Problem;
+use super::router::Gateway;
+use crate::domain::caller::Caller;
+use crate::ports::Unavailable;
 
+/// The reason of a page that may not call.
+const NOT_ALLOWED: &str = "ORIGIN_NOT_ALLOWED";
 /// How long a browser remembers a preflight, in seconds.
 const PREFLIGHT_SECONDS: HeaderValue = HeaderValue::from_static("600");
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
@@ -38,6 +44,9 @@ pub trait Origins: Send + Sync {
     /// Whether any tenant, or the platform, allows `origin`: what a preflight goes by, which says
     /// nothing of its tenant. Compares byte by byte.
     fn allows(&self, origin: &str) -> bool;
+
+    /// Whether the platform does: its pages may call for every tenant.
+    fn allows_for_all(&self, origin: &str) -> bool;
 }
 
 /// The platform's own origins, of the configuration.
@@ -45,6 +54,32 @@ impl Origins for Vec<String> {
     fn allows(&self, origin: &str) -> bool {
         self.iter().any(|allowed| allowed == origin)
     }
+
+    fn allows_for_all(&self, origin: &str) -> bool {
+        self.allows(origin)
+    }
+}
+
+/// Whether pages of this origin may call for the caller: the platform's may, and those of their
+/// tenant.
+pub(super) async fn may_call_for(
+    caller: &Caller,
+    origin: &str,
+    gateway: &Gateway,
+) -> Result<bool, Unavailable> {
+    if gateway.origins.allows_for_all(origin) {
+        return Ok(true);
+    }
+    match caller.tenant {
+        Some(tenant) => gateway.guards.directory.allows_origin(tenant, origin).await,
+        None => Ok(false),
+    }
+}
+
+/// The page of another tenant: a preflight has let it in.
+pub(super) fn foreign_page() -> Problem {
+    let detail = "pages of this origin may not call for you";
+    Problem::new(StatusCode::FORBIDDEN, NOT_ALLOWED, detail)
 }
 
 /// What is wrong with the text of an origin, if anything: it must be written as a browser does.
@@ -89,7 +124,7 @@ impl Page {
         }
         if self.allowed.is_none() {
             let detail = "pages of this origin may not call the API";
-            let problem = Problem::new(StatusCode::FORBIDDEN, "ORIGIN_NOT_ALLOWED", detail);
+            let problem = Problem::new(StatusCode::FORBIDDEN, NOT_ALLOWED, detail);
             return Some(problem.into_response());
         }
         let mut answer = Response::new(Body::empty());
@@ -99,6 +134,14 @@ impl Page {
         headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS);
         headers.insert(ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECONDS);
         Some(answer)
+    }
+
+    /// A page that is told it may not call is told no more than that.
+    pub(super) fn shut_out(&mut self, answer: &Response) {
+        let problem = answer.extensions().get::<Problem>();
+        if problem.is_some_and(|problem| problem.reason == NOT_ALLOWED) {
+            self.allowed = None;
+        }
     }
 
     /// Lets the page read the answer, and keeps caches from giving it to another page.

@@ -65,7 +65,7 @@ pub(super) async fn edge(
     let seen = Seen::of(&gateway, &request);
     let span = seen.span.clone();
     async move {
-        let (asker, entry) = enter(&gateway, &mut request, arrival);
+        let (mut asker, entry) = enter(&gateway, &mut request, arrival);
         let trace = Trace::current();
         request.extensions_mut().insert(Traced {
             trace_id: trace.id.as_str().into(),
@@ -75,6 +75,7 @@ pub(super) async fn edge(
             Entry::Granted => answer(&gateway, request, next).await,
             Entry::Answered(answer) => answer,
         };
+        asker.page.shut_out(&answer);
         let mut answer = seen.render(answer, &trace.id);
         let headers = answer.headers_mut();
         headers::secure(headers, seen.route(), asker.client.is_secure);

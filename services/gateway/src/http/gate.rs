@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::header::ALLOW;
+use axum::http::header::{ALLOW, ORIGIN};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -19,6 +19,7 @@ use axum::response::{IntoResponse, Response};
 use super::access::{Denied, DeniedBy, by};
 use super::caller::{denied, reason};
 use super::client::Client;
+use super::cors;
 use super::problem::Problem;
 use super::router::Gateway;
 use super::upgrade;
@@ -78,9 +79,9 @@ async fn identified(
     };
     let place = Place::of(route, address, &request);
     let passage = || Passage::new(gateway, &caller, &place);
-    if let Err(problem) = standing(gateway, &caller).await {
+    if let Err(problem) = admitted(gateway, &caller, request.headers()).await {
         if problem.status == StatusCode::FORBIDDEN {
-            passage().denied("TENANT_SUSPENDED").await;
+            passage().denied(&problem.reason).await;
         }
         return problem.into_response();
     }
@@ -205,6 +206,21 @@ async fn known(gateway: &Gateway, headers: &HeaderMap, address: IpAddr) -> Resul
         Ok(Some(caller)) => Ok(caller),
         Ok(None) => Err(unauthenticated()),
         Err(refused) => Err(refused_credentials(refused)),
+    }
+}
+
+/// Whether the caller may use the platform at present, from the page that calls for them.
+async fn admitted(gateway: &Gateway, caller: &Caller, headers: &HeaderMap) -> Result<(), Problem> {
+    standing(gateway, caller).await?;
+    let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
+    let Some(origin) = origin.filter(|origin| gateway.origins.allows(origin)) else {
+        // No page, or one that got in without a preflight's leave: of the gateway itself.
+        return Ok(());
+    };
+    match cors::may_call_for(caller, origin, gateway).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(cors::foreign_page()),
+        Err(Unavailable) => Err(unavailable("IDENTITY_UNAVAILABLE")),
     }
 }
 

@@ -24,6 +24,7 @@ use utoipa_axum::routes;
 
 use super::caller::By;
 use super::client::Client;
+use super::cors::{foreign_page, may_call_for};
 use super::problem::Problem;
 use super::query;
 use super::router::{Gateway, Shared};
@@ -120,19 +121,10 @@ async fn check_origin(
     let Some(origin) = headers.get(ORIGIN) else {
         return Ok(());
     };
-    let refused = || {
-        let detail = "pages of this origin may not open a WebSocket for you";
-        Problem::new(StatusCode::FORBIDDEN, "ORIGIN_NOT_ALLOWED", detail)
-    };
-    let origin = origin.to_str().map_err(|_unreadable| refused())?;
-    if gateway.origins.allows(origin) {
-        return Ok(());
-    }
-    let tenant = caller.tenant.ok_or_else(refused)?;
-    let allowed = gateway.guards.directory.allows_origin(tenant, origin).await;
-    match allowed {
+    let origin = origin.to_str().map_err(|_unreadable| foreign_page())?;
+    match may_call_for(caller, origin, gateway).await {
         Ok(true) => Ok(()),
-        Ok(false) | Err(_) => Err(refused()),
+        Ok(false) | Err(_) => Err(foreign_page()),
     }
 }
 

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, HeaderName, StatusCode};
 
 use super::problem::Problem;
 use super::router::Gateway;
+use crate::application::Hashed;
 use crate::domain::strict::Strict;
 
 /// A try that is counted.
@@ -35,6 +36,13 @@ impl<'a> Try<'a> {
         address: IpAddr,
         account: String,
     ) -> Result<Self, TooMany> {
+        // Limits are counted in Redis, where nobody is to read who logs in.
+        let account = account.trim().to_lowercase();
+        let account = gateway
+            .identity
+            .sealer
+            .hash(Hashed::Account, account.as_bytes());
+        let account = hex::encode(account);
         let limits = &gateway.guards.limits;
         let decision = limits.strict(kind, address, &account).await;
         match decision.refused {

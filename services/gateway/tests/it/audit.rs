@@ -1,6 +1,7 @@
 //! The audit trail on the real database.
 
 mod appending;
+mod dying;
 mod log;
 mod reading;
 mod retention;

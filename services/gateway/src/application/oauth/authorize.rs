@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 use tradepost_types::TenantId;
 
-use super::super::sealing::{Purpose, Sealer};
+use super::super::sealing::{Hashed, Sealer};
 use super::super::second_factors::person_in_session;
 use super::{OAuth, OAuthFault};
 use crate::domain::base62;
@@ -137,5 +137,5 @@ impl OAuth {
 /// The hash of a code: good in its tenant only.
 pub(super) fn hash_code(sealer: &Sealer, tenant: TenantId, code: &str) -> [u8; 32] {
     let message = [tenant.as_uuid().as_bytes().as_slice(), code.as_bytes()].concat();
-    sealer.hash(Purpose::OAuth, &message)
+    sealer.hash(Hashed::OAuth, &message)
 }

@@ -9,12 +9,12 @@ use tradepost_testkit::{Process, ProcessBuilder, TestDatabase, Trust, free_port}
 use super::shop::{Gate, PASSWORD, Session};
 use crate::stage::{ISSUER, MASTER_KEY, SOON, migrated};
 
-pub(super) fn builder(database: &TestDatabase, trust: &Trust) -> ProcessBuilder {
+pub(crate) fn builder(database: &TestDatabase, trust: &Trust) -> ProcessBuilder {
     builder_over(&database.config(), trust)
 }
 
 /// A process that reaches its database by this configuration.
-pub(super) fn builder_over(config: &DatabaseConfig, trust: &Trust) -> ProcessBuilder {
+pub(crate) fn builder_over(config: &DatabaseConfig, trust: &Trust) -> ProcessBuilder {
     let key = trust.key_path("gateway");
     let nowhere = "http://127.0.0.1:1";
     ["ORDER", "INVENTORY", "PAYMENT", "SHIPPING"]
@@ -43,13 +43,13 @@ pub(super) fn builder_over(config: &DatabaseConfig, trust: &Trust) -> ProcessBui
         )
 }
 
-pub(super) async fn served(builder: ProcessBuilder) -> (Process, Gate) {
+pub(crate) async fn served(builder: ProcessBuilder) -> (Process, Gate) {
     let (process, gate, _admin) = served_with_admin(builder).await;
     (process, gate)
 }
 
 /// As [`served`], with the admin port.
-pub(super) async fn served_with_admin(builder: ProcessBuilder) -> (Process, Gate, Gate) {
+pub(crate) async fn served_with_admin(builder: ProcessBuilder) -> (Process, Gate, Gate) {
     let local = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
     let (listen, admin) = (local(free_port()), local(free_port()));
     let mut process = builder
