@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tradepost_gateway::adapters::postgres::PgIdentity;
 use tradepost_gateway::application::{AccessTokens, Directory, KeepCurrent, Revocations, Sealer};
 use tradepost_gateway::domain::revocation::{Revocation, Revoked};
+use tradepost_gateway::metrics::IdentityMetrics;
 use tradepost_gateway::ports::identity::{Feed, IdentityFeed, StoreError};
 use tradepost_postgres::Database;
 
@@ -57,6 +58,7 @@ async fn a_question_that_is_never_answered_is_asked_again() {
         revocations: Arc::clone(&revocations),
         directory: Arc::new(Directory::new(Arc::new(PgIdentity::new(nowhere)))),
         interval: Duration::from_millis(300),
+        metrics: IdentityMetrics::default(),
     };
     let (shutdown, mut changes) = (CancellationToken::new(), revocations.changes());
 
