@@ -155,6 +155,9 @@ enum Verb<A: Subcommand> {
     Token(MintArgs),
     #[command(flatten)]
     Admin(A),
+    /// The same commands, for who looks for them under a name
+    #[command(name = "admin", subcommand, hide = true)]
+    UnderAdmin(A),
 }
 
 /// The whole `main` of a service.
@@ -183,7 +186,7 @@ pub fn run<P: Program>() -> ExitCode {
                 serve_until_stopped::<P>(config)
             })
         }
-        Verb::Admin(command) => in_runtime::<P, _>(&P::common(&config).telemetry.clone(), || {
+        Verb::Admin(command) | Verb::UnderAdmin(command) => in_runtime::<P, _>(&P::common(&config).telemetry.clone(), || {
             P::admin(config, command)
         }),
     };

@@ -87,7 +87,12 @@ struct Offline {
 /// Runs `audit verify`, if that is what the arguments of the process ask for: it is for people who
 /// have no gateway, so it must not need a configuration.
 pub fn offline(arguments: impl Iterator<Item = OsString>) -> Option<ExitCode> {
-    let arguments: Vec<OsString> = arguments.collect();
+    // `gateway admin …` is the same as `gateway …`.
+    let arguments: Vec<OsString> = arguments
+        .enumerate()
+        .filter(|(place, argument)| *place != 1 || argument != "admin")
+        .map(|(_, argument)| argument)
+        .collect();
     match arguments.get(1..3) {
         Some([first, second]) if first == "audit" && second == "verify" => {}
         Some(_) | None => return None,

@@ -63,6 +63,7 @@ pub(crate) async fn served_with_admin(builder: ProcessBuilder) -> (Process, Gate
 /// Makes an operator by command; the password that is shown once.
 pub(super) async fn operator(database: &TestDatabase, trust: &Trust, email: &str) -> String {
     let command = builder(database, trust)
+        .arg("admin")
         .arg("create-operator")
         .arg("--email")
         .arg(email);
