@@ -48,6 +48,13 @@
 //!
 //! The order of start and stop is DESIGN section 7; `program.rs` holds it.
 
+use mimalloc::MiMalloc;
+
+/// Of every binary that is a [`Program`]. The C library's allocator keeps what one thread has freed
+/// from all others: the 19 MiB of a password's hash, once for every thread that ever hashed one.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
 mod admin;
 pub mod auth;
 pub mod client;
