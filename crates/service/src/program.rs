@@ -186,9 +186,11 @@ pub fn run<P: Program>() -> ExitCode {
                 serve_until_stopped::<P>(config)
             })
         }
-        Verb::Admin(command) | Verb::UnderAdmin(command) => in_runtime::<P, _>(&P::common(&config).telemetry.clone(), || {
-            P::admin(config, command)
-        }),
+        Verb::Admin(command) | Verb::UnderAdmin(command) => {
+            in_runtime::<P, _>(&P::common(&config).telemetry.clone(), || {
+                P::admin(config, command)
+            })
+        }
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

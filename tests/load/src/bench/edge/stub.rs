@@ -1,4 +1,4 @@
-//! An order service that knows one order and answers at once: every call gets the same bytes. It is
+//! Services that know one order and answer at once: every call gets the same bytes. It is
 //! written on HTTP/2 itself, because a whole gRPC server would take processor time from the load.
 
 use std::convert::Infallible;
@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tradepost_proto::common::v1::{Money, PostalAddress};
 use tradepost_proto::order::v1::{GetOrderResponse, Order, OrderLine, OrderState};
+use tradepost_proto::payment::v1::HandleProviderWebhookResponse;
 
 use super::ORDER;
 
@@ -28,16 +29,37 @@ const OK: HeaderValue = HeaderValue::from_static("0");
 /// # Errors
 /// Fails when the listener does.
 pub async fn serve(listener: TcpListener) -> std::io::Result<()> {
-    let answer = framed(&sample());
+    let answers = Answers {
+        order: framed(&sample()),
+        nothing: framed(&HandleProviderWebhookResponse::default()),
+    };
     let mut connections = JoinSet::new();
     loop {
         let (stream, _peer) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        let answer = answer.clone();
-        let service = service_fn(move |request| reply(request, answer.clone()));
+        let answers = answers.clone();
+        let service = service_fn(move |request| {
+            let answer = answers.to(&request);
+            reply(request, answer)
+        });
         let connection = http2::Builder::new(TokioExecutor::new())
             .serve_connection(TokioIo::new(stream), service);
         connections.spawn(connection);
+    }
+}
+
+/// The bytes of what is answered.
+#[derive(Clone)]
+struct Answers {
+    order: Bytes,
+    nothing: Bytes,
+}
+
+impl Answers {
+    /// Every method of the order service is answered with the order, in the one field of its answer.
+    fn to(&self, request: &Request<Incoming>) -> Bytes {
+        let is_order = request.uri().path().starts_with("/tradepost.order.");
+        if is_order { &self.order } else { &self.nothing }.clone()
     }
 }
 
