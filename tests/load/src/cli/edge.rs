@@ -65,7 +65,12 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let pem = pem.with_context(|| arguments.key.display().to_string())?;
     let key = SigningKey::from_pkcs8_pem(&SecretString::from(pem))?;
     let algorithm = key.algorithm().as_str();
-    let issuer = Issuer::new(key, arguments.issuer.clone(), arguments.tenant);
+    let issuer = Issuer::new(
+        key,
+        arguments.issuer.clone(),
+        arguments.tenant,
+        arguments.users,
+    );
     let options = Options {
         gateway: arguments.gateway,
         pid: arguments.pid,

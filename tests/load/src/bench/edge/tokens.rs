@@ -25,6 +25,7 @@ pub struct Issuer {
     signer: Signer,
     issuer: String,
     tenant: TenantId,
+    users: Vec<UserId>,
 }
 
 #[derive(Serialize)]
@@ -47,17 +48,18 @@ struct Claims<'a> {
 }
 
 impl Issuer {
-    /// Tokens that say `issuer` and `tenant`.
+    /// Tokens that say `issuer` and `tenant`, for so many users.
     #[must_use]
-    pub fn new(key: SigningKey, issuer: String, tenant: TenantId) -> Self {
+    pub fn new(key: SigningKey, issuer: String, tenant: TenantId, users: usize) -> Self {
         Self {
             signer: Signer::new(key, "at+jwt"),
             issuer,
             tenant,
+            users: (0..users).map(|_| UserId::new()).collect(),
         }
     }
 
-    /// A token for each of `count` users.
+    /// So many tokens, the users taking turns.
     ///
     /// # Errors
     /// [`IssuerError`].
@@ -68,13 +70,14 @@ impl Issuer {
     pub fn tokens(&self, count: usize) -> Result<Vec<String>, IssuerError> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
         let seconds = now.as_secs();
-        (0..count)
-            .map(|_| {
+        let users = self.users.iter().cycle().take(count);
+        users
+            .map(|user| {
                 let session = SessionId::new();
                 let claims = Claims {
                     iss: &self.issuer,
                     aud: ["tradepost"],
-                    sub: UserId::new().to_string(),
+                    sub: user.to_string(),
                     client_id: "tradepost",
                     jti: session.as_uuid().simple().to_string(),
                     sid: session.to_string(),
