@@ -166,7 +166,8 @@ async fn lock(conn: &mut PgConnection, redeeming: &Redeeming) -> Result<Option<R
 }
 
 /// Whether the client is still there and the login in which the user agreed still open. Until the
-/// end of the transaction neither changes; whoever ends them later ends the new session too.
+/// end of the transaction neither changes. Who removes the client or revokes the user later ends the
+/// new session too; who only logs out does not, since it is a login of its own by then.
 async fn still_stands(
     conn: &mut PgConnection,
     redeeming: &Redeeming,
