@@ -19,7 +19,7 @@ mod generated {
     include!(concat!(env!("OUT_DIR"), "/tradepost.rs"));
 }
 
-pub use generated::tradepost::{common, inventory, order, payment, shipping};
+pub use generated::tradepost::{common, inventory, metrics, order, payment, shipping};
 
 /// Every proto of the workspace with its comments, for gRPC reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] =
