@@ -2,6 +2,8 @@
 //! time. Pure and synchronous: no I/O, no tasks, no wire format but its own.
 
 mod codec;
+mod distinct;
 mod sketch;
 
+pub use distinct::{Distinct, DistinctError};
 pub use sketch::{NotFinite, Sketch, SketchError};
