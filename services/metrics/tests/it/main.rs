@@ -9,6 +9,7 @@
 )]
 
 mod crashes;
+mod operators;
 mod plans;
 mod queries;
 mod store;
