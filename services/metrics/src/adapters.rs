@@ -1,0 +1,4 @@
+//! Each foreign technology in one place.
+
+pub mod grpc;
+pub mod postgres;

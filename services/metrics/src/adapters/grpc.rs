@@ -1,0 +1,6 @@
+//! The gRPC faces: parse, call, render.
+
+pub mod tenant;
+
+/// The domain of this service's errors.
+pub(crate) const DOMAIN: &str = "metrics.tradepost";
