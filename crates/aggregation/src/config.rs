@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::{ledger, series, tenant};
+use crate::{front, ledger, series, tenant};
 
 /// Bounds of a [`MetricsProcessor`](crate::MetricsProcessor). Nothing in it grows past them.
 #[derive(Debug, Clone)]
@@ -83,6 +83,7 @@ impl Config {
             self.producers_max
                 .saturating_mul(ledger::PRODUCER_BYTES_MAX),
             self.sketch_bytes_max,
+            front::BYTES_MAX,
         ]
         .into_iter()
         .fold(0, usize::saturating_add)

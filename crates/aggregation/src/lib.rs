@@ -36,6 +36,7 @@ mod codec;
 mod config;
 mod distinct;
 mod event;
+mod front;
 mod ledger;
 mod name;
 mod processor;

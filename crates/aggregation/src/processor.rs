@@ -1,7 +1,7 @@
 //! The engine: who holds what, and the way of a single event. Batches are in `batches`, questions
 //! in `questions`, where things are in `places`, what survives the process in `snapshots`.
 //!
-//! Locks are taken in one order: the map of tenants, a tenant's book, a stripe; irregularities and
+//! Locks are taken in one order: a front, the map of tenants, a tenant's book, a stripe; irregularities and
 //! totals last. Stripes are held for one event, or for a bounded run of them.
 
 mod batches;
@@ -19,6 +19,9 @@ pub use snapshots::{SnapshotError, SnapshotKind};
 
 use crate::config::{Config, ConfigError};
 use crate::event::{self, Counted, Event, LATE_WINDOW_MS, Moment, Reason, minute_of};
+use crate::front::{self, FRONTS, Front, Wait};
+use crate::name::Name;
+use crate::series::Series;
 use crate::stripe::Stripe;
 use crate::tenant::{Book, Irregularities, Tenant};
 
@@ -31,6 +34,7 @@ const STRIPES: usize = 256;
 pub struct MetricsProcessor {
     config: Config,
     hasher: DefaultHashBuilder,
+    fronts: Box<[FrontPart; FRONTS]>,
     stripes: Box<[Part; STRIPES]>,
     tenants: RwLock<HashMap<TenantId, Arc<Tenant>>>,
     totals: Mutex<Totals>,
@@ -42,6 +46,11 @@ pub struct MetricsProcessor {
 #[derive(Debug)]
 #[repr(align(128))]
 struct Part(Mutex<Stripe>);
+
+/// A front with cache lines of its own.
+#[derive(Debug)]
+#[repr(align(128))]
+struct FrontPart(Mutex<Front>);
 
 /// What there is of things whose number is bounded over all tenants.
 #[derive(Debug, Default)]
@@ -74,6 +83,7 @@ impl MetricsProcessor {
         let room = config.sketch_bytes_max / STRIPES;
         let counted_since_ms = (config.clock)();
         Ok(Self {
+            fronts: Box::new(std::array::from_fn(|_| FrontPart(Mutex::default()))),
             stripes: Box::new(std::array::from_fn(|_| Part(Mutex::new(Stripe::new(room))))),
             counted_since_ms,
             config,
@@ -155,6 +165,7 @@ impl MetricsProcessor {
     /// were silent, tenants of whom nothing is left. To be called about once a minute; without it
     /// answers stay right, but what was taken by the past is missing for what comes.
     pub fn forget_old(&self, now_ms: i64) {
+        self.count_waiting();
         for tenant in self.all_tenants() {
             let mut book = tenant.book();
             let before = book.series.len();
@@ -189,11 +200,79 @@ impl MetricsProcessor {
         let moment = Moment::of(event.time_ms, now_ms)?;
         let event_type = event.event_type.as_bytes();
         let hash = self.hash(tenant, event_type);
-        let mut stripe = self.stripe(hash);
-        match stripe.find(hash, tenant, event_type) {
-            Some(address) if stripe.add(address, moment, event.value) => Ok(Some(moment.counted())),
-            Some(_) => Err(Reason::TooOld),
-            None => Ok(None),
+        if moment.late {
+            let mut stripe = self.stripe(hash);
+            let Some(address) = stripe.find(hash, tenant, event_type) else {
+                return Ok(None);
+            };
+            let counted = stripe.add(address, moment, &[event.value]);
+            return if counted {
+                Ok(Some(Counted::Late))
+            } else {
+                Err(Reason::TooOld)
+            };
+        }
+        let mut front = self.front(front::of_this_thread());
+        let Some(place) = front.wait(hash) else {
+            return Ok(None);
+        };
+        if let Some(wait) = place
+            .as_mut()
+            .filter(|wait| wait.is_of(hash, tenant, event_type))
+        {
+            if !wait.push(moment, event.value) {
+                self.count_wait(wait);
+                wait.restart(moment, event.value);
+            }
+            return Ok(Some(Counted::InTime));
+        }
+        let Some(address) = self.stripe(hash).find(hash, tenant, event_type) else {
+            return Ok(None);
+        };
+        // What is found by its name has a name.
+        let Some(name) = Name::new(event.event_type) else {
+            return Ok(None);
+        };
+        let mut wait = Wait::new((tenant, name), address, moment);
+        wait.push(moment, event.value);
+        if let Some(other) = place.replace(wait) {
+            self.count_wait(&other);
+        }
+        Ok(Some(Counted::InTime))
+    }
+
+    /// Counts values that waited. Their series may have been forgotten since, for want of events.
+    fn count_wait(&self, wait: &Wait) {
+        if wait.values().is_empty() {
+            return;
+        }
+        let Wait {
+            tenant,
+            address,
+            event_type,
+            moment,
+            ..
+        } = wait;
+        let mut stripe = self.stripe(address.hash);
+        let same = |series: &Series| series.tenant == *tenant && series.event_type == *event_type;
+        if stripe.get(*address).is_some_and(same) {
+            stripe.add(*address, *moment, wait.values());
+            return;
+        }
+        drop(stripe);
+        self.with_book(*tenant, |_, book| {
+            if let Ok((address, _)) = self.locate(book, event_type.as_str()) {
+                self.stripe(address.hash)
+                    .add(address, *moment, wait.values());
+            }
+        });
+    }
+
+    /// Counts all that waits, so that whoever looks finds what was acknowledged.
+    fn count_waiting(&self) {
+        for number in 0..FRONTS {
+            let mut front = self.front(number);
+            front.take_all().for_each(|wait| self.count_wait(&wait));
         }
     }
 
@@ -227,7 +306,10 @@ impl MetricsProcessor {
         event::check(event.user_id, event.value)?;
         let moment = Moment::of(event.time_ms, now_ms)?;
         let (address, overflowed) = self.locate(book, event.event_type)?;
-        if self.stripe(address.hash).add(address, moment, event.value) {
+        if self
+            .stripe(address.hash)
+            .add(address, moment, &[event.value])
+        {
             Ok((moment.counted(), overflowed))
         } else {
             Err(Reason::TooOld)

@@ -11,6 +11,7 @@ use tradepost_types::TenantId;
 
 use crate::event::Moment;
 use crate::name::Name;
+use crate::tally::Tally;
 
 /// The most memory a series takes, sketches apart: itself (a slab of them may be half empty while
 /// it grows), its seconds, and a day of minutes.
@@ -36,11 +37,14 @@ impl Series {
         }
     }
 
-    /// Counts a finite value. False where its minute is older than a day by what is there already.
-    pub(crate) fn add(&mut self, moment: Moment, value: f64, room: &mut Room) -> bool {
-        let counted = self.minutes.add(moment.minute, value, room);
+    /// Counts finite values of one second. False where its minute is older than a day by what is
+    /// there already.
+    pub(crate) fn add(&mut self, moment: Moment, values: &[f64], room: &mut Room) -> bool {
+        let mut tally = Tally::EMPTY;
+        values.iter().for_each(|&value| tally.add(value));
+        let counted = self.minutes.add(moment.minute, &tally, values, room);
         if counted && !moment.late {
-            self.seconds.add(moment.second, value);
+            self.seconds.merge(moment.second, &tally);
         }
         counted
     }

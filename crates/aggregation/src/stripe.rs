@@ -73,13 +73,13 @@ impl Stripe {
         Some(Address { hash, place })
     }
 
-    /// Counts a value in a series. False where nothing was counted.
-    pub(crate) fn add(&mut self, address: Address, moment: Moment, value: f64) -> bool {
+    /// Counts values of one second in a series. False where nothing was counted.
+    pub(crate) fn add(&mut self, address: Address, moment: Moment, values: &[f64]) -> bool {
         let series = self
             .series
             .get_mut(address.place as usize)
             .and_then(Option::as_mut);
-        let counted = series.is_some_and(|series| series.add(moment, value, &mut self.room));
+        let counted = series.is_some_and(|series| series.add(moment, values, &mut self.room));
         if self.room.taken > self.sketch_bytes_max {
             self.make_room();
         }

@@ -133,7 +133,7 @@ impl MetricsProcessor {
                 let Some((moment, value)) = reading.again(next) else {
                     break;
                 };
-                let counted = stripe.add(address, moment, value);
+                let counted = stripe.add(address, moment, &[value]);
                 let outcome = (moment.counted(), overflowed);
                 tally.note(
                     next as usize,

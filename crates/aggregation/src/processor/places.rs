@@ -5,8 +5,9 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use tradepost_types::TenantId;
 
-use super::{MetricsProcessor, Part, STRIPES, Totals};
+use super::{FrontPart, MetricsProcessor, Part, STRIPES, Totals};
 use crate::event::{self, Reason};
+use crate::front::{FRONTS, Front};
 use crate::name::Name;
 use crate::series::Series;
 use crate::stripe::{Address, Stripe};
@@ -126,6 +127,15 @@ impl MetricsProcessor {
         )]
         let Part(stripe) = &self.stripes[place];
         stripe.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn front(&self, number: usize) -> MutexGuard<'_, Front> {
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "the remainder is below their number"
+        )]
+        let FrontPart(front) = &self.fronts[number % FRONTS];
+        front.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn totals(&self) -> MutexGuard<'_, Totals> {

@@ -32,6 +32,7 @@ impl MetricsProcessor {
         now_ms: i64,
     ) -> Result<Aggregates, QueryError> {
         let window = Window::of(query, now_ms)?;
+        self.count_waiting();
         let mut lines = Vec::new();
         for (name, address) in self.wanted(tenant, query.event_types) {
             self.read(&window, name, address, &mut lines);
@@ -92,7 +93,7 @@ impl MetricsProcessor {
                         .entry(start)
                         .or_insert_with(|| (Tally::EMPTY, Sketch::new()));
                     tally.merge(&found.tally);
-                    found.sketches.merge_into(sketch);
+                    found.sketch.merge_into(sketch);
                 }
                 lines.extend(pieces.into_iter().map(|(start_ms, (tally, sketch))| {
                     // A sketch that misses values, as memory was short, is none.

@@ -1,10 +1,8 @@
-//! The last day of a series, to the minute: tallies in pages that come when they are needed, and a
-//! sketch a minute. Sketches of the minutes that events come for are open; those of others are
-//! packed into bytes, a third of the size.
+//! The last day of a series, to the minute: the few minutes that events come for lie open, the others
+//! in pages that come when they are needed, their sketches packed into bytes.
 //!
-//! A sketch may be missing where memory did not suffice, and a minute may have one of each kind:
-//! they merge exactly. Whether all values are in them shows in the counts, which must add up to
-//! the tally's.
+//! A sketch may be missing where memory did not suffice. Whether all values are in it shows in its
+//! count, which must be the tally's.
 
 use crate::event::DAY_MINUTES;
 use crate::sketch::Sketch;
@@ -34,26 +32,29 @@ struct Page {
     slots: [Slot; PAGE_MINUTES],
 }
 
-/// A sketch that takes values.
+/// A minute that events come for: what is counted here is added to its slot when it is closed, so
+/// that an event touches one place.
 #[derive(Debug)]
 struct Open {
     minute: i64,
+    tally: Tally,
     sketch: Sketch,
 }
 
-/// What a minute has.
+/// What a minute has, or a part of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Minute {
     pub(crate) minute: i64,
     pub(crate) tally: Tally,
-    pub(crate) sketches: Sketches,
+    pub(crate) sketch: MinuteSketch,
 }
 
-/// The sketches of a minute, as they were found: merging them can wait until no lock is held.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Sketches {
-    packed: Option<Box<[u8]>>,
-    open: Option<Sketch>,
+/// The sketch of a minute as it was found: unpacking it can wait until no lock is held.
+#[derive(Debug, Clone)]
+pub(crate) enum MinuteSketch {
+    None,
+    Packed(Box<[u8]>),
+    Open(Sketch),
 }
 
 /// Tallies and sketches by minute.
@@ -78,6 +79,7 @@ impl Minutes {
     pub(crate) fn new() -> Self {
         let open = || Open {
             minute: i64::MIN,
+            tally: Tally::EMPTY,
             sketch: Sketch::new(),
         };
         Self {
@@ -87,24 +89,35 @@ impl Minutes {
         }
     }
 
-    /// Counts a finite value. False where the minute is older than a day by what is there already.
-    pub(crate) fn add(&mut self, minute: i64, value: f64, room: &mut Room) -> bool {
-        let Some(slot) = slot(&mut self.pages, minute, room) else {
+    /// Counts finite values. False where the minute is older than a day by what is there already.
+    pub(crate) fn add(
+        &mut self,
+        minute: i64,
+        tally: &Tally,
+        values: &[f64],
+        room: &mut Room,
+    ) -> bool {
+        if minute < self.newest.saturating_sub(DAY_MINUTES) {
             return false;
-        };
-        slot.tally.add(value);
-        if minute > room.floor {
-            let sketch = self.open(minute, room);
-            let before = sketch.heap_bytes();
-            // Whoever calls has looked at the value: it is finite.
-            let _finite = sketch.add(value);
-            let after = sketch.heap_bytes();
-            room.taken = room.taken + after - before;
+        }
+        let floor = room.floor;
+        let open = self.open(minute, room);
+        open.tally.merge(tally);
+        if minute > floor {
+            let before = open.sketch.heap_bytes();
+            for &value in values {
+                // Whoever calls has looked at the values: they are finite.
+                let _finite = open.sketch.add(value);
+            }
+            let after = open.sketch.heap_bytes();
+            if before != after {
+                room.taken = room.taken + after - before;
+            }
         }
         true
     }
 
-    /// Counts what another series, or this one in another process, has of a minute.
+    /// Adds to the slot of a minute. What is a day older than what is there already is over.
     pub(crate) fn merge(
         &mut self,
         minute: i64,
@@ -112,40 +125,55 @@ impl Minutes {
         sketch: Option<&Sketch>,
         room: &mut Room,
     ) {
+        self.newest = self.newest.max(minute);
         let Some(slot) = slot(&mut self.pages, minute, room) else {
             return;
         };
         slot.tally.merge(tally);
-        if let Some(sketch) = sketch.filter(|_| minute > room.floor) {
+        if let Some(sketch) = sketch.filter(|sketch| sketch.count() > 0 && minute > room.floor) {
             pack(slot, sketch, room);
         }
-        self.newest = self.newest.max(minute);
     }
 
-    /// The minutes of `from..=to` that have events, ascending.
+    /// What there is of the minutes of `from..=to`, ascending. A minute that was closed and opened
+    /// again is there more than once: its parts merge.
     pub(crate) fn between(&self, from: i64, to: i64) -> Vec<Minute> {
-        let mut minutes: Vec<_> = self
+        let wanted = |minute, tally: &Tally| (from..=to).contains(&minute) && !tally.is_empty();
+        let closed = self
             .slots()
-            .filter(|(minute, slot)| (from..=to).contains(minute) && !slot.tally.is_empty())
+            .filter(|(minute, slot)| wanted(*minute, &slot.tally));
+        let open = self
+            .open
+            .iter()
+            .filter(|open| wanted(open.minute, &open.tally));
+        let mut found: Vec<_> = closed
             .map(|(minute, slot)| {
-                let sketches = Sketches {
-                    packed: slot.packed.clone(),
-                    open: self.opened(minute),
-                };
+                let sketch = slot
+                    .packed
+                    .clone()
+                    .map_or(MinuteSketch::None, MinuteSketch::Packed);
                 Minute {
                     minute,
                     tally: slot.tally,
-                    sketches,
+                    sketch,
                 }
             })
+            .chain(open.map(|open| {
+                let sketch = MinuteSketch::Open(open.sketch.clone());
+                Minute {
+                    minute: open.minute,
+                    tally: open.tally,
+                    sketch,
+                }
+            }))
             .collect();
-        minutes.sort_unstable_by_key(|found| found.minute);
-        minutes
+        found.sort_by_key(|found| found.minute);
+        found
     }
 
     /// Whether there is nothing at all.
     pub(crate) fn is_empty(&self) -> bool {
-        self.pages.iter().all(Option::is_none)
+        self.pages.iter().all(Option::is_none) && self.open.iter().all(|open| open.tally.is_empty())
     }
 
     /// Drops the pages that are older than a day at `minute`, and packs the sketches that no event
@@ -211,8 +239,8 @@ impl Minutes {
         })
     }
 
-    /// The sketch that takes values of a minute.
-    fn open(&mut self, minute: i64, room: &mut Room) -> &mut Sketch {
+    /// What takes the values of a minute.
+    fn open(&mut self, minute: i64, room: &mut Room) -> &mut Open {
         self.newest = self.newest.max(minute);
         let place = if minute + as_minutes(RECENT) > self.newest {
             place(minute, RECENT)
@@ -227,63 +255,48 @@ impl Minutes {
             self.close(place, room);
         }
         // The place is at most RECENT, so that the last one is it if no other is.
-        let (last, others) = split_last(&mut self.open);
+        let [others @ .., last] = &mut self.open;
         let open = others.get_mut(place).unwrap_or(last);
         open.minute = minute;
-        &mut open.sketch
+        open
     }
 
-    fn opened(&self, minute: i64) -> Option<Sketch> {
-        let mut sketches = self
-            .open
-            .iter()
-            .filter(|open| open.minute == minute && open.sketch.count() > 0)
-            .map(|open| &open.sketch);
-        let mut sketch = sketches.next()?.clone();
-        sketches.for_each(|other| sketch.merge(other));
-        Some(sketch)
-    }
-
-    /// Packs an open sketch into the slot of its minute.
+    /// Adds an open minute to its slot.
     fn close(&mut self, place: usize, room: &mut Room) {
         let Some(open) = self.open.get_mut(place) else {
             return;
         };
         let minute = std::mem::replace(&mut open.minute, i64::MIN);
+        let tally = std::mem::replace(&mut open.tally, Tally::EMPTY);
         let sketch = std::mem::take(&mut open.sketch);
-        if sketch.count() == 0 {
-            return;
-        }
         room.taken -= sketch.heap_bytes();
-        // Its page may have gone since, with the day.
-        if let Some(slot) = slot(&mut self.pages, minute, room) {
-            pack(slot, &sketch, room);
+        if !tally.is_empty() {
+            self.merge(minute, &tally, Some(&sketch), room);
         }
     }
 }
 
-impl Sketches {
-    /// Adds all of them to `sum`.
+impl MinuteSketch {
+    /// Adds it to `sum`.
     pub(crate) fn merge_into(&self, sum: &mut Sketch) {
-        // What was packed here can be read here.
-        if let Some(Ok(sketch)) = self.packed.as_deref().map(Sketch::decode) {
-            sum.merge(&sketch);
-        }
-        if let Some(sketch) = &self.open {
-            sum.merge(sketch);
+        match self {
+            Self::None => {}
+            Self::Open(sketch) => sum.merge(sketch),
+            Self::Packed(packed) => {
+                // What was packed here can be read here.
+                if let Ok(sketch) = Sketch::decode(packed) {
+                    sum.merge(&sketch);
+                }
+            }
         }
     }
 
-    /// All of them as one, in bytes; empty where there is none.
+    /// In bytes; empty where there is none.
     pub(crate) fn encode(&self) -> Vec<u8> {
-        match (&self.packed, &self.open) {
-            (None, None) => Vec::new(),
-            (Some(packed), None) => packed.to_vec(),
-            (_, Some(_)) => {
-                let mut sum = Sketch::new();
-                self.merge_into(&mut sum);
-                sum.encode()
-            }
+        match self {
+            Self::None => Vec::new(),
+            Self::Packed(packed) => packed.to_vec(),
+            Self::Open(sketch) => sketch.encode(),
         }
     }
 }
@@ -336,11 +349,6 @@ fn pack(slot: &mut Slot, sketch: &Sketch, room: &mut Room) {
 /// The place of a number in a ring.
 fn place(number: i64, ring: usize) -> usize {
     usize::try_from(number.rem_euclid(as_minutes(ring))).unwrap_or(0)
-}
-
-fn split_last(open: &mut [Open; RECENT + 1]) -> (&mut Open, &mut [Open]) {
-    let [others @ .., last] = open;
-    (last, others)
 }
 
 /// Small constants only.

@@ -23,20 +23,8 @@ pub(crate) struct Seconds {
 pub(crate) const HEAP_BYTES: usize = CELLS * size_of::<Cell>();
 
 impl Seconds {
-    /// Counts a value, unless the cell has a later second already: then the clock was ahead, and
-    /// the second is over for us.
-    pub(crate) fn add(&mut self, second: i64, value: f64) {
-        self.merge(
-            second,
-            &Tally {
-                count: 1,
-                sum: value,
-                min: value,
-                max: value,
-            },
-        );
-    }
-
+    /// Adds to a second, unless its cell has a later one already: then the clock was ahead, and the
+    /// second is over for us.
     pub(crate) fn merge(&mut self, second: i64, tally: &Tally) {
         if self.cells.is_empty() {
             self.cells = vec![

@@ -10,6 +10,7 @@ use crate::tenant::{Book, Irregularities, Tenant};
 
 impl MetricsProcessor {
     pub(super) fn write(&self, kind: SnapshotKind, now_ms: i64) -> Vec<u8> {
+        self.count_waiting();
         let mut bytes = MAGIC.to_vec();
         bytes.push(match kind {
             SnapshotKind::Running => 0,
@@ -80,7 +81,7 @@ fn put_series(bytes: &mut Vec<u8>, name: Name, series: &Series) {
         bytes.push(1);
         put_signed(bytes, found.minute);
         put_tally(bytes, &found.tally);
-        put_bytes(bytes, &found.sketches.encode());
+        put_bytes(bytes, &found.sketch.encode());
     }
     bytes.push(0);
 }
