@@ -1,12 +1,20 @@
 //! Puts the parts together: the only file that names concrete adapters.
 
-use tradepost_backend::{Store, StoreSettings};
-use tradepost_proto::FILE_DESCRIPTOR_SET;
-use tradepost_service::{CommonConfig, GrpcServer, Program, Runtime};
+use std::sync::Arc;
 
-use crate::adapters::postgres::MIGRATOR;
+use tradepost_backend::{Store, StoreSettings};
+use tradepost_postgres::Database;
+use tradepost_proto::FILE_DESCRIPTOR_SET;
+use tradepost_proto::metrics::v1::analytics_service_server::AnalyticsServiceServer;
+use tradepost_service::{Clock, CommonConfig, GrpcServer, Program, Runtime};
+
+use crate::adapters::grpc::analytics::{self, AnalyticsApi, ApiLimits};
+use crate::adapters::postgres::{MIGRATOR, PgAnalytics};
+use crate::application::{Ingest, Upkeep};
 use crate::command::{self, MetricsCommand};
-use crate::config::MetricsConfig;
+use crate::config::{AnalyticsConfig, MetricsConfig};
+use crate::metrics::Metrics;
+use crate::ports::{Events, Upkeeper};
 
 /// The service's name.
 pub(crate) const NAME: &str = "metrics";
@@ -34,7 +42,10 @@ impl Program for MetricsProgram {
             request_ids_kept_hours: REQUEST_IDS_KEPT_HOURS,
         };
         let store = Store::open(NAME, settings, &runtime).await?;
-        let server = GrpcServer::new(&runtime).descriptor(FILE_DESCRIPTOR_SET);
+        let api = analytics(&config.analytics, &runtime, store.database()).await;
+        let server = GrpcServer::new(&runtime)
+            .descriptor(FILE_DESCRIPTOR_SET)
+            .service(AnalyticsServiceServer::new(api), &analytics::RULES);
         let (tasks, shutdown) = (runtime.tasks.clone(), runtime.shutdown.clone());
         let served = server.serve(runtime.listener).await;
         store.close(&tasks, &shutdown).await;
@@ -43,5 +54,37 @@ impl Program for MetricsProgram {
 
     async fn admin(config: MetricsConfig, command: MetricsCommand) -> anyhow::Result<()> {
         command::run(command, &config).await
+    }
+}
+
+/// Tenant analytics over the service's database, with what runs beside its calls. Before it
+/// returns the days around today have had a chance of their partitions; without them events wait in
+/// quarantine.
+pub async fn analytics(
+    config: &AnalyticsConfig,
+    runtime: &Runtime,
+    database: Database,
+) -> AnalyticsApi {
+    let metrics = Metrics::register(&runtime.registry);
+    let store = Arc::new(PgAnalytics::new(database, config.store()));
+    let (clock, limits) = (Clock::system(), config.upkeep());
+    let upkeeper: Upkeeper = store.clone();
+    let upkeep = Upkeep::new(upkeeper, limits, metrics.clone(), clock.clone());
+    upkeep.try_once().await;
+    let (tasks, shutdown) = (&runtime.tasks, &runtime.shutdown);
+    tasks.spawn("upkeep", upkeep.run(shutdown.clone()));
+    let events: Events = store.clone();
+    AnalyticsApi {
+        reports: store,
+        ingest: Ingest::start(&events, config.ingest(), &metrics, (tasks, shutdown)),
+        metrics,
+        limits: ApiLimits {
+            stream_batches_max: config.stream_batches_max,
+            history_days: config.history_days,
+            minutes_kept_days: config.minutes_kept_days,
+            hours_kept_days: config.hours_kept_days,
+        },
+        clock,
+        shutdown: shutdown.clone(),
     }
 }

@@ -1,9 +1,14 @@
 //! The configuration: one struct, parsed and validated once.
 
+use std::time::Duration;
+
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use tradepost_postgres::DatabaseConfig;
 use tradepost_service::CommonConfig;
+
+use crate::adapters::postgres::StoreLimits;
+use crate::application::{IngestLimits, UpkeepLimits};
 
 /// Everything an operator can choose: `TRADEPOST_METRICS__SECTION__KEY`.
 #[derive(Debug, Clone, Deserialize, Serialize, Validate)]
@@ -16,4 +21,107 @@ pub struct MetricsConfig {
     /// The service's own database.
     #[garde(dive)]
     pub database: DatabaseConfig,
+    /// Tenant analytics.
+    #[garde(dive)]
+    #[serde(default)]
+    pub analytics: AnalyticsConfig,
+}
+
+/// Tenant analytics: what is kept how long, and how it gets there.
+#[derive(Debug, Clone, Deserialize, Serialize, Validate)]
+#[serde(default, deny_unknown_fields)]
+pub struct AnalyticsConfig {
+    /// Tasks that write, each with a connection while it writes.
+    #[garde(range(min = 1, max = 16))]
+    pub writers: usize,
+    /// Events that wait or are being written; a batch that would exceed it is refused.
+    #[garde(range(min = 50_000, max = 10_000_000))]
+    pub queue_events_max: u32,
+    /// Batches that wait for one writer.
+    #[garde(range(min = 1, max = 100_000))]
+    pub queue_batches_max: usize,
+    /// Events after which no further batch joins a transaction.
+    #[garde(range(min = 1, max = 200_000))]
+    pub group_events_max: usize,
+    /// How far apart a writer's transactions begin under load.
+    #[garde(range(max = 1_000))]
+    pub group_gap_ms: u64,
+    /// Batches of one stream that are under way at once.
+    #[garde(range(min = 1, max = 1_000))]
+    pub stream_batches_max: usize,
+    /// The most event types of a tenant; more count as `__other__`.
+    #[garde(range(min = 1, max = 30_000))]
+    pub event_types_max: i16,
+    /// Events from longer ago than this are refused.
+    #[garde(range(min = 1, max = 3_650))]
+    pub history_days: u16,
+    /// For how many days before today partitions are made.
+    #[garde(range(max = 3_000))]
+    pub days_behind: u16,
+    /// For how many days after today partitions are made.
+    #[garde(range(min = 1, max = 365))]
+    pub days_ahead: u16,
+    /// For how many days sums by the minute are kept.
+    #[garde(range(min = 1, max = 366))]
+    pub minutes_kept_days: u16,
+    /// For how many days sums by the hour are kept.
+    #[garde(range(min = 1, max = 3_660))]
+    pub hours_kept_days: u16,
+    /// How often partitions, quarantine and what is past its age are looked after.
+    #[garde(range(min = 1, max = 86_400))]
+    pub upkeep_seconds: u64,
+}
+
+impl Default for AnalyticsConfig {
+    fn default() -> Self {
+        Self {
+            writers: 2,
+            queue_events_max: 400_000,
+            queue_batches_max: 4_096,
+            group_events_max: 20_000,
+            group_gap_ms: 20,
+            stream_batches_max: 64,
+            event_types_max: 1_000,
+            history_days: 800,
+            days_behind: 31,
+            days_ahead: 14,
+            minutes_kept_days: 7,
+            hours_kept_days: 90,
+            upkeep_seconds: 600,
+        }
+    }
+}
+
+impl AnalyticsConfig {
+    /// The limits of the queue and its writers.
+    #[must_use]
+    pub const fn ingest(&self) -> IngestLimits {
+        IngestLimits {
+            writers: self.writers,
+            queue_events_max: self.queue_events_max,
+            queue_batches_max: self.queue_batches_max,
+            group_events_max: self.group_events_max,
+            gap: Duration::from_millis(self.group_gap_ms),
+        }
+    }
+
+    /// The limits of the store.
+    #[must_use]
+    pub const fn store(&self) -> StoreLimits {
+        StoreLimits {
+            event_types_max: self.event_types_max,
+            minutes_kept_days: self.minutes_kept_days,
+            hours_kept_days: self.hours_kept_days,
+        }
+    }
+
+    /// What is kept in order, and how often.
+    #[must_use]
+    pub const fn upkeep(&self) -> UpkeepLimits {
+        UpkeepLimits {
+            days_behind: self.days_behind,
+            days_ahead: self.days_ahead,
+            poll: Duration::from_secs(self.upkeep_seconds),
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! The gRPC faces: parse, call, render.
 
+pub mod analytics;
 pub mod tenant;
 
 /// The domain of this service's errors.

@@ -1,6 +1,52 @@
 //! The store on PostgreSQL.
 
+mod copy;
+mod days;
+mod event_types;
+mod ledger;
+mod reports;
+mod rollups;
+mod store;
+mod times;
+mod upkeep;
+
+use std::sync::Arc;
+
 use sqlx::migrate::Migrator;
+use tradepost_postgres::Database;
+
+use event_types::EventTypes;
 
 /// The tables of this service.
 pub static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
+
+/// What the store is told of limits.
+#[derive(Debug, Clone, Copy)]
+pub struct StoreLimits {
+    /// The most event types of a tenant; more count as the overflow type.
+    pub event_types_max: i16,
+    /// For how many days minutes are kept.
+    pub minutes_kept_days: u16,
+    /// For how many days hours are kept.
+    pub hours_kept_days: u16,
+}
+
+/// Events and rollups on one database. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct PgAnalytics {
+    database: Database,
+    types: Arc<EventTypes>,
+    limits: StoreLimits,
+}
+
+impl PgAnalytics {
+    /// A store within these limits.
+    #[must_use]
+    pub fn new(database: Database, limits: StoreLimits) -> Self {
+        Self {
+            database,
+            types: Arc::new(EventTypes::new(limits.event_types_max)),
+            limits,
+        }
+    }
+}

@@ -8,5 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod crashes;
+mod store;
+mod stream;
 mod support;
 mod tenancy;

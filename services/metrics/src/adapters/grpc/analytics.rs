@@ -1,0 +1,142 @@
+//! Tenant analytics: parse, call, render.
+
+mod batch;
+mod ingest;
+mod parse;
+mod query;
+mod render;
+mod status;
+
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, Streaming};
+use tradepost_proto::metrics::v1 as pb;
+use tradepost_proto::metrics::v1::analytics_service_server::AnalyticsService;
+use tradepost_service::Clock;
+use tradepost_service::auth::Rule;
+
+use super::tenant::Reach;
+use crate::application::Ingest;
+use crate::metrics::Metrics;
+use crate::ports::Reports;
+
+/// Another tenant's figures take this right.
+const READ_ANY: &str = "analytics:read_any";
+
+/// What opens the methods. None is of a tenant, since the platform's callers have none: which
+/// tenant a call is about is found by [`Reach`].
+pub const RULES: [Rule; 6] = [
+    Rule::of_platform("IngestEvents", "events:write"),
+    Rule::of_platform("QueryEvents", "analytics:read"),
+    Rule::of_platform("ReportDaily", "analytics:read_any"),
+    Rule::of_platform("ListTop", "analytics:read"),
+    Rule::of_platform("ListEvents", "analytics:read"),
+    Rule::of_platform("PutTenant", "tenants:write"),
+];
+
+/// The service's calls. Cheap to clone.
+#[derive(Clone)]
+pub struct AnalyticsApi {
+    /// Where batches go in.
+    pub ingest: Ingest,
+    /// Where answers come from.
+    pub reports: Reports,
+    /// The instruments.
+    pub metrics: Metrics,
+    /// Limits of the calls.
+    pub limits: ApiLimits,
+    /// Tells what is too old and what is not yet.
+    pub clock: Clock,
+    /// Ends the streams when the process does.
+    pub shutdown: CancellationToken,
+}
+
+/// Limits of the calls.
+#[derive(Debug, Clone, Copy)]
+pub struct ApiLimits {
+    /// Batches of one stream that are under way at once.
+    pub stream_batches_max: usize,
+    /// Events from longer ago than this are refused.
+    pub history_days: u16,
+    /// For how many days minutes are kept.
+    pub minutes_kept_days: u16,
+    /// For how many days hours are kept.
+    pub hours_kept_days: u16,
+}
+
+#[tonic::async_trait]
+impl AnalyticsService for AnalyticsApi {
+    type IngestEventsStream = ingest::Receipts;
+
+    async fn ingest_events(
+        &self,
+        request: Request<Streaming<pb::IngestEventsRequest>>,
+    ) -> Result<Response<ingest::Receipts>, Status> {
+        let reach = Reach::of(&request)?;
+        let receipts = ingest::receipts(self.clone(), reach, request.into_inner());
+        Ok(Response::new(receipts))
+    }
+
+    async fn query_events(
+        &self,
+        request: Request<pb::QueryEventsRequest>,
+    ) -> Result<Response<pb::QueryEventsResponse>, Status> {
+        let reach = Reach::of(&request)?;
+        let answer = query::answer(self, &reach, request.get_ref()).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn report_daily(
+        &self,
+        request: Request<pb::ReportDailyRequest>,
+    ) -> Result<Response<pb::ReportDailyResponse>, Status> {
+        let (question, page) = parse::report_daily(request.get_ref(), self.now_ms())?;
+        let lines = self.reports.daily(&question).await;
+        let lines = lines.map_err(|error| status::render(&error))?;
+        Ok(Response::new(render::daily(
+            &page.page(lines, parse::day_key),
+        )))
+    }
+
+    async fn list_top(
+        &self,
+        request: Request<pb::ListTopRequest>,
+    ) -> Result<Response<pb::ListTopResponse>, Status> {
+        let (reach, request) = (Reach::of(&request)?, request.get_ref());
+        let tenant = reach.tenant(&request.tenant_id, READ_ANY)?;
+        let (range, measure, limit) = parse::list_top(request)?;
+        let lines = self.reports.top(tenant, range, measure, limit).await;
+        let lines = lines.map_err(|error| status::render(&error))?;
+        Ok(Response::new(render::top(lines)))
+    }
+
+    async fn list_events(
+        &self,
+        request: Request<pb::ListEventsRequest>,
+    ) -> Result<Response<pb::ListEventsResponse>, Status> {
+        let (reach, request) = (Reach::of(&request)?, request.get_ref());
+        let tenant = reach.tenant(&request.tenant_id, READ_ANY)?;
+        let (question, page) = parse::list_events(request, tenant)?;
+        let events = self.reports.events(&question).await;
+        let events = events.map_err(|error| status::render(&error))?;
+        let page = page.page(events, |event| (event.at_ms, event.id));
+        Ok(Response::new(render::events(page)))
+    }
+
+    async fn put_tenant(
+        &self,
+        request: Request<pb::PutTenantRequest>,
+    ) -> Result<Response<pb::PutTenantResponse>, Status> {
+        let (tenant, plan) = parse::put_tenant(request.get_ref())?;
+        let put = self.reports.put_tenant(tenant, plan).await;
+        put.map_err(|error| status::render(&error))?;
+        Ok(Response::new(pb::PutTenantResponse {}))
+    }
+}
+
+impl AnalyticsApi {
+    /// Now, in milliseconds since 1970.
+    fn now_ms(&self) -> i64 {
+        let millis = self.clock.now().unix_timestamp_nanos() / 1_000_000;
+        i64::try_from(millis).unwrap_or(i64::MAX)
+    }
+}

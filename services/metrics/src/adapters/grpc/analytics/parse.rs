@@ -1,0 +1,202 @@
+//! From requests to questions: every fault of a request is told at once.
+
+use prost_types::Timestamp;
+use time::{Date, OffsetDateTime};
+use tonic::{Code, Status};
+use tradepost_proto::metrics::v1 as pb;
+use tradepost_service::error::{Failure, Violations};
+use tradepost_service::page::PageRequest;
+use tradepost_types::TenantId;
+
+use crate::adapters::grpc::DOMAIN;
+use crate::domain::{EventType, Grain, Range, RangeError};
+use crate::ports::{DailyLine, DailyQuestion, EventsQuestion, Measure};
+
+const TYPES_MAX: usize = 100;
+const PLAN_BYTES_MAX: usize = 64;
+const TOP_DEFAULT: i32 = 10;
+const TOP_MAX: i32 = 100;
+/// The longest range of single events.
+const EVENTS_DAYS_MAX: i64 = 31;
+
+/// The milliseconds of a moment that a timestamp may have.
+pub(super) fn millis(time: &Timestamp) -> Option<i64> {
+    if !(0..1_000_000_000).contains(&time.nanos) {
+        return None;
+    }
+    let millis = time.seconds.checked_mul(1_000)?;
+    millis.checked_add(i64::from(time.nanos / 1_000_000))
+}
+
+/// Both ends of a range, before it is known to be one. What no calendar has is no moment.
+pub(super) fn ends(range: Option<&pb::TimeRange>) -> Result<(i64, i64), Status> {
+    let mut faults = Violations::new();
+    let mut end = |field, time: Option<&Timestamp>| {
+        let at_ms = time.and_then(millis);
+        let at_ms =
+            at_ms.filter(|at_ms| OffsetDateTime::from_unix_timestamp(at_ms / 1_000).is_ok());
+        faults.take(field, at_ms.ok_or("must be a moment"))
+    };
+    let start_ms = end(
+        "range.start_time",
+        range.and_then(|range| range.start_time.as_ref()),
+    );
+    let end_ms = end(
+        "range.end_time",
+        range.and_then(|range| range.end_time.as_ref()),
+    );
+    faults.check(DOMAIN)?;
+    start_ms.zip(end_ms).ok_or_else(missing)
+}
+
+/// The range, or why it is none to ask for.
+pub(super) fn range(range: Result<Range, RangeError>) -> Result<Range, Status> {
+    range.map_err(|fault| range_invalid(&fault.to_string()))
+}
+
+pub(super) fn range_invalid(fault: &str) -> Status {
+    Failure::new(Code::InvalidArgument, "RANGE_INVALID", DOMAIN, fault)
+        .field("range", fault)
+        .into()
+}
+
+/// Event types to look for.
+pub(super) fn types(names: &[String]) -> Result<Vec<EventType>, Status> {
+    let mut faults = Violations::new();
+    if names.len() > TYPES_MAX {
+        faults.add("event_types", "at most 100");
+    }
+    let take = |(index, name): (usize, &String)| {
+        faults.take(
+            format!("event_types[{index}]"),
+            EventType::try_from(name.as_str()),
+        )
+    };
+    let types = names
+        .iter()
+        .take(TYPES_MAX)
+        .enumerate()
+        .filter_map(take)
+        .collect();
+    faults.check(DOMAIN)?;
+    Ok(types)
+}
+
+/// One event type to look for, or any.
+fn event_type(faults: &mut Violations, name: &str) -> Option<EventType> {
+    if name.is_empty() {
+        return None;
+    }
+    faults.take("event_type", EventType::try_from(name))
+}
+
+fn plan(faults: &mut Violations, plan: &str) {
+    if plan.len() > PLAN_BYTES_MAX || plan.chars().any(char::is_control) {
+        faults.add(
+            "plan",
+            "must be at most 64 bytes, none of them control characters",
+        );
+    }
+}
+
+/// The key of a line of the daily report: the days since the common era, and the tenant.
+type DayKey = (i32, String);
+
+pub(super) fn day_key(line: &DailyLine) -> DayKey {
+    (line.day.to_julian_day(), line.tenant.to_string())
+}
+
+pub(super) fn report_daily(
+    request: &pb::ReportDailyRequest,
+    now_ms: i64,
+) -> Result<(DailyQuestion, PageRequest<DayKey>), Status> {
+    let mut faults = Violations::new();
+    plan(&mut faults, &request.plan);
+    let event_type = event_type(&mut faults, &request.event_type);
+    let since_ms = request.since.as_ref().and_then(millis);
+    let since_ms = faults.take("since", since_ms.ok_or("must be a moment"));
+    faults.check(DOMAIN)?;
+    let since_ms = since_ms.ok_or_else(missing)?;
+    // The day that runs belongs to it, and so does what clocks that go ahead have sent.
+    let until_ms = Grain::Day.start_ms(now_ms + Grain::Day.width_ms());
+    let range = range(Range::of_pieces(
+        Grain::Day,
+        since_ms,
+        until_ms + Grain::Day.width_ms(),
+    ))?;
+    let since = day(range.start_ms).ok_or_else(missing)?;
+    let filter = format!("{}\n{}\n{since}", request.plan, request.event_type);
+    let page: PageRequest<DayKey> =
+        PageRequest::parse(request.page_size, &request.page_token, filter.as_bytes())?;
+    let after = page
+        .after
+        .as_ref()
+        .and_then(|(day, tenant)| Some((Date::from_julian_day(*day).ok()?, tenant.parse().ok()?)));
+    let question = DailyQuestion {
+        plan: (!request.plan.is_empty()).then(|| request.plan.clone()),
+        event_type,
+        since,
+        until: day(until_ms).ok_or_else(missing)?,
+        after,
+        limit: page.limit(),
+    };
+    Ok((question, page))
+}
+
+fn day(at_ms: i64) -> Option<Date> {
+    let at = OffsetDateTime::from_unix_timestamp(at_ms / 1_000).ok()?;
+    Some(at.date())
+}
+
+pub(super) fn list_top(request: &pb::ListTopRequest) -> Result<(Range, Measure, i64), Status> {
+    let mut faults = Violations::new();
+    if request.limit < 0 {
+        faults.add("limit", "must not be negative");
+    }
+    let measure = match request.measure() {
+        pb::TopMeasure::Unspecified | pb::TopMeasure::Count => Measure::Count,
+        pb::TopMeasure::Sum => Measure::Sum,
+    };
+    faults.check(DOMAIN)?;
+    let limit = match request.limit {
+        0 => TOP_DEFAULT,
+        limit => limit.min(TOP_MAX),
+    };
+    let (start_ms, end_ms) = ends(request.range.as_ref())?;
+    let range = range(Range::of_pieces(Grain::Day, start_ms, end_ms))?;
+    Ok((range, measure, i64::from(limit)))
+}
+
+pub(super) fn list_events(
+    request: &pb::ListEventsRequest,
+    tenant: TenantId,
+) -> Result<(EventsQuestion, PageRequest<(i64, i64)>), Status> {
+    let mut faults = Violations::new();
+    let event_type = event_type(&mut faults, &request.event_type);
+    faults.check(DOMAIN)?;
+    let (start_ms, end_ms) = ends(request.range.as_ref())?;
+    let range = range(Range::new(start_ms, end_ms, EVENTS_DAYS_MAX))?;
+    let filter = format!("{tenant}\n{start_ms}\n{end_ms}\n{}", request.event_type);
+    let page: PageRequest<(i64, i64)> =
+        PageRequest::parse(request.page_size, &request.page_token, filter.as_bytes())?;
+    let question = EventsQuestion {
+        tenant,
+        range,
+        event_type,
+        after: page.after,
+        limit: page.limit(),
+    };
+    Ok((question, page))
+}
+
+pub(super) fn put_tenant(request: &pb::PutTenantRequest) -> Result<(TenantId, &str), Status> {
+    let mut faults = Violations::new();
+    let tenant = faults.take("tenant_id", request.tenant_id.parse::<TenantId>());
+    plan(&mut faults, &request.plan);
+    faults.check(DOMAIN)?;
+    Ok((tenant.ok_or_else(missing)?, &request.plan))
+}
+
+fn missing() -> Status {
+    Status::internal("a value without a fault is missing")
+}

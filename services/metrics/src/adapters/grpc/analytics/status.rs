@@ -1,0 +1,49 @@
+//! From the errors of the service to gRPC: the one place.
+
+use std::time::Duration;
+
+use tonic::{Code, Status};
+use tradepost_postgres::DbError;
+use tradepost_service::error::Failure;
+
+use crate::adapters::grpc::DOMAIN;
+use crate::application::Refused;
+use crate::ports::StoreError;
+
+/// When a caller may try again after a passing fault.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+
+pub(super) fn render(error: &StoreError) -> Status {
+    match error {
+        StoreError::Database(error) => database(error),
+    }
+    .into()
+}
+
+fn database(error: &DbError) -> Failure {
+    match error {
+        DbError::Unavailable(_) | DbError::CommitUnknown(_) | DbError::SerializationFailure(_) => {
+            let message = "the store cannot be reached; send it again as it is";
+            Failure::new(Code::Unavailable, "STORE_UNAVAILABLE", DOMAIN, message)
+                .retry_after(RETRY_AFTER)
+        }
+        DbError::Constraint { .. } | DbError::Query(_) | DbError::Schema(_) => {
+            Failure::internal(error)
+        }
+    }
+}
+
+pub(super) fn refused(why: Refused) -> Status {
+    match why {
+        Refused::Full => {
+            let message = "too many events wait to be stored; send it again later";
+            Failure::new(Code::ResourceExhausted, "OVERLOADED", DOMAIN, message)
+        }
+        Refused::Draining => {
+            let message = "the process takes nothing more; send it to another";
+            Failure::new(Code::Unavailable, "DRAINING", DOMAIN, message)
+        }
+    }
+    .retry_after(RETRY_AFTER)
+    .into()
+}

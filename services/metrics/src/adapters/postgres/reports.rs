@@ -1,0 +1,287 @@
+//! Answers. Statements are planned for their arguments each time: a plan for any range would have to
+//! lock the partitions of all of them.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use futures::TryStreamExt;
+use sqlx::{AssertSqlSafe, FromRow, PgConnection};
+use time::{Date, Duration, OffsetDateTime};
+use tradepost_postgres::DbError;
+use tradepost_types::TenantId;
+use uuid::Uuid;
+
+use super::PgAnalytics;
+use super::rollups::{RollupRow, table};
+use super::times::{broken, millis, moment};
+use crate::domain::{EventType, Grain, Range};
+use crate::ports::{
+    DailyLine, DailyQuestion, EventsQuestion, Measure, NamedType, ReportStore, StoreError,
+    StoredEvent, Sum, SumsQuestion, TopLine, TypesQuestion,
+};
+use crate::rollup::Rollup;
+
+/// Days that one step of the daily report looks at, at most.
+const DAYS_A_STEP_MAX: i64 = 128;
+
+#[async_trait]
+impl ReportStore for PgAnalytics {
+    async fn sums(&self, question: &SumsQuestion) -> Result<Vec<Sum>, StoreError> {
+        let mut tx = self.database.tenant_tx(question.tenant).await?;
+        let sums = sums(tx.conn(), question).await?;
+        tx.commit().await?;
+        Ok(sums)
+    }
+
+    async fn types(&self, question: &TypesQuestion) -> Result<Vec<NamedType>, StoreError> {
+        let mut tx = self.database.tenant_tx(question.tenant).await?;
+        let rows: Vec<(i16, String)> = sqlx::query_as(
+            "select type_id, name from event_types
+             where tenant_id = $1 and ($2::text[] is null or name = any($2))
+               and ($3::text is null or name > $3 collate \"C\")
+             order by name limit $4",
+        )
+        .persistent(false)
+        .bind(question.tenant.as_uuid())
+        .bind(named(&question.types))
+        .bind(&question.after)
+        .bind(question.limit)
+        .fetch_all(tx.conn())
+        .await
+        .map_err(DbError::from)?;
+        tx.commit().await?;
+        let named = |(id, name)| NamedType { id, name };
+        Ok(rows.into_iter().map(named).collect())
+    }
+
+    async fn whole(
+        &self,
+        tenant: TenantId,
+        pieces: &[(Grain, Range)],
+        types: &[NamedType],
+    ) -> Result<Vec<Sum>, StoreError> {
+        let ids: Vec<i16> = types.iter().map(|named| named.id).collect();
+        let mut merged = BTreeMap::new();
+        let mut tx = self.database.tenant_tx(tenant).await?;
+        for &piece in pieces {
+            merge_piece(tx.conn(), tenant, piece, &ids, &mut merged).await?;
+        }
+        tx.commit().await?;
+        let start_ms = pieces.first().map_or(0, |(_, range)| range.start_ms);
+        let sum = |named: &NamedType| {
+            Some(Sum {
+                event_type: named.name.clone(),
+                start_ms,
+                rollup: merged.remove(&named.id)?,
+            })
+        };
+        Ok(types.iter().filter_map(sum).collect())
+    }
+
+    async fn daily(&self, question: &DailyQuestion) -> Result<Vec<DailyLine>, StoreError> {
+        let mut tx = self.database.system_tx().await?;
+        let lines = daily(tx.conn(), question).await?;
+        tx.commit().await?;
+        Ok(lines)
+    }
+
+    async fn top(
+        &self,
+        tenant: TenantId,
+        range: Range,
+        measure: Measure,
+        limit: i64,
+    ) -> Result<Vec<TopLine>, StoreError> {
+        let mut tx = self.database.tenant_tx(tenant).await?;
+        let rows: Vec<(String, i64, f64)> = sqlx::query_as(include_str!("top.sql"))
+            .persistent(false)
+            .bind(tenant.as_uuid())
+            .bind(moment(range.start_ms)?)
+            .bind(moment(range.end_ms)?)
+            .bind(measure == Measure::Count)
+            .bind(limit)
+            .fetch_all(tx.conn())
+            .await
+            .map_err(DbError::from)?;
+        tx.commit().await?;
+        let line = |(event_type, n, sum): (String, i64, f64)| TopLine {
+            event_type,
+            n: n.unsigned_abs(),
+            sum,
+        };
+        Ok(rows.into_iter().map(line).collect())
+    }
+
+    async fn events(&self, question: &EventsQuestion) -> Result<Vec<StoredEvent>, StoreError> {
+        let mut tx = self.database.tenant_tx(question.tenant).await?;
+        let events = events(tx.conn(), question).await?;
+        tx.commit().await?;
+        Ok(events)
+    }
+
+    async fn put_tenant(&self, tenant: TenantId, plan: &str) -> Result<(), StoreError> {
+        let mut tx = self.database.system_tx().await?;
+        sqlx::query(
+            "insert into tenants (tenant_id, plan) values ($1, $2)
+             on conflict on constraint tenants_pk do update
+             set plan = excluded.plan, updated_at = now()",
+        )
+        .bind(tenant.as_uuid())
+        .bind(plan)
+        .execute(tx.conn())
+        .await
+        .map_err(DbError::from)?;
+        Ok(tx.commit().await?)
+    }
+}
+
+/// The names to look for; none is all.
+fn named(types: &[EventType]) -> Option<Vec<&str>> {
+    (!types.is_empty()).then(|| types.iter().map(EventType::as_str).collect())
+}
+
+/// A statement over the rollups of a grain.
+fn over(grain: Grain, statement: &'static str) -> AssertSqlSafe<String> {
+    AssertSqlSafe(statement.replace("{table}", table(grain)))
+}
+
+#[derive(FromRow)]
+struct SumRow {
+    name: String,
+    #[sqlx(flatten)]
+    rollup: RollupRow,
+}
+
+async fn sums(conn: &mut PgConnection, question: &SumsQuestion) -> Result<Vec<Sum>, DbError> {
+    let (after, name) = match &question.after {
+        Some((start_ms, name)) => (Some(moment(*start_ms)?), Some(name)),
+        None => (None, None),
+    };
+    let rows: Vec<SumRow> = sqlx::query_as(over(question.grain, include_str!("sums.sql")))
+        .persistent(false)
+        .bind(question.tenant.as_uuid())
+        .bind(moment(question.range.start_ms)?)
+        .bind(moment(question.range.end_ms)?)
+        .bind(named(&question.types))
+        .bind(after)
+        .bind(name)
+        .bind(question.limit)
+        .fetch_all(conn)
+        .await?;
+    let sum = |row: SumRow| {
+        let (key, rollup) = row.rollup.parse()?;
+        Ok(Sum {
+            event_type: row.name,
+            start_ms: key.start_ms,
+            rollup,
+        })
+    };
+    rows.into_iter().map(sum).collect()
+}
+
+/// Adds the rollups of a piece, row by row: there may be ten years of them.
+async fn merge_piece(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    (grain, range): (Grain, Range),
+    ids: &[i16],
+    merged: &mut BTreeMap<i16, Rollup>,
+) -> Result<(), DbError> {
+    let mut rows = sqlx::query_as::<_, RollupRow>(over(grain, include_str!("whole.sql")))
+        .persistent(false)
+        .bind(tenant.as_uuid())
+        .bind(moment(range.start_ms)?)
+        .bind(moment(range.end_ms)?)
+        .bind(ids)
+        .fetch(conn);
+    while let Some(row) = rows.try_next().await? {
+        let (key, rollup) = row.parse()?;
+        match merged.get_mut(&key.type_id) {
+            Some(sum) => sum.merge(&rollup),
+            None => {
+                merged.insert(key.type_id, rollup);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Steps back in time, twice as far each time, until there are enough lines: a report over many
+/// tenants is full after a day, one of a small plan goes back far.
+async fn daily(
+    conn: &mut PgConnection,
+    question: &DailyQuestion,
+) -> Result<Vec<DailyLine>, DbError> {
+    let mut lines = Vec::new();
+    let mut left = question.limit;
+    let newest = question.after.map_or(question.until, |(day, _)| day);
+    let mut end = newest.saturating_add(Duration::DAY);
+    let mut step = 1;
+    while left > 0 && end > question.since {
+        let start = end.saturating_sub(Duration::days(step)).max(question.since);
+        let found = days(conn, question, (start, end), left).await?;
+        left -= i64::try_from(found.len()).unwrap_or(i64::MAX);
+        lines.extend(found);
+        end = start;
+        step = (step * 2).min(DAYS_A_STEP_MAX);
+    }
+    Ok(lines)
+}
+
+async fn days(
+    conn: &mut PgConnection,
+    question: &DailyQuestion,
+    (start, end): (Date, Date),
+    limit: i64,
+) -> Result<Vec<DailyLine>, DbError> {
+    let midnight = |day: Date| day.midnight().assume_utc();
+    let after = question.after;
+    let rows: Vec<(OffsetDateTime, Uuid, i64, f64)> = sqlx::query_as(include_str!("daily.sql"))
+        .persistent(false)
+        .bind(&question.plan)
+        .bind(question.event_type.as_ref().map(EventType::as_str))
+        .bind(midnight(start))
+        .bind(midnight(end))
+        .bind(after.map(|(day, _)| midnight(day)))
+        .bind(after.map(|(_, tenant)| tenant.as_uuid()))
+        .bind(limit)
+        .fetch_all(conn)
+        .await?;
+    let line = |(start, tenant, n, sum): (OffsetDateTime, Uuid, i64, f64)| DailyLine {
+        tenant: TenantId::from_uuid(tenant),
+        day: start.date(),
+        n: n.unsigned_abs(),
+        sum,
+    };
+    Ok(rows.into_iter().map(line).collect())
+}
+
+type EventRow = (OffsetDateTime, i64, Option<String>, String, f64);
+
+async fn events(
+    conn: &mut PgConnection,
+    question: &EventsQuestion,
+) -> Result<Vec<StoredEvent>, DbError> {
+    let after = question.after;
+    let rows: Vec<EventRow> = sqlx::query_as(include_str!("list_events.sql"))
+        .persistent(false)
+        .bind(question.tenant.as_uuid())
+        .bind(moment(question.range.start_ms)?)
+        .bind(moment(question.range.end_ms)?)
+        .bind(question.event_type.as_ref().map(EventType::as_str))
+        .bind(after.map(|(at_ms, _)| moment(at_ms)).transpose()?)
+        .bind(after.map(|(_, id)| id))
+        .bind(question.limit)
+        .fetch_all(conn)
+        .await?;
+    let event = |(at, id, event_type, user, value): EventRow| {
+        Ok(StoredEvent {
+            at_ms: millis(at),
+            id,
+            event_type: event_type.ok_or_else(|| broken("event type"))?,
+            user,
+            value,
+        })
+    };
+    rows.into_iter().map(event).collect()
+}

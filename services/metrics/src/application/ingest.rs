@@ -1,0 +1,206 @@
+//! Batches of many streams share transactions.
+//!
+//! Batches queue in lanes, by tenant, so that one writer at a time touches a tenant's rollups. A
+//! writer takes what has gathered while it wrote, as one group and one transaction; the answers go
+//! out after its commit. The queue is bounded by events and by batches: what does not fit is
+//! refused, never held up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tradepost_postgres::Pace;
+use tradepost_service::Tasks;
+
+use crate::metrics::Metrics;
+use crate::ports::{Batch, Events, Outcome, StoreError};
+
+/// Limits of the queue and its writers.
+#[derive(Debug, Clone, Copy)]
+pub struct IngestLimits {
+    /// Writers, each with a connection while it writes.
+    pub writers: usize,
+    /// Events that wait or are being written, over all lanes.
+    pub queue_events_max: u32,
+    /// Batches that wait in one lane.
+    pub queue_batches_max: usize,
+    /// Events after which a group is full.
+    pub group_events_max: usize,
+    /// How far apart a writer's groups begin under load; what comes alone never waits.
+    pub gap: Duration,
+}
+
+/// Why a batch was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// As much waits as may.
+    #[error("too many events wait to be stored")]
+    Full,
+    /// The process ends.
+    #[error("the process takes nothing more")]
+    Draining,
+}
+
+/// What became of a batch, once it is committed or failed.
+pub type Stored = Result<Outcome, StoreError>;
+
+/// A batch that waits.
+struct Job {
+    batch: Arc<Batch>,
+    answer: oneshot::Sender<Stored>,
+    /// Its events' share of the queue, until it is answered.
+    _room: OwnedSemaphorePermit,
+}
+
+/// Where batches go in. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Ingest {
+    lanes: Arc<[mpsc::Sender<Job>]>,
+    room: Arc<Semaphore>,
+}
+
+impl Ingest {
+    /// Starts the writers. They end after shutdown, with the queue empty.
+    #[must_use]
+    pub fn start(
+        store: &Events,
+        limits: IngestLimits,
+        metrics: &Metrics,
+        (tasks, shutdown): (&Tasks, &CancellationToken),
+    ) -> Self {
+        let lane = |_number| {
+            let (sender, queue) = mpsc::channel(limits.queue_batches_max);
+            let writer = Writer {
+                store: Arc::clone(store),
+                metrics: metrics.clone(),
+                queue,
+                group_events_max: limits.group_events_max,
+                pace: Pace::new(limits.gap),
+            };
+            tasks.spawn("ingest-writer", writer.run(shutdown.clone()));
+            sender
+        };
+        Self {
+            lanes: (0..limits.writers.max(1)).map(lane).collect(),
+            room: Arc::new(Semaphore::new(limits.queue_events_max as usize)),
+        }
+    }
+
+    /// Queues a batch; what is returned becomes its answer. It is stored whether or not anybody
+    /// waits for that.
+    ///
+    /// # Errors
+    /// [`Refused`]: nothing was queued.
+    pub fn offer(&self, batch: Batch) -> Result<oneshot::Receiver<Stored>, Refused> {
+        let events = u32::try_from(batch.events.len()).map_err(|_too_many| Refused::Full)?;
+        let room = Arc::clone(&self.room).try_acquire_many_owned(events.max(1));
+        let room = room.map_err(|_none| Refused::Full)?;
+        let (answer, answered) = oneshot::channel();
+        let lane = self.lane(&batch).ok_or(Refused::Draining)?;
+        let job = Job {
+            batch: Arc::new(batch),
+            answer,
+            _room: room,
+        };
+        lane.try_send(job).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => Refused::Full,
+            mpsc::error::TrySendError::Closed(_) => Refused::Draining,
+        })?;
+        Ok(answered)
+    }
+
+    /// Returns when the writers take nothing more: after shutdown.
+    pub async fn ended(&self) {
+        for lane in self.lanes.iter() {
+            lane.closed().await;
+        }
+    }
+
+    fn lane(&self, batch: &Batch) -> Option<&mpsc::Sender<Job>> {
+        // The last bytes of an id are random.
+        let id = batch.tenant.as_uuid().as_u128();
+        let lanes = u128::try_from(self.lanes.len()).unwrap_or(1).max(1);
+        self.lanes
+            .get(usize::try_from(id % lanes).unwrap_or_default())
+    }
+}
+
+/// Writes what waits in one lane.
+struct Writer {
+    store: Events,
+    metrics: Metrics,
+    queue: mpsc::Receiver<Job>,
+    group_events_max: usize,
+    pace: Pace,
+}
+
+impl Writer {
+    async fn run(mut self, shutdown: CancellationToken) {
+        loop {
+            let first = tokio::select! {
+                biased;
+                first = self.queue.recv() => first,
+                () = shutdown.cancelled() => {
+                    // What is queued is still written; nothing more can be.
+                    self.queue.close();
+                    self.queue.recv().await
+                }
+            };
+            let Some(first) = first else { return };
+            self.pace.keep().await;
+            let group = self.gather(first);
+            self.write(group).await;
+        }
+    }
+
+    /// The job and those behind it, up to a full group.
+    fn gather(&mut self, first: Job) -> Vec<Job> {
+        let mut events = first.batch.events.len();
+        let mut group = vec![first];
+        while events < self.group_events_max
+            && let Ok(next) = self.queue.try_recv()
+        {
+            events += next.batch.events.len();
+            group.push(next);
+        }
+        group
+    }
+
+    /// Stores a group. If one batch may be at fault, each is stored alone: the others get through.
+    async fn write(&self, group: Vec<Job>) {
+        let batches: Vec<Arc<Batch>> = group.iter().map(|job| Arc::clone(&job.batch)).collect();
+        match self.store.store(&batches).await {
+            Ok(outcomes) => {
+                for (job, outcome) in group.into_iter().zip(outcomes) {
+                    self.answer(job, Ok(outcome));
+                }
+            }
+            Err(error) if group.len() > 1 && error.may_be_of_one() => {
+                tracing::warn!(
+                    event = "metrics.group_failed",
+                    error = &error as &dyn std::error::Error,
+                    batches = group.len(),
+                    "each batch is stored alone"
+                );
+                for job in group {
+                    let alone = self.store.store(std::slice::from_ref(&job.batch)).await;
+                    let outcome = alone.map(|outcomes| outcomes.first().copied());
+                    // One batch has one answer.
+                    self.answer(job, outcome.map(|one| one.unwrap_or(Outcome::Duplicate)));
+                }
+            }
+            Err(error) => {
+                for job in group {
+                    self.answer(job, Err(error.alike()));
+                }
+            }
+        }
+    }
+
+    fn answer(&self, job: Job, outcome: Stored) {
+        self.metrics.stored(job.batch.events.len(), &outcome);
+        // Its caller may have gone.
+        let _ = job.answer.send(outcome);
+    }
+}

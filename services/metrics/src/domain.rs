@@ -1,0 +1,11 @@
+//! The words of events: pure, no I/O; time comes as an argument.
+
+mod event_type;
+mod grain;
+mod producer;
+mod range;
+
+pub use event_type::{EventType, EventTypeError, OVERFLOW_TYPE};
+pub use grain::Grain;
+pub use producer::{ProducerId, ProducerIdError};
+pub use range::{Range, RangeError};

@@ -1,0 +1,116 @@
+//! What the service needs from the outside. One method is one transaction.
+
+mod reports;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use time::Date;
+use tradepost_postgres::DbError;
+use tradepost_types::TenantId;
+
+use crate::domain::{EventType, ProducerId};
+
+pub use reports::{
+    DailyLine, DailyQuestion, EventsQuestion, Measure, NamedType, ReportStore, Reports,
+    StoredEvent, Sum, SumsQuestion, TopLine, TypesQuestion,
+};
+
+/// An event of a batch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Event {
+    /// When it happened, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// The number; finite.
+    pub value: f64,
+    /// Its place in the batch as it was sent, from 0.
+    pub place: u16,
+    /// The place of its type in [`Batch::types`].
+    pub event_type: u16,
+    /// The place of its user in [`Batch::users`].
+    pub user: u16,
+}
+
+/// Good events of one tenant that count together, once.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Who sent it.
+    pub producer: ProducerId,
+    /// Its number by its producer; above 0.
+    pub sequence: i64,
+    /// Which types its events have, each once.
+    pub types: Vec<EventType>,
+    /// Which users; an empty one is nobody.
+    pub users: Vec<Box<str>>,
+    /// The events.
+    pub events: Vec<Event>,
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is committed.
+    Stored {
+        /// Events that count as the overflow type.
+        overflowed: u32,
+        /// Events of days without a partition.
+        quarantined: u32,
+    },
+    /// It had been before.
+    Duplicate,
+}
+
+/// Why the store did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[from] DbError),
+}
+
+impl StoreError {
+    /// The same failure for another batch of the same transaction.
+    #[must_use]
+    pub fn alike(&self) -> Self {
+        match self {
+            Self::Database(error) => Self::Database(error.alike()),
+        }
+    }
+
+    /// Whether one batch may be at fault, so that the others would succeed without it.
+    #[must_use]
+    pub const fn may_be_of_one(&self) -> bool {
+        match self {
+            Self::Database(error) => error.may_be_of_one(),
+        }
+    }
+}
+
+/// Where events and their rollups are kept.
+#[async_trait]
+pub trait EventStore: Send + Sync {
+    /// Stores the batches that were never stored before, with their rollups, and answers each in
+    /// the order given. All of it happens or nothing; must return [`StoreError::Database`] for
+    /// nothing. (That an event type is known may outlast a failure; it has no effect.)
+    async fn store(&self, group: &[Arc<Batch>]) -> Result<Vec<Outcome>, StoreError>;
+}
+
+/// What keeps the store in order.
+#[async_trait]
+pub trait UpkeepStore: Send + Sync {
+    /// Makes the partitions that are missing of these days; how many.
+    async fn prepare(&self, first: Date, last: Date) -> Result<u32, StoreError>;
+
+    /// Moves up to `limit` events out of quarantine whose day has a partition by now; how many.
+    async fn release(&self, limit: i64) -> Result<u64, StoreError>;
+
+    /// How many events are in quarantine.
+    async fn quarantined(&self) -> Result<u64, StoreError>;
+}
+
+/// A store as the use cases hold it.
+pub type Events = Arc<dyn EventStore>;
+/// The upkeep as its use case holds it.
+pub type Upkeeper = Arc<dyn UpkeepStore>;

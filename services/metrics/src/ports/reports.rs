@@ -1,0 +1,181 @@
+//! What is asked of what is kept.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use time::Date;
+use tradepost_types::TenantId;
+
+use super::StoreError;
+use crate::domain::{EventType, Grain, Range};
+use crate::rollup::{Rollup, TypeId};
+
+/// Asks for the sums of one tenant by time and event type.
+#[derive(Debug, Clone)]
+pub struct SumsQuestion {
+    /// Whose.
+    pub tenant: TenantId,
+    /// By minutes, hours or days.
+    pub grain: Grain,
+    /// Of when.
+    pub range: Range,
+    /// Of which event types; none: of all.
+    pub types: Vec<EventType>,
+    /// Behind this start (in milliseconds since 1970) and event type.
+    pub after: Option<(i64, String)>,
+    /// How many at most.
+    pub limit: i64,
+}
+
+/// What is kept of one event type over one piece of time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sum {
+    /// The event type, or the overflow type.
+    pub event_type: String,
+    /// Where the piece starts, in milliseconds since 1970.
+    pub start_ms: i64,
+    /// What is kept.
+    pub rollup: Rollup,
+}
+
+/// Asks for a tenant's event types by name.
+#[derive(Debug, Clone)]
+pub struct TypesQuestion {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Only these; none: all.
+    pub types: Vec<EventType>,
+    /// Behind this name.
+    pub after: Option<String>,
+    /// How many at most.
+    pub limit: i64,
+}
+
+/// An event type with its number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedType {
+    /// The number.
+    pub id: TypeId,
+    /// The event type, or the overflow type.
+    pub name: String,
+}
+
+/// Asks for the daily report over tenants.
+#[derive(Debug, Clone)]
+pub struct DailyQuestion {
+    /// Of tenants on this plan; none: of all.
+    pub plan: Option<String>,
+    /// Of this event type; none: of all.
+    pub event_type: Option<EventType>,
+    /// From this day on.
+    pub since: Date,
+    /// Up to this day.
+    pub until: Date,
+    /// Behind this day and tenant.
+    pub after: Option<(Date, TenantId)>,
+    /// How many lines at most.
+    pub limit: i64,
+}
+
+/// One tenant's day.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DailyLine {
+    /// Whose.
+    pub tenant: TenantId,
+    /// The day of UTC.
+    pub day: Date,
+    /// Events.
+    pub n: u64,
+    /// The sum of their values.
+    pub sum: f64,
+}
+
+/// By what the greatest are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measure {
+    /// The number of events.
+    Count,
+    /// The sum of their values.
+    Sum,
+}
+
+/// One of the greatest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TopLine {
+    /// The event type, or the overflow type.
+    pub event_type: String,
+    /// Its events.
+    pub n: u64,
+    /// The sum of their values.
+    pub sum: f64,
+}
+
+/// Asks for single events of one tenant.
+#[derive(Debug, Clone)]
+pub struct EventsQuestion {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Of when.
+    pub range: Range,
+    /// Of this event type; none: of all.
+    pub event_type: Option<EventType>,
+    /// Behind this time (in milliseconds since 1970) and event id.
+    pub after: Option<(i64, i64)>,
+    /// How many at most.
+    pub limit: i64,
+}
+
+/// A single event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredEvent {
+    /// When, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// Its number; with the time it is unique within the tenant.
+    pub id: i64,
+    /// The event type, or the overflow type.
+    pub event_type: String,
+    /// Who; empty: nobody.
+    pub user: String,
+    /// The number.
+    pub value: f64,
+}
+
+/// Answers from what is kept. All but [`events`](ReportStore::events) read rollups only.
+#[async_trait]
+pub trait ReportStore: Send + Sync {
+    /// Sums, newest piece first, then by event type.
+    async fn sums(&self, question: &SumsQuestion) -> Result<Vec<Sum>, StoreError>;
+
+    /// Event types by name.
+    async fn types(&self, question: &TypesQuestion) -> Result<Vec<NamedType>, StoreError>;
+
+    /// The sums of these types over all of these pieces together, in the order of the types; what
+    /// has no events is left out. A sum starts where the first piece does.
+    async fn whole(
+        &self,
+        tenant: TenantId,
+        pieces: &[(Grain, Range)],
+        types: &[NamedType],
+    ) -> Result<Vec<Sum>, StoreError>;
+
+    /// The report over tenants, newest day first, then by tenant.
+    async fn daily(&self, question: &DailyQuestion) -> Result<Vec<DailyLine>, StoreError>;
+
+    /// The event types of a tenant that have most over full days, the greatest first.
+    async fn top(
+        &self,
+        tenant: TenantId,
+        range: Range,
+        measure: Measure,
+        limit: i64,
+    ) -> Result<Vec<TopLine>, StoreError>;
+
+    /// Single events, newest first. Those in quarantine are not among them.
+    async fn events(&self, question: &EventsQuestion) -> Result<Vec<StoredEvent>, StoreError>;
+
+    /// Notes the plan of a tenant.
+    async fn put_tenant(&self, tenant: TenantId, plan: &str) -> Result<(), StoreError>;
+}
+
+/// Answers as the calls hold them.
+pub type Reports = Arc<dyn ReportStore>;
