@@ -165,7 +165,7 @@ impl MetricsProcessor {
     /// were silent, tenants of whom nothing is left. To be called about once a minute; without it
     /// answers stay right, but what was taken by the past is missing for what comes.
     pub fn forget_old(&self, now_ms: i64) {
-        self.count_waiting();
+        self.count_waiting(None);
         for tenant in self.all_tenants() {
             let mut book = tenant.book();
             let before = book.series.len();
@@ -213,39 +213,32 @@ impl MetricsProcessor {
             };
         }
         let mut front = self.front(front::of_this_thread());
-        let Some(place) = front.wait(hash) else {
-            return Ok(None);
-        };
-        if let Some(wait) = place
-            .as_mut()
-            .filter(|wait| wait.is_of(hash, tenant, event_type))
-        {
-            if !wait.push(moment, event.value) {
-                self.count_wait(wait);
-                wait.restart(moment, event.value);
-            }
+        if let Some(wait) = front.find(hash, tenant, event_type) {
+            wait.push(moment, event.value, |wait| self.count_wait(wait));
             return Ok(Some(Counted::InTime));
         }
         let Some(address) = self.stripe(hash).find(hash, tenant, event_type) else {
             return Ok(None);
         };
         // What is found by its name has a name.
-        let Some(name) = Name::new(event.event_type) else {
+        let Some(event_type) = Name::new(event.event_type) else {
             return Ok(None);
         };
-        let mut wait = Wait::new((tenant, name), address, moment);
-        wait.push(moment, event.value);
-        if let Some(other) = place.replace(wait) {
-            self.count_wait(&other);
+        let values = vec![event.value];
+        if let Some(mut other) = front.insert(Wait {
+            tenant,
+            address,
+            moment,
+            event_type,
+            values,
+        }) {
+            other.leave(|wait| self.count_wait(wait));
         }
         Ok(Some(Counted::InTime))
     }
 
     /// Counts values that waited. Their series may have been forgotten since, for want of events.
     fn count_wait(&self, wait: &Wait) {
-        if wait.values().is_empty() {
-            return;
-        }
         let Wait {
             tenant,
             address,
@@ -256,23 +249,29 @@ impl MetricsProcessor {
         let mut stripe = self.stripe(address.hash);
         let same = |series: &Series| series.tenant == *tenant && series.event_type == *event_type;
         if stripe.get(*address).is_some_and(same) {
-            stripe.add(*address, *moment, wait.values());
+            stripe.add(*address, *moment, &wait.values);
             return;
         }
         drop(stripe);
         self.with_book(*tenant, |_, book| {
             if let Ok((address, _)) = self.locate(book, event_type.as_str()) {
                 self.stripe(address.hash)
-                    .add(address, *moment, wait.values());
+                    .add(address, *moment, &wait.values);
             }
         });
     }
 
-    /// Counts all that waits, so that whoever looks finds what was acknowledged.
-    fn count_waiting(&self) {
+    /// Counts all that waits, of one tenant or of all, so that whoever looks finds what was
+    /// acknowledged.
+    fn count_waiting(&self, of: Option<TenantId>) {
         for number in 0..FRONTS {
-            let mut front = self.front(number);
-            front.take_all().for_each(|wait| self.count_wait(&wait));
+            for start in Front::starts() {
+                let mut front = self.front(number);
+                let waits = front.some(start);
+                waits
+                    .filter(|wait| of.is_none_or(|tenant| wait.tenant == tenant))
+                    .for_each(|wait| wait.leave(|wait| self.count_wait(wait)));
+            }
         }
     }
 

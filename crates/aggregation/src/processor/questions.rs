@@ -32,7 +32,7 @@ impl MetricsProcessor {
         now_ms: i64,
     ) -> Result<Aggregates, QueryError> {
         let window = Window::of(query, now_ms)?;
-        self.count_waiting();
+        self.count_waiting(Some(tenant));
         let mut lines = Vec::new();
         for (name, address) in self.wanted(tenant, query.event_types) {
             self.read(&window, name, address, &mut lines);

@@ -10,7 +10,7 @@ use crate::tenant::{Book, Irregularities, Tenant};
 
 impl MetricsProcessor {
     pub(super) fn write(&self, kind: SnapshotKind, now_ms: i64) -> Vec<u8> {
-        self.count_waiting();
+        self.count_waiting(None);
         let mut bytes = MAGIC.to_vec();
         bytes.push(match kind {
             SnapshotKind::Running => 0,
