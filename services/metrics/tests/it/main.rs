@@ -9,6 +9,8 @@
 )]
 
 mod crashes;
+mod plans;
+mod queries;
 mod store;
 mod stream;
 mod support;

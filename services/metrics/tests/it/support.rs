@@ -40,6 +40,7 @@ pub(crate) async fn fresh_database() -> TestDatabase {
 /// The service without its process.
 pub(crate) struct Desk {
     pub(crate) test_database: TestDatabase,
+    pub(crate) database: Database,
     pub(crate) store: Arc<PgAnalytics>,
     pub(crate) api: AnalyticsApi,
     pub(crate) trust: Trust,
@@ -71,8 +72,9 @@ impl Desk {
         let (tasks, shutdown) = (runtime.tasks.clone(), runtime.shutdown.clone());
         drop(tasks.detach(server.serve(runtime.listener)));
         Self {
-            store: Arc::new(PgAnalytics::new(database, config.store())),
+            store: Arc::new(PgAnalytics::new(database.clone(), config.store())),
             test_database,
+            database,
             api,
             trust,
             tenant: TenantId::new(),

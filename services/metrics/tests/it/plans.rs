@@ -1,0 +1,223 @@
+//! The plan of every question, over many days and tenants: sums never read single events, and single
+//! events are looked for in the days of their range only.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Executor, PgConnection};
+use tradepost_metrics::ports::EventStore;
+use tradepost_types::TenantId;
+
+use crate::support::{DAY_MS, Desk, Written, batch, today_ms};
+
+const DAYS: i64 = 30;
+const TENANTS: usize = 60;
+const TYPES: [&str; 4] = ["order.placed", "order.processed", "page.viewed", "search"];
+
+/// A table that a plan has, how it is read, and whether it was.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Read {
+    table: String,
+    how: String,
+    executed: bool,
+}
+
+/// Sixty tenants with events on each of thirty days.
+async fn seeded() -> Desk {
+    let desk = Desk::open().await;
+    let today = today_ms();
+    let events: Vec<Written<'_>> = (0..DAYS)
+        .flat_map(|day| {
+            let of_day = move |number: i64| {
+                let name = TYPES[usize::try_from(number % 4).unwrap()];
+                (today - day * DAY_MS + number * 600_000, name, "ada", 1.0)
+            };
+            (0..12).map(of_day)
+        })
+        .collect();
+    let mut group = vec![batch(desk.tenant, 1, &events)];
+    group.extend((1..TENANTS).map(|_| batch(TenantId::new(), 1, &events)));
+    desk.store.store(&group).await.unwrap();
+    let mut admin = desk.test_database.admin().await;
+    admin.execute("analyze").await.unwrap();
+    desk
+}
+
+/// What a statement reads, as it is planned for these arguments (SQL literals).
+async fn reads(conn: &mut PgConnection, statement: &str, arguments: &str) -> Vec<Read> {
+    let prepare =
+        format!("set local plan_cache_mode = force_custom_plan; prepare p as {statement}");
+    conn.execute(AssertSqlSafe(prepare)).await.unwrap();
+    let explain = format!("explain (analyze, timing off, format json) execute p ({arguments})");
+    let plan: Value = sqlx::query_scalar(AssertSqlSafe(explain))
+        .persistent(false)
+        .fetch_one(&mut *conn)
+        .await
+        .unwrap();
+    conn.execute("deallocate p").await.unwrap();
+    let mut reads = Vec::new();
+    collect(&plan[0]["Plan"], &mut reads);
+    reads.sort();
+    reads.dedup();
+    reads
+}
+
+fn collect(node: &Value, reads: &mut Vec<Read>) {
+    if let Some(table) = node["Relation Name"].as_str() {
+        reads.push(Read {
+            table: table.to_owned(),
+            how: node["Node Type"].as_str().unwrap().to_owned(),
+            executed: node["Actual Loops"].as_f64().unwrap() > 0.0,
+        });
+    }
+    for inner in node["Plans"].as_array().into_iter().flatten() {
+        collect(inner, reads);
+    }
+}
+
+fn tables(reads: &[Read]) -> BTreeSet<&str> {
+    reads.iter().map(|read| read.table.as_str()).collect()
+}
+
+/// Why a question for sums may not be answered that way.
+fn faults(reads: &[Read], rollups: &str) -> Vec<String> {
+    let allowed = ["event_types", "tenants", rollups];
+    let fault = |read: &Read| {
+        let whole = read.table == rollups && read.how == "Seq Scan";
+        (whole || !allowed.contains(&read.table.as_str())).then(|| format!("{read:?}"))
+    };
+    reads.iter().filter_map(fault).collect()
+}
+
+fn text(at_ms: i64) -> String {
+    format!("to_timestamp({})", at_ms / 1_000)
+}
+
+#[tokio::test]
+async fn sums_are_read_from_the_rollups_of_their_grain_by_index() {
+    let desk = seeded().await;
+    let (from, to) = (text(today_ms() - 6 * DAY_MS), text(today_ms() + DAY_MS));
+    let tenant = desk.tenant.as_uuid();
+    let mut tx = desk.database.tenant_tx(desk.tenant).await.unwrap();
+
+    for table in ["rollup_minutes", "rollup_hours", "rollup_days"] {
+        let sums = include_str!("../../src/adapters/postgres/sums.sql").replace("{table}", table);
+        let whole = include_str!("../../src/adapters/postgres/whole.sql").replace("{table}", table);
+        for (statement, arguments) in [
+            (
+                &sums,
+                format!("'{tenant}', {from}, {to}, null, null, null, 51"),
+            ),
+            (
+                &sums,
+                format!("'{tenant}', {from}, {to}, '{{search}}', {to}, 'order', 51"),
+            ),
+            (&whole, format!("'{tenant}', {from}, {to}, '{{1,2}}'")),
+        ] {
+            let reads = reads(tx.conn(), statement, &arguments).await;
+            assert!(tables(&reads).contains(table));
+            assert_eq!(faults(&reads, table), Vec::<String>::new());
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_greatest_are_read_from_days_by_index() {
+    let desk = seeded().await;
+    let (from, to) = (text(today_ms() - 6 * DAY_MS), text(today_ms() + DAY_MS));
+    let mut tx = desk.database.tenant_tx(desk.tenant).await.unwrap();
+
+    let top = include_str!("../../src/adapters/postgres/top.sql");
+    let arguments = format!("'{}', {from}, {to}, true, 10", desk.tenant.as_uuid());
+    let reads = reads(tx.conn(), top, &arguments).await;
+
+    assert_eq!(faults(&reads, "rollup_days"), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_report_over_tenants_is_read_from_days_by_index() {
+    let desk = seeded().await;
+    let mut admin = desk.test_database.admin().await;
+    admin
+        .execute("update tenants set plan = 'large' where tenant_id in (select tenant_id from tenants limit 20)")
+        .await
+        .unwrap();
+    let mut tx = desk.database.system_tx().await.unwrap();
+    let daily = include_str!("../../src/adapters/postgres/daily.sql");
+    let (from, to) = (text(today_ms() - DAY_MS), text(today_ms()));
+    let tenant = desk.tenant.as_uuid();
+
+    for arguments in [
+        format!("'large', 'order.processed', {from}, {to}, null, null, 101"),
+        format!("null, 'order.processed', {from}, {to}, null, null, 101"),
+        format!("null, null, {from}, {to}, {from}, '{tenant}', 101"),
+    ] {
+        let reads = reads(tx.conn(), daily, &arguments).await;
+        assert_eq!(
+            faults(&reads, "rollup_days"),
+            Vec::<String>::new(),
+            "{arguments}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn single_events_are_looked_for_in_the_days_of_their_range_and_no_further_than_a_page() {
+    let desk = seeded().await;
+    let today = today_ms();
+    let tenant = desk.tenant.as_uuid();
+    let list = include_str!("../../src/adapters/postgres/list_events.sql");
+    let mut tx = desk.database.tenant_tx(desk.tenant).await.unwrap();
+    let partitions = |reads: &[Read], executed_only: bool| {
+        let events = reads
+            .iter()
+            .filter(|read| read.table.starts_with("events_"));
+        assert!(
+            events.clone().all(|read| read.how.contains("Index")),
+            "{reads:?}"
+        );
+        events
+            .filter(|read| read.executed || !executed_only)
+            .count()
+    };
+
+    for (days, event_type) in [(1, "null"), (3, "'search'"), (10, "null")] {
+        let (from, to) = (text(today - days * DAY_MS), text(today));
+        let arguments = format!("'{tenant}', {from}, {to}, {event_type}, null, null, 500");
+        let reads = reads(tx.conn(), list, &arguments).await;
+        assert_eq!(
+            partitions(&reads, false),
+            usize::try_from(days).unwrap(),
+            "{reads:?}"
+        );
+    }
+    // Behind a token, only what is older is left.
+    let (from, to, after) = (
+        text(today - 10 * DAY_MS),
+        text(today),
+        text(today - 8 * DAY_MS),
+    );
+    let arguments = format!("'{tenant}', {from}, {to}, null, {after}, 0, 500");
+    let rest = reads(tx.conn(), list, &arguments).await;
+    assert!(partitions(&rest, false) <= 3, "{rest:?}");
+    // A page that the newest day fills opens no other.
+    let arguments = format!("'{tenant}', {from}, {to}, null, null, null, 5");
+    let page = reads(tx.conn(), list, &arguments).await;
+    assert!(partitions(&page, true) <= 1, "{page:?}");
+}
+
+#[tokio::test]
+async fn a_question_that_reads_single_events_or_all_days_is_caught() {
+    let desk = seeded().await;
+    let mut tx = desk.database.tenant_tx(desk.tenant).await.unwrap();
+
+    let raw = "select count(*) from events where tenant_id = $1";
+    let raw = reads(tx.conn(), raw, &format!("'{}'", desk.tenant.as_uuid())).await;
+    tx.rollback().await;
+    let mut tx = desk.database.system_tx().await.unwrap();
+    let whole = "select sum(n) from rollup_days where n > $1";
+    let whole = reads(tx.conn(), whole, "0").await;
+
+    assert!(faults(&raw, "rollup_days").len() >= usize::try_from(DAYS).unwrap());
+    assert_eq!(faults(&whole, "rollup_days").len(), 1);
+}
