@@ -19,6 +19,17 @@ pub(crate) fn put_signed(bytes: &mut Vec<u8>, value: i64) {
     put_varint(bytes, ((value << 1) ^ (value >> 63)).cast_unsigned());
 }
 
+/// Appends a length and the bytes.
+pub(crate) fn put_bytes(bytes: &mut Vec<u8>, content: &[u8]) {
+    put_varint(bytes, content.len() as u64);
+    bytes.extend_from_slice(content);
+}
+
+/// Appends a float to the bit.
+pub(crate) fn put_float(bytes: &mut Vec<u8>, value: f64) {
+    bytes.extend(value.to_le_bytes());
+}
+
 /// What is left to read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reader<'a> {
@@ -33,6 +44,31 @@ impl<'a> Reader<'a> {
     /// Bytes not read yet.
     pub(crate) fn left(&self) -> usize {
         self.rest.len()
+    }
+
+    /// The next `count` bytes.
+    pub(crate) fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.rest.split_at_checked(count)?;
+        self.rest = rest;
+        Some(taken)
+    }
+
+    /// The next `N` bytes.
+    pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (taken, rest) = self.rest.split_first_chunk()?;
+        self.rest = rest;
+        Some(*taken)
+    }
+
+    /// A length, and as many bytes.
+    pub(crate) fn counted_bytes(&mut self) -> Option<&'a [u8]> {
+        let count = usize::try_from(self.varint()?).ok()?;
+        self.bytes(count)
+    }
+
+    /// What [`put_float`] wrote.
+    pub(crate) fn float(&mut self) -> Option<f64> {
+        self.array().map(f64::from_le_bytes)
     }
 
     /// The next byte.

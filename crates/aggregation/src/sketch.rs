@@ -175,7 +175,6 @@ impl Sketch {
     }
 
     /// Bytes on the heap.
-    #[expect(dead_code, reason = "the engine's budget will ask for it")]
     pub(crate) fn heap_bytes(&self) -> usize {
         self.bins.heap_bytes()
     }
