@@ -12,8 +12,11 @@ use crate::domain::Grain;
 /// How far the rounding of sums may go, as a share of the magnitudes that are added.
 const ROUNDING: f64 = 1e-9;
 
-/// The number of an event type within its tenant; 0 is the overflow type.
+/// The number of an event type within its tenant.
 pub type TypeId = i16;
+
+/// The number of the overflow type, in every tenant.
+pub const OVERFLOW_ID: TypeId = 0;
 
 /// Which events a rollup is of. The order of keys is the order in which rows are locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

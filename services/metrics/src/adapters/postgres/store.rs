@@ -14,7 +14,7 @@ use super::times::{day, millis};
 use super::{PgAnalytics, days, ledger, rollups};
 use crate::domain::{Grain, Kept};
 use crate::ports::{Batch, EventStore, Outcome, StoreError};
-use crate::rollup::{Folding, Rollups, TypeId};
+use crate::rollup::{Folding, OVERFLOW_ID, Rollups, TypeId};
 
 /// Event ids are the batch's number times this, and the event's place in the batch.
 const PLACES: i64 = 65_536;
@@ -79,7 +79,7 @@ impl Entry {
         let events = self.batch.events.iter();
         let overflowed = events
             .clone()
-            .filter(|event| self.types.get(usize::from(event.event_type)) == Some(&0))
+            .filter(|event| self.types.get(usize::from(event.event_type)) == Some(&OVERFLOW_ID))
             .count();
         let is_homeless = |at_ms| day(at_ms).is_ok_and(|day| homeless.contains(&day));
         let quarantined = if homeless.is_empty() {
@@ -122,7 +122,7 @@ fn fold_now(fresh: &[(i64, Entry)]) -> Result<Folded, DbError> {
         let users: Vec<Option<u64>> = batch.users.iter().map(|user| hash(user)).collect();
         for event in &batch.events {
             let at = usize::from(event.event_type);
-            let type_id = entry.types.get(at).copied().unwrap_or(0);
+            let type_id = entry.types.get(at).copied().unwrap_or(OVERFLOW_ID);
             let user = usize::from(event.user);
             let seen = (event.value, users.get(user).copied().flatten());
             folding.add(batch.tenant, type_id, event.at_ms, seen);
