@@ -18,8 +18,8 @@ const WEBHOOK: &str = "payments:webhook";
 /// In whose name.
 #[derive(Clone)]
 pub(super) enum Speaker {
-    /// Whoever calls.
-    Caller(Arc<Caller>, TenantId),
+    /// Whoever calls, and the tenant that it is about; none for the platform's.
+    Caller(Arc<Caller>, Option<TenantId>),
     /// The gateway.
     Gateway,
 }
@@ -35,7 +35,7 @@ impl Speaker {
     /// What `service` is told.
     pub(super) fn grant(&self, service: &'static str) -> Grant {
         match self {
-            Self::Caller(caller, tenant) => grant_of(service, caller, Some(*tenant)),
+            Self::Caller(caller, tenant) => grant_of(service, caller, *tenant),
             Self::Gateway => Grant {
                 audience: service,
                 subject: GATEWAY.to_owned(),
@@ -73,6 +73,7 @@ fn means_something(service: &str, permission: Permission) -> bool {
         "payment" => resource == "payments",
         "shipping" => resource == "shipments",
         "notification" => resource == "notifications",
+        "metrics" => matches!(resource, "events" | "metrics" | "analytics"),
         _ => false,
     }
 }
