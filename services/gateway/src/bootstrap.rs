@@ -15,7 +15,7 @@ use tradepost_service::{Clock, CommonConfig, Program, Runtime};
 use crate::adapters::postgres::audit::PgAudit;
 use crate::adapters::postgres::{MIGRATOR, PgCredentials, PgIdentity};
 use crate::application::{
-    CredentialPorts, Credentials, Entrance, Identity, IdentityPorts, Keyring, Sealer,
+    CredentialPorts, Credentials, Entrance, Identity, IdentityPorts, Keyring, Sealer, TellPlans,
 };
 use crate::command::{self, GatewayCommand};
 use crate::config::{CredentialsConfig, GatewayConfig, IdentityConfig};
@@ -59,6 +59,14 @@ impl Program for GatewayProgram {
         identity.start(&runtime.tasks, &runtime.shutdown).await?;
         let entrance = Arc::new(entrance(&doors));
         let upstreams = upstreams(&config, &runtime, &metrics)?;
+        if upstreams.has_metrics() {
+            let plans = TellPlans {
+                store: Arc::new(PgIdentity::new(store.database())),
+                listener: Arc::new(upstreams.clone()),
+            };
+            let run = plans.run(runtime.shutdown.clone());
+            runtime.tasks.spawn("tenant-plans", run);
+        }
         let audit = PgAudit::new(store.database(), &config.database);
         let guards = Guards {
             limits: Arc::new(limiter(&config, &runtime)?),

@@ -127,6 +127,12 @@ impl Upstreams {
         }
     }
 
+    /// Whether there is a metrics service.
+    #[must_use]
+    pub const fn has_metrics(&self) -> bool {
+        self.metrics.is_some()
+    }
+
     /// A WebSocket of the notification service, for `caller`.
     ///
     /// # Errors

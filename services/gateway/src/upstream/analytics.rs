@@ -1,12 +1,18 @@
 //! The metrics service: events, and what they come to. Its two gRPC services live in one process.
 
+use async_trait::async_trait;
+use axum::http::StatusCode;
 use tonic::{Response, Status};
 use tradepost_proto::metrics::v1 as pb;
 use tradepost_proto::metrics::v1::analytics_service_client::AnalyticsServiceClient;
 use tradepost_proto::metrics::v1::metrics_service_client::MetricsServiceClient;
+use tradepost_types::TenantId;
 
+use super::Upstreams;
 use super::calls::{Calls, Repeat};
 use super::refusal::Refusal;
+use crate::domain::caller::Plan;
+use crate::ports::{PlanListener, Untold};
 
 /// Its name in texts and metrics.
 pub(super) const SERVICE: &str = "metrics";
@@ -120,5 +126,41 @@ impl Analytics {
                     .await
             })
             .await
+    }
+
+    /// Tells of a tenant. Of several calls the newest version counts, so that it may be sent again,
+    /// late, and by many.
+    ///
+    /// # Errors
+    /// What the service refuses, or that it did not answer.
+    pub async fn put_tenant(&self, request: pb::PutTenantRequest) -> Result<(), Refusal> {
+        self.calls
+            .answer(Repeat::Safe, request, |channel, request| async move {
+                AnalyticsServiceClient::new(channel)
+                    .put_tenant(request)
+                    .await
+            })
+            .await
+            .map(|pb::PutTenantResponse {}| ())
+    }
+}
+
+#[async_trait]
+impl PlanListener for Upstreams {
+    async fn tell(&self, tenant: TenantId, plan: Plan, version: i64) -> Result<(), Untold> {
+        let request = pb::PutTenantRequest {
+            tenant_id: tenant.to_string(),
+            plan: plan.as_str().to_owned(),
+            plan_version: version.unsigned_abs(),
+        };
+        let told = async { self.for_itself().analytics()?.put_tenant(request).await };
+        told.await.map_err(|refusal: Refusal| {
+            let why = format!("{}: {}", refusal.reason, refusal.detail);
+            // Only what is wrong with this tenant is no reason to leave the others for later.
+            match refusal.status {
+                StatusCode::BAD_REQUEST => Untold::Refused(why),
+                _ => Untold::Unreachable(why),
+            }
+        })
     }
 }

@@ -11,9 +11,11 @@ use crate::domain::rights::{Permission, Reach};
 
 /// Who the gateway is when it speaks for itself.
 const GATEWAY: &str = "gateway";
-/// The one right that is its own: to hand on what the card provider reports. The payment service
+/// Rights that are its own: to hand on what the card provider reports. The payment service
 /// checks the provider's signature, and finds the tenant in what is signed.
 const WEBHOOK: &str = "payments:webhook";
+/// And to tell the metrics service of tenants, whom it keeps.
+const TENANTS: &str = "tenants:write";
 
 /// In whose name.
 #[derive(Clone)]
@@ -42,6 +44,7 @@ impl Speaker {
                 tenant: None,
                 rights: match service {
                     "payment" => vec![WEBHOOK],
+                    "metrics" => vec![TENANTS],
                     _ => Vec::new(),
                 },
                 customer: false,

@@ -1,4 +1,5 @@
-//! The metrics service: it knows batches again, and takes the good events of them.
+//! The metrics service: it knows batches again, takes the good events of them, and keeps the newest
+//! plan of each tenant.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -22,6 +23,7 @@ type Name = (String, String, u64, String);
 #[derive(Default)]
 pub(crate) struct Kept {
     ledger: HashMap<Name, Vec<met::Event>>,
+    plans: HashMap<String, (u64, String)>,
 }
 
 impl Fake {
@@ -29,6 +31,17 @@ impl Fake {
     pub(crate) fn stored(&self) -> usize {
         let kept = self.kept.lock().unwrap();
         kept.ledger.values().map(Vec::len).sum()
+    }
+
+    /// The plan that a tenant is on, as far as the service knows.
+    pub(crate) fn plan_of(&self, tenant: &str) -> Option<String> {
+        let kept = self.kept.lock().unwrap();
+        kept.plans.get(tenant).map(|(_, plan)| plan.clone())
+    }
+
+    /// As after a restore from before it knew anybody.
+    pub(crate) fn forget_plans(&self) {
+        self.kept.lock().unwrap().plans.clear();
     }
 
     fn store(&self, tenant: &str, batch: met::EventBatch) -> Result<met::BatchReceipt, Status> {
@@ -178,9 +191,20 @@ impl met::analytics_service_server::AnalyticsService for Fake {
 
     async fn put_tenant(
         &self,
-        _: Request<met::PutTenantRequest>,
+        request: Request<met::PutTenantRequest>,
     ) -> Answer<met::PutTenantResponse> {
-        Err(Status::unimplemented("put_tenant"))
+        assert_eq!(
+            claims(request.metadata())["tenant"],
+            serde_json::Value::Null
+        );
+        let told = request.get_ref().clone();
+        let answer = self.answer(request, || met::PutTenantResponse {}).await?;
+        let mut kept = self.kept.lock().unwrap();
+        let known = kept.plans.entry(told.tenant_id).or_default();
+        if known.0 < told.plan_version {
+            *known = (told.plan_version, told.plan);
+        }
+        Ok(answer)
     }
 }
 
