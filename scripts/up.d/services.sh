@@ -64,7 +64,8 @@ write_trust() {
             trusted gateway gateway \
                 orders:place orders:read orders:cancel orders:price orders:operate \
                 items:read items:write inventory:adjust payments:read payments:refund \
-                payments:webhook shipments:read
+                payments:webhook shipments:read events:write metrics:read analytics:read \
+                analytics:read_any tenants:write
             trusted order order items:read
             trusted operator/local operator '*'
         } | jq -s '{issuers: .}' >"$UP/trust.json.next"

@@ -17,6 +17,7 @@ mod log_in;
 mod oauth;
 mod oauth_clients;
 mod passwords;
+mod plans;
 mod revocations;
 mod sealing;
 mod second_factors;
@@ -47,6 +48,7 @@ pub use oauth::{
 };
 pub use oauth_clients::{ClientWish, OAuthClients};
 pub use passwords::{HashError, HashSettings, Passwords};
+pub use plans::TellPlans;
 pub use revocations::Revocations;
 pub use sealing::{Hashed, MasterKeyFault, Purpose, SealError, Sealer};
 pub use second_factors::{ChangeError, Enrolment, FRESH, SecondFactors, person_in_session};

@@ -15,12 +15,13 @@ use tradepost_service::{Clock, CommonConfig, Program, Runtime};
 use crate::adapters::postgres::audit::PgAudit;
 use crate::adapters::postgres::{MIGRATOR, PgCredentials, PgIdentity};
 use crate::application::{
-    CredentialPorts, Credentials, Entrance, Identity, IdentityPorts, Keyring, Sealer,
+    CredentialPorts, Credentials, Entrance, Identity, IdentityPorts, Keyring, Sealer, TellPlans,
 };
 use crate::command::{self, GatewayCommand};
 use crate::config::{CredentialsConfig, GatewayConfig, IdentityConfig};
 use crate::http::{
-    BodyPatience, Certificate, Denials, Gateway, Places, PortOptions, Proxies, router, serve,
+    BodyPatience, Certificate, Denials, Gateway, Hourly, Places, PortOptions, Proxies, router,
+    serve,
 };
 use crate::metrics::Metrics;
 use crate::ports::Guards;
@@ -57,6 +58,15 @@ impl Program for GatewayProgram {
         let identity = &doors.identity;
         identity.start(&runtime.tasks, &runtime.shutdown).await?;
         let entrance = Arc::new(entrance(&doors));
+        let upstreams = upstreams(&config, &runtime, &metrics)?;
+        if upstreams.has_metrics() {
+            let plans = TellPlans {
+                store: Arc::new(PgIdentity::new(store.database())),
+                listener: Arc::new(upstreams.clone()),
+            };
+            let run = plans.run(runtime.shutdown.clone());
+            runtime.tasks.spawn("tenant-plans", run);
+        }
         let audit = PgAudit::new(store.database(), &config.database);
         let guards = Guards {
             limits: Arc::new(limiter(&config, &runtime)?),
@@ -69,6 +79,7 @@ impl Program for GatewayProgram {
             guards,
             doors,
             audit: Arc::new(audit),
+            upstreams,
             metrics,
         };
         let (tasks, shutdown) = (runtime.tasks.clone(), runtime.shutdown.clone());
@@ -104,8 +115,23 @@ pub struct Parts {
     pub doors: Doors,
     /// The audit trail, to be read.
     pub audit: Arc<dyn AuditStore>,
+    /// The services.
+    pub upstreams: Upstreams,
     /// The instruments.
     pub metrics: Metrics,
+}
+
+/// The services behind the gateway; none is asked yet.
+///
+/// # Errors
+/// Fails when the configuration cannot be used.
+pub fn upstreams(
+    config: &GatewayConfig,
+    runtime: &Runtime,
+    metrics: &Metrics,
+) -> anyhow::Result<Upstreams> {
+    let (own, tls) = (runtime.identity()?, runtime.tls.clone());
+    Upstreams::connect(&config.upstreams, &own, tls, metrics)
 }
 
 /// Who may come in, and by what.
@@ -196,10 +222,9 @@ pub async fn serve_guarded(
         guards,
         doors,
         audit,
+        upstreams,
         metrics,
     } = parts;
-    let (own, tls) = (runtime.identity()?, runtime.tls.clone());
-    let upstreams = Upstreams::connect(&config.upstreams, &own, tls, &metrics)?;
     upstreams.show(&runtime.health);
     let limits = &config.limits;
     let origins = Arc::new(AllowedOrigins {
@@ -212,6 +237,7 @@ pub async fn serve_guarded(
         guards,
         audit,
         denials: Denials::default(),
+        hourly: Hourly::default(),
         upstreams,
         metrics,
         running: Arc::new(Semaphore::new(config.server.calls_max)),

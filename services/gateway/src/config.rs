@@ -96,6 +96,10 @@ pub struct UpstreamsConfig {
     #[garde(skip)]
     #[serde(default)]
     pub notification_url: Option<Url>,
+    /// The metrics service; without it events and what they come to answer 503.
+    #[garde(skip)]
+    #[serde(default)]
+    pub metrics_url: Option<Url>,
     /// How long one call may take; the service is told, so that it gives up too.
     #[garde(range(min = 10, max = 60_000))]
     #[serde(default = "default_deadline_ms")]

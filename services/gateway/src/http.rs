@@ -6,6 +6,7 @@
 //! every request (`edge`) with the way in (`gate`), and the port (`port`).
 
 mod access;
+mod analytics;
 mod api_keys;
 mod asking;
 mod audit;
@@ -18,6 +19,7 @@ mod cors;
 mod credential_problems;
 mod docs;
 mod edge;
+mod events;
 mod fault;
 mod gate;
 mod headers;
@@ -25,6 +27,7 @@ mod hygiene;
 mod idempotency;
 mod identity_faults;
 mod items;
+mod live_metrics;
 mod mfa;
 mod notifications;
 mod oauth;
@@ -53,6 +56,7 @@ pub use access::Denials;
 pub use body::BodyPatience;
 pub use client::{Client, Proxies};
 pub use cors::{Origins, origin_fault};
+pub use gate::Hourly;
 pub use notifications::Places;
 pub use port::{Certificate, PortOptions, serve};
 pub use router::{Gateway, openapi, router};

@@ -4,6 +4,7 @@
 //! the terms of HTTP. `link` keeps the trouble of one service from becoming everybody's: a breaker,
 //! a limit of running calls and a budget of repetitions.
 
+mod analytics;
 mod breaker;
 mod calls;
 mod inventory;
@@ -34,6 +35,7 @@ use calls::Calls;
 use link::{Link, LinkLimits};
 use voice::{Speaker, Voice};
 
+pub use analytics::Analytics;
 pub use breaker::Standing;
 pub use inventory::Inventory;
 pub(crate) use notification::socket_limits;
@@ -50,6 +52,7 @@ pub struct Upstreams {
     payment: Link,
     shipping: Link,
     notification: Option<Url>,
+    metrics: Option<Link>,
     identity: Identity,
 }
 
@@ -86,16 +89,21 @@ impl Upstreams {
             payment: link("payment", &config.payment_url)?,
             shipping: link("shipping", &config.shipping_url)?,
             notification: config.notification_url.clone(),
+            metrics: match &config.metrics_url {
+                Some(url) => Some(link(analytics::SERVICE, url)?),
+                None => None,
+            },
             identity: identity.clone(),
         })
     }
 
-    /// The services, asked in the name of `caller` of `tenant`, who waits until then at most.
+    /// The services, asked in the name of `caller` about `tenant`, or about the platform where
+    /// there is none; they wait until then at most.
     #[must_use]
     pub fn speaking_for(
         &self,
         caller: &Arc<Caller>,
-        tenant: TenantId,
+        tenant: Option<TenantId>,
         until: Option<Instant>,
     ) -> Services {
         Services {
@@ -117,6 +125,12 @@ impl Upstreams {
                 until: None,
             },
         }
+    }
+
+    /// Whether there is a metrics service.
+    #[must_use]
+    pub const fn has_metrics(&self) -> bool {
+        self.metrics.is_some()
     }
 
     /// A WebSocket of the notification service, for `caller`.
@@ -149,6 +163,11 @@ impl Upstreams {
             let link = link.clone();
             health.note(name, move || link.standing().as_str().to_owned());
         }
+        let metrics = self.metrics.clone();
+        health.note("breaker.metrics", move || match &metrics {
+            Some(link) => link.standing().as_str().to_owned(),
+            None => "not configured".to_owned(),
+        });
     }
 }
 
@@ -190,6 +209,18 @@ impl Services {
         Shipping {
             calls: self.calls(&self.upstreams.shipping),
         }
+    }
+
+    /// Events, and what they come to.
+    ///
+    /// # Errors
+    /// That this gateway is run without the service.
+    pub fn analytics(&self) -> Result<Analytics, Refusal> {
+        let link = self.upstreams.metrics.as_ref();
+        let link = link.ok_or_else(|| Refusal::not_configured(analytics::SERVICE))?;
+        Ok(Analytics {
+            calls: self.calls(link),
+        })
     }
 
     /// The same, for a caller who waits for something else than the answer of a service.

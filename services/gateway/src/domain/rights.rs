@@ -84,6 +84,14 @@ words! {
         AccessExplain = "access:explain",
         /// Open the WebSocket for notifications.
         NotificationsRead = "notifications:read",
+        /// Send events to be counted and kept.
+        EventsWrite = "events:write",
+        /// Read what happens now: the live aggregates of the tenant's events.
+        MetricsRead = "metrics:read",
+        /// Read the tenant's events and their sums.
+        AnalyticsRead = "analytics:read",
+        /// Platform operators: read sums of all tenants.
+        AnalyticsReadAny = "analytics:read_any",
         /// Read the tenant's plan and features.
         TenantRead = "tenant:read",
         /// Platform operators: create, suspend and change tenants.
@@ -200,75 +208,13 @@ impl Role {
     /// What the role allows.
     #[must_use]
     pub const fn rights(self) -> Rights {
-        use Permission as P;
         match self {
-            Self::Operator => Rights::of(&[P::TenantsManage, P::AuditRead, P::AccessExplain]),
-            Self::Owner | Self::Admin => Rights::of(&[
-                P::OrdersPlace,
-                P::OrdersRead,
-                P::OrdersCancel,
-                P::OrdersPrice,
-                P::OrdersOperate,
-                P::ItemsRead,
-                P::ItemsWrite,
-                P::InventoryAdjust,
-                P::PaymentsRead,
-                P::PaymentsRefund,
-                P::ShipmentsRead,
-                P::UsersRead,
-                P::UsersManage,
-                P::KeysRead,
-                P::KeysManage,
-                P::AuditRead,
-                P::AccessExplain,
-                P::NotificationsRead,
-                P::TenantRead,
-            ]),
-            Self::Manager => Rights::of(&[
-                P::OrdersPlace,
-                P::OrdersRead,
-                P::OrdersCancel,
-                P::OrdersPrice,
-                P::ItemsRead,
-                P::ItemsWrite,
-                P::InventoryAdjust,
-                P::PaymentsRead,
-                P::PaymentsRefund,
-                P::ShipmentsRead,
-                P::UsersRead,
-                P::NotificationsRead,
-                P::TenantRead,
-            ]),
-            Self::Support => Rights::of(&[
-                P::OrdersRead,
-                P::OrdersCancel,
-                P::ItemsRead,
-                P::PaymentsRead,
-                P::ShipmentsRead,
-                P::UsersRead,
-                P::NotificationsRead,
-                P::TenantRead,
-            ]),
-            Self::Customer => Rights::of(&[
-                P::OrdersPlace,
-                P::OrdersRead,
-                P::OrdersCancel,
-                P::ItemsRead,
-                P::NotificationsRead,
-            ]),
-            Self::Service => Rights::of(&[
-                P::OrdersPlace,
-                P::OrdersRead,
-                P::OrdersCancel,
-                P::OrdersPrice,
-                P::ItemsRead,
-                P::ItemsWrite,
-                P::InventoryAdjust,
-                P::PaymentsRead,
-                P::PaymentsRefund,
-                P::ShipmentsRead,
-                P::TenantRead,
-            ]),
+            Self::Operator => OPERATOR,
+            Self::Owner | Self::Admin => ADMIN,
+            Self::Manager => MANAGER,
+            Self::Support => SUPPORT,
+            Self::Customer => CUSTOMER,
+            Self::Service => SERVICE,
         }
     }
 
@@ -286,6 +232,97 @@ impl Role {
         }
     }
 }
+
+// What the roles allow.
+
+const OPERATOR: Rights = Rights::of(&[
+    Permission::TenantsManage,
+    Permission::AuditRead,
+    Permission::AccessExplain,
+    Permission::AnalyticsReadAny,
+]);
+
+const ADMIN: Rights = Rights::of(&[
+    Permission::OrdersPlace,
+    Permission::OrdersRead,
+    Permission::OrdersCancel,
+    Permission::OrdersPrice,
+    Permission::OrdersOperate,
+    Permission::ItemsRead,
+    Permission::ItemsWrite,
+    Permission::InventoryAdjust,
+    Permission::PaymentsRead,
+    Permission::PaymentsRefund,
+    Permission::ShipmentsRead,
+    Permission::UsersRead,
+    Permission::UsersManage,
+    Permission::KeysRead,
+    Permission::KeysManage,
+    Permission::AuditRead,
+    Permission::AccessExplain,
+    Permission::NotificationsRead,
+    Permission::EventsWrite,
+    Permission::MetricsRead,
+    Permission::AnalyticsRead,
+    Permission::TenantRead,
+]);
+
+const MANAGER: Rights = Rights::of(&[
+    Permission::OrdersPlace,
+    Permission::OrdersRead,
+    Permission::OrdersCancel,
+    Permission::OrdersPrice,
+    Permission::ItemsRead,
+    Permission::ItemsWrite,
+    Permission::InventoryAdjust,
+    Permission::PaymentsRead,
+    Permission::PaymentsRefund,
+    Permission::ShipmentsRead,
+    Permission::UsersRead,
+    Permission::NotificationsRead,
+    Permission::EventsWrite,
+    Permission::MetricsRead,
+    Permission::AnalyticsRead,
+    Permission::TenantRead,
+]);
+
+const SUPPORT: Rights = Rights::of(&[
+    Permission::OrdersRead,
+    Permission::OrdersCancel,
+    Permission::ItemsRead,
+    Permission::PaymentsRead,
+    Permission::ShipmentsRead,
+    Permission::UsersRead,
+    Permission::NotificationsRead,
+    Permission::MetricsRead,
+    Permission::AnalyticsRead,
+    Permission::TenantRead,
+]);
+
+const CUSTOMER: Rights = Rights::of(&[
+    Permission::OrdersPlace,
+    Permission::OrdersRead,
+    Permission::OrdersCancel,
+    Permission::ItemsRead,
+    Permission::NotificationsRead,
+]);
+
+const SERVICE: Rights = Rights::of(&[
+    Permission::OrdersPlace,
+    Permission::OrdersRead,
+    Permission::OrdersCancel,
+    Permission::OrdersPrice,
+    Permission::ItemsRead,
+    Permission::ItemsWrite,
+    Permission::InventoryAdjust,
+    Permission::PaymentsRead,
+    Permission::PaymentsRefund,
+    Permission::ShipmentsRead,
+    Permission::EventsWrite,
+    Permission::MetricsRead,
+    Permission::AnalyticsRead,
+    Permission::TenantRead,
+]);
 
 #[cfg(test)]
 mod tests {
@@ -310,6 +347,15 @@ mod tests {
             assert_eq!(manages, *role == Role::Operator, "{role}");
         }
         assert!(!Role::Operator.rights().contain(Permission::OrdersRead));
+    }
+
+    #[test]
+    fn only_operators_see_sums_of_all_tenants_and_they_see_no_events() {
+        for role in Role::ALL {
+            let sees_all = role.rights().contain(Permission::AnalyticsReadAny);
+            assert_eq!(sees_all, *role == Role::Operator, "{role}");
+        }
+        assert!(!Role::Operator.rights().contain(Permission::AnalyticsRead));
     }
 
     #[test]

@@ -83,6 +83,10 @@ pub enum Audit {
     Around,
     /// The handler writes the entry in the transaction of the change.
     Within,
+    /// The first call of a caller in an hour is written as [`Audit::Around`] has it, the others are
+    /// not. For what programs send without end and what changes nothing but figures: two entries a
+    /// call would be more than the call, and a tenant's chain takes one after the other.
+    Hourly,
 }
 
 /// What a route asks of its callers, and what a call of it costs them.
@@ -183,6 +187,11 @@ const fn post(name: &'static str, template: &'static str, rule: Rule) -> Route {
     route(Verb::Post, name, template, rule.audit(Audit::Around))
 }
 
+/// What is pushed to a service, and only counts there.
+const fn push(name: &'static str, template: &'static str, rule: Rule) -> Route {
+    route(Verb::Post, name, template, rule.audit(Audit::Hourly))
+}
+
 const fn put(name: &'static str, template: &'static str, rule: Rule) -> Route {
     route(Verb::Put, name, template, rule.audit(Audit::Around))
 }
@@ -223,6 +232,8 @@ const LIST: u32 = 5;
 const EXPORT: u32 = 50;
 /// What starts a saga costs as much as this many reads.
 const SAGA: u32 = 5;
+/// Events cost as much as this many reads, one or 10,000 of them.
+const BATCH: u32 = 5;
 
 /// The table. The catalogue is open to customers; what is only theirs is an order.
 pub const ROUTES: &[Route] = {
@@ -295,6 +306,37 @@ pub const ROUTES: &[Route] = {
             "open_notifications",
             "/v1/notifications/ws",
             needs(P::NotificationsRead).own().upgrade(),
+        ),
+        // events, and what they come to
+        push(
+            "ingest_events",
+            "/v1/events",
+            needs(P::EventsWrite).cost(BATCH),
+        ),
+        get(
+            "list_events",
+            "/v1/events",
+            needs(P::AnalyticsRead).cost(LIST),
+        ),
+        get(
+            "get_live_metrics",
+            "/v1/metrics/live",
+            needs(P::MetricsRead).cost(LIST),
+        ),
+        get(
+            "query_events",
+            "/v1/analytics/events",
+            needs(P::AnalyticsRead).cost(LIST),
+        ),
+        get(
+            "list_top_event_types",
+            "/v1/analytics/top",
+            needs(P::AnalyticsRead).cost(LIST),
+        ),
+        get(
+            "report_daily",
+            "/v1/analytics/daily",
+            needs(P::AnalyticsReadAny).cost(LIST),
         ),
         // API keys and OAuth clients: made by people, for programs
         get(
@@ -580,6 +622,20 @@ mod tests {
             assert_eq!(reads, *verb == Verb::Get, "{name}");
             assert!(!reads || !rule.privileged, "{name}");
         }
+    }
+
+    /// In full, but for events: they say what happened to a program, change no object and give
+    /// nobody a right, so their stream has an entry an hour.
+    #[test]
+    fn only_what_counts_and_nothing_else_is_audited_once_an_hour() {
+        let hourly = ROUTES
+            .iter()
+            .filter(|route| route.rule.audit == Audit::Hourly);
+        let names: Vec<_> = hourly.clone().map(|route| route.name).collect();
+
+        assert_eq!(names, ["ingest_events"]);
+        assert!(hourly.clone().all(|route| !route.rule.privileged));
+        assert!(hourly.clone().all(|route| route.rule.who != Who::Public));
     }
 
     #[test]

@@ -98,6 +98,9 @@ fn wanted(expected: &dyn Expected) -> String {
     match text.as_str() {
         "i64" => "an integer of 64 bits".to_owned(),
         "i32" => "an integer of 32 bits".to_owned(),
+        "u64" => "an integer of 64 bits, not negative".to_owned(),
+        "u32" => "an integer of 32 bits, not negative".to_owned(),
+        "f64" => "a number".to_owned(),
         "a sequence" => "an array".to_owned(),
         _ => text,
     }

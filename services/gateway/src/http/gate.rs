@@ -4,6 +4,7 @@
 //! may use this route, the entry in the audit trail; then the handler, and its end in the trail.
 //! What fails here has reached no service.
 
+mod hourly;
 mod passage;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -28,6 +29,8 @@ use crate::domain::caller::Caller;
 use crate::domain::routes::{self, Audit, Route, Rule, Verb, Who};
 use crate::ports::{Guards, Refused, Unavailable};
 use passage::{Passage, Place};
+
+pub use hourly::Hourly;
 
 /// When to come back after something that the gate needs was not there.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -97,31 +100,46 @@ async fn identified(
         Ok(moment) => access::decide(&caller, &route.rule, moment),
         Err(Unavailable) => return unavailable("IDENTITY_UNAVAILABLE").into_response(),
     };
-    let mut answer = match (&decided, route.rule.audit) {
-        (Err(denial), _) => {
-            passage().denied(reason(denial)).await;
-            refuse(denial).into_response()
+    let by = decided.as_ref().err().map(by);
+    let mut answer = match decided {
+        Err(denial) => {
+            passage().denied(reason(&denial)).await;
+            refuse(&denial).into_response()
         }
-        (Ok(()), Audit::Around) => {
-            let passage = passage();
+        Ok(()) => {
             request.extensions_mut().insert(Arc::clone(&caller));
-            passage.audited(request, next).await
-        }
-        (Ok(()), Audit::No | Audit::Within) => {
-            request.extensions_mut().insert(Arc::clone(&caller));
-            let answer = next.run(request).await;
-            if answer.status() == StatusCode::FORBIDDEN {
-                let problem = answer.extensions().get::<Problem>();
-                let reason = problem.map_or("", |problem| problem.reason.as_str());
-                passage().denied(reason).await;
-            }
-            answer
+            forwarded(gateway, &caller, passage(), request, next).await
         }
     };
-    let by = decided.err().as_ref().map(by);
     remember(gateway, &place, caller, by, &answer);
     answer.headers_mut().extend(limit.headers);
     answer
+}
+
+/// Hands a call on that is let through, with its entries in the trail.
+async fn forwarded(
+    gateway: &Gateway,
+    caller: &Caller,
+    passage: Passage<'_>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (route, now) = (passage.route(), gateway.guards.clock.now());
+    let audited = match route.rule.audit {
+        Audit::Around => true,
+        Audit::Hourly => gateway.hourly.is_due(caller, route, now),
+        Audit::No | Audit::Within => false,
+    };
+    if !audited {
+        return passage.unaudited(request, next).await;
+    }
+    if passage.attempted().await.is_err() {
+        return unavailable("AUDIT_UNAVAILABLE").into_response();
+    }
+    if route.rule.audit == Audit::Hourly {
+        gateway.hourly.remember(caller, route, now);
+    }
+    passage.audited(request, next).await
 }
 
 /// Keeps what was denied, by the gate or behind it, for whoever asks why.

@@ -1,6 +1,6 @@
 //! The header `Idempotency-Key`: which repetitions are the same wish.
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, StatusCode};
 use tradepost_service::request_id;
@@ -29,6 +29,24 @@ pub(super) struct IdempotencyKey {
     pub(super) key: String,
 }
 
+impl OptionalFromRequestParts<Shared> for IdempotencyKey {
+    type Rejection = Problem;
+
+    /// `None` without the header, for requests that can name their wish in another way.
+    async fn from_request_parts(
+        parts: &mut Parts,
+        shared: &Shared,
+    ) -> Result<Option<Self>, Problem> {
+        match parts.headers.contains_key(NAME) {
+            true => {
+                let key = <Self as FromRequestParts<Shared>>::from_request_parts(parts, shared);
+                key.await.map(Some)
+            }
+            false => Ok(None),
+        }
+    }
+}
+
 impl FromRequestParts<Shared> for IdempotencyKey {
     type Rejection = Problem;
 
@@ -53,12 +71,12 @@ impl FromRequestParts<Shared> for IdempotencyKey {
     }
 }
 
-fn missing() -> Problem {
+pub(super) fn missing() -> Problem {
     let wanted = "is required: send a new UUID with each new wish, and the same one when repeating";
     problem("IDEMPOTENCY_KEY_MISSING", wanted)
 }
 
-fn invalid(fault: &str) -> Problem {
+pub(super) fn invalid(fault: &str) -> Problem {
     problem("IDEMPOTENCY_KEY_INVALID", fault)
 }
 

@@ -294,7 +294,7 @@ impl Place {
             Self::Header(name) => error.header = Some(name.to_owned()),
             Self::Choice(_) => {}
             Self::Field(field) => match field.as_str() {
-                "request_id" => error.header = Some("Idempotency-Key".to_owned()),
+                "request_id" | "batch_key" => error.header = Some("Idempotency-Key".to_owned()),
                 "signature" => error.header = Some("Stripe-Signature".to_owned()),
                 name if rendering.is_parameter(name) => {
                     error.parameter = Some(parameter(name).to_owned());
@@ -326,6 +326,9 @@ fn parameter(field: &str) -> &str {
     let (name, _index) = field.split_once('[').unwrap_or((field, ""));
     match name {
         "states" => "state",
+        "event_types" => "event_type",
+        "range.start_time" => "from",
+        "range.end_time" => "to",
         name => name,
     }
 }

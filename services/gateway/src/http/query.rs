@@ -158,6 +158,12 @@ impl<'de> Deserializer<'de> for Values {
         visitor.visit_i32(number)
     }
 
+    fn deserialize_u32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        let number = self.only()?.parse();
+        let wanted = "must be an integer of 32 bits, not negative";
+        visitor.visit_u32(number.map_err(|_malformed| Fault::new(wanted))?)
+    }
+
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _name: &'static str,
@@ -176,7 +182,7 @@ impl<'de> Deserializer<'de> for Values {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        bool i8 i16 i64 i128 u8 u16 u64 u128 f32 f64 char str string bytes byte_buf unit
         unit_struct newtype_struct tuple tuple_struct map struct identifier ignored_any
     }
 }

@@ -15,10 +15,12 @@ use super::body::BodyPatience;
 use super::client::Proxies;
 use super::cors::Origins;
 use super::edge::edge;
+use super::gate::Hourly;
 use super::notifications::Places;
 use super::{
     access, audit, docs, items, notifications, orders, payments, problem_docs, shipments, webhooks,
 };
+use super::{analytics, events, live_metrics};
 use super::{api_keys, authorizations, mfa, oauth, oauth_clients};
 use super::{auth, tenants, users};
 use crate::application::{Credentials, Identity};
@@ -39,6 +41,8 @@ pub struct Gateway {
     pub audit: Arc<dyn AuditStore>,
     /// What was denied lately.
     pub denials: Denials,
+    /// Whose calls are in the trail for this hour.
+    pub hourly: Hourly,
     /// The services.
     pub upstreams: Upstreams,
     /// The instruments.
@@ -70,7 +74,8 @@ pub(super) type Shared = Arc<Gateway>;
     info(
         title = "Tradepost",
         description = "The REST API of an order backend. Every mutating request needs an \
-            `Idempotency-Key`: repeated with the same key and body it has no second effect. \
+            `Idempotency-Key`: repeated with the same key and body it has no second effect. Events \
+            may have a `producer_id` and a `sequence` instead. \
             Errors are problem details (RFC 9457); programs go by `reason`. Bodies and queries \
             are taken exactly: unknown fields, fields given twice and fractions are refused.",
     ),
@@ -81,6 +86,8 @@ pub(super) type Shared = Arc<Gateway>;
         (name = "shipments", description = "Parcels"),
         (name = "webhooks", description = "What others report"),
         (name = "notifications", description = "What happens, as it happens"),
+        (name = "events", description = "Events: sent, counted, kept"),
+        (name = "analytics", description = "What events come to"),
         (name = "credentials", description = "API keys and OAuth clients"),
         (name = "mfa", description = "The caller's own second factor"),
         (name = "oauth", description = "Tokens for programs (RFC 6749)"),
@@ -122,6 +129,9 @@ fn api() -> (Router<Shared>, OpenApi) {
         .merge(webhooks::routes())
         .merge(access::routes())
         .merge(notifications::routes())
+        .merge(events::routes())
+        .merge(live_metrics::routes())
+        .merge(analytics::routes())
         .merge(audit::routes())
         .merge(api_keys::routes())
         .merge(oauth_clients::routes())

@@ -53,8 +53,51 @@ impl<T: DeserializeOwned> OptionalFromRequest<Shared> for StrictJson<T> {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Problem> {
-    let json = tree::read(bytes).map_err(|fault| problem("INVALID_JSON", &fault))?;
-    T::deserialize(json).map_err(|fault| problem("INVALID_FIELD", &fault))
+    Ok(Untyped::read(bytes, tree::VALUES_MAX)?.typed()?)
+}
+
+/// A value that was read as JSON and is not yet of any type, for what may be of several.
+pub(super) struct Untyped(tree::Json);
+
+/// Why a text is not the value that it should be.
+#[derive(Debug)]
+pub(super) enum Misread {
+    /// It is no JSON, or more of it than is taken.
+    Json(Fault),
+    /// It is JSON of another form.
+    Field(Fault),
+}
+
+impl From<Misread> for Problem {
+    fn from(misread: Misread) -> Self {
+        match misread {
+            Misread::Json(fault) => problem("INVALID_JSON", &fault),
+            Misread::Field(fault) => problem("INVALID_FIELD", &fault),
+        }
+    }
+}
+
+impl Untyped {
+    /// Reads a text of at most so many values.
+    pub(super) fn read(bytes: &[u8], values_max: usize) -> Result<Self, Misread> {
+        let read = tree::read(bytes, values_max);
+        read.map(Self).map_err(Misread::Json)
+    }
+
+    /// Whether it is an object with this field.
+    pub(super) fn has(&self, field: &str) -> bool {
+        self.0.field(field).is_some()
+    }
+
+    /// How many elements the array in this field of it has.
+    pub(super) fn len_of(&self, field: &str) -> Option<usize> {
+        self.0.field(field).and_then(tree::Json::len)
+    }
+
+    /// The value.
+    pub(super) fn typed<T: DeserializeOwned>(self) -> Result<T, Misread> {
+        T::deserialize(self.0).map_err(Misread::Field)
+    }
 }
 
 fn problem(reason: &'static str, fault: &Fault) -> Problem {
@@ -67,16 +110,7 @@ fn problem(reason: &'static str, fault: &Fault) -> Problem {
 
 /// `application/json`, in UTF-8 if it says so, and not compressed.
 fn check_headers(headers: &HeaderMap) -> Result<(), Problem> {
-    let mut types = headers.get_all(CONTENT_TYPE).iter();
-    let only = match (types.next(), types.next()) {
-        (Some(only), None) => only.to_str().unwrap_or_default(),
-        _ => "",
-    };
-    let identity = headers
-        .get_all(CONTENT_ENCODING)
-        .iter()
-        .all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"));
-    if is_json(only) && identity {
+    if is_of(headers, "application/json") {
         return Ok(());
     }
     Err(Problem::new(
@@ -86,10 +120,24 @@ fn check_headers(headers: &HeaderMap) -> Result<(), Problem> {
     ))
 }
 
-fn is_json(content_type: &str) -> bool {
+/// Whether a body is of this type: in UTF-8 if it says so, and not compressed.
+pub(super) fn is_of(headers: &HeaderMap, essence: &str) -> bool {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let only = match (types.next(), types.next()) {
+        (Some(only), None) => only.to_str().unwrap_or_default(),
+        _ => "",
+    };
+    let identity = headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    identity && is_type(only, essence)
+}
+
+fn is_type(content_type: &str, essence: &str) -> bool {
     let mut parts = content_type.split(';').map(str::trim);
-    let essence = parts.next().unwrap_or_default();
-    essence.eq_ignore_ascii_case("application/json")
+    let given = parts.next().unwrap_or_default();
+    given.eq_ignore_ascii_case(essence)
         && parts.filter(|part| !part.is_empty()).all(|part| {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             name.eq_ignore_ascii_case("charset")

@@ -5,8 +5,10 @@ use std::borrow::Cow;
 use axum::http::StatusCode;
 use prost_types::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
-use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
 use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+use time::{Date, OffsetDateTime};
 use tradepost_proto::common::v1 as pb;
 use tradepost_proto::convert::{timestamp_from_proto, timestamp_to_proto};
 use utoipa::ToSchema;
@@ -132,6 +134,48 @@ impl<'de> Deserialize<'de> for Time {
             .map(Self)
             .map_err(|_malformed| de::Error::custom(wanted))
     }
+}
+
+/// A day of UTC, e.g. `2026-07-01`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+#[schema(value_type = String, format = Date, example = "2026-07-01")]
+pub(super) struct Day(Date);
+
+const DAY: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
+
+impl From<Day> for Timestamp {
+    /// Its start.
+    fn from(Day(day): Day) -> Self {
+        timestamp_to_proto(day.midnight().assume_utc())
+    }
+}
+
+impl Serialize for Day {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = self.0.format(&DAY).map_err(ser::Error::custom)?;
+        serializer.serialize_str(&text)
+    }
+}
+
+impl<'de> Deserialize<'de> for Day {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        let wanted = "must be a day, e.g. 2026-07-01";
+        let day = Date::parse(&text, &DAY);
+        day.map(Self)
+            .map_err(|_malformed| de::Error::custom(wanted))
+    }
+}
+
+/// As [`instant`], for the day that it starts.
+pub(super) fn day(timestamp: Option<Timestamp>) -> Result<Day, Problem> {
+    let Time(time) = instant(timestamp)?;
+    Ok(Day(time.date()))
+}
+
+/// A number that is left out where a double has none for it: JSON has neither infinity nor NaN.
+pub(super) fn finite(number: f64) -> Option<f64> {
+    number.is_finite().then_some(number)
 }
 
 /// A part of an answer that its service always sets.

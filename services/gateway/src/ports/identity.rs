@@ -3,6 +3,7 @@
 
 mod feed;
 mod keys;
+mod plans;
 mod sessions;
 mod tenants;
 mod users;
@@ -16,6 +17,7 @@ use crate::domain::caller::{Caller, Subject};
 
 pub use feed::{Feed, IdentityFeed};
 pub use keys::{KeyStore, NewSigningKey, Rotation, StoredKey};
+pub use plans::{PlanStore, UntoldPlan};
 pub use sessions::{
     Claim, LoginFailure, NewSession, OpenError, Opened, RefreshHash, Refreshed, SessionStore,
     Successor,

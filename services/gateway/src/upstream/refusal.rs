@@ -72,6 +72,17 @@ impl Refusal {
         }
     }
 
+    /// A service that this gateway is run without. No use in coming back: somebody must set it up.
+    pub(super) fn not_configured(service: &'static str) -> Self {
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            reason: "UPSTREAM_NOT_CONFIGURED".to_owned(),
+            detail: format!("this gateway is run without the {service} service"),
+            fields: Vec::new(),
+            retry_after: None,
+        }
+    }
+
     /// What an error answer comes to.
     pub(super) fn code(status: &Status) -> Code {
         code(status, &ErrorDetails::from_status(status))

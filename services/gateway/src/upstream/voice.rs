@@ -11,15 +11,17 @@ use crate::domain::rights::{Permission, Reach};
 
 /// Who the gateway is when it speaks for itself.
 const GATEWAY: &str = "gateway";
-/// The one right that is its own: to hand on what the card provider reports. The payment service
+/// Rights that are its own: to hand on what the card provider reports. The payment service
 /// checks the provider's signature, and finds the tenant in what is signed.
 const WEBHOOK: &str = "payments:webhook";
+/// And to tell the metrics service of tenants, whom it keeps.
+const TENANTS: &str = "tenants:write";
 
 /// In whose name.
 #[derive(Clone)]
 pub(super) enum Speaker {
-    /// Whoever calls.
-    Caller(Arc<Caller>, TenantId),
+    /// Whoever calls, and the tenant that it is about; none for the platform's.
+    Caller(Arc<Caller>, Option<TenantId>),
     /// The gateway.
     Gateway,
 }
@@ -35,13 +37,14 @@ impl Speaker {
     /// What `service` is told.
     pub(super) fn grant(&self, service: &'static str) -> Grant {
         match self {
-            Self::Caller(caller, tenant) => grant_of(service, caller, Some(*tenant)),
+            Self::Caller(caller, tenant) => grant_of(service, caller, *tenant),
             Self::Gateway => Grant {
                 audience: service,
                 subject: GATEWAY.to_owned(),
                 tenant: None,
                 rights: match service {
                     "payment" => vec![WEBHOOK],
+                    "metrics" => vec![TENANTS],
                     _ => Vec::new(),
                 },
                 customer: false,
@@ -73,6 +76,7 @@ fn means_something(service: &str, permission: Permission) -> bool {
         "payment" => resource == "payments",
         "shipping" => resource == "shipments",
         "notification" => resource == "notifications",
+        "metrics" => matches!(resource, "events" | "metrics" | "analytics"),
         _ => false,
     }
 }

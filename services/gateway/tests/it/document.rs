@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::stage::{Stage, keyed};
 
 /// Every route of the contract: operation, method, path.
-const ROUTES: [(&str, &str, &str); 60] = [
+const ROUTES: [(&str, &str, &str); 66] = [
     ("list_audit_entries", "get", "/v1/audit"),
     ("export_audit", "get", "/v1/audit/export"),
     ("list_api_keys", "get", "/v1/api-keys"),
@@ -70,6 +70,12 @@ const ROUTES: [(&str, &str, &str); 60] = [
     ("get_shipment", "get", "/v1/shipments/{shipment_id}"),
     ("take_payment_webhook", "post", "/v1/webhooks/payments"),
     ("open_notifications", "get", "/v1/notifications/ws"),
+    ("ingest_events", "post", "/v1/events"),
+    ("list_events", "get", "/v1/events"),
+    ("get_live_metrics", "get", "/v1/metrics/live"),
+    ("query_events", "get", "/v1/analytics/events"),
+    ("list_top_event_types", "get", "/v1/analytics/top"),
+    ("report_daily", "get", "/v1/analytics/daily"),
     ("explain_access", "get", "/v1/access/explain"),
     ("log_in", "post", "/v1/auth/login"),
     ("refresh", "post", "/v1/auth/refresh"),

@@ -1,6 +1,7 @@
 //! The services behind the gateway, as a script: each call is noted and answered with a sample, or
 //! with the failure that the test has set.
 
+mod metrics;
 mod samples;
 mod services;
 
@@ -16,6 +17,8 @@ use tonic::metadata::MetadataMap;
 use tonic::transport::Server;
 use tonic::{Code, Request, Response, Status};
 use tradepost_proto::inventory::v1::inventory_service_server::InventoryServiceServer;
+use tradepost_proto::metrics::v1::analytics_service_server::AnalyticsServiceServer;
+use tradepost_proto::metrics::v1::metrics_service_server::MetricsServiceServer;
 use tradepost_proto::order::v1::OrderState;
 use tradepost_proto::order::v1::order_service_server::OrderServiceServer;
 use tradepost_proto::payment::v1::payment_service_server::PaymentServiceServer;
@@ -43,6 +46,8 @@ pub(crate) struct Script {
     pub(crate) gate: Semaphore,
     /// How many watches break at once.
     pub(crate) broken_watches: Mutex<u32>,
+    /// What the metrics service keeps.
+    kept: Mutex<metrics::Kept>,
 }
 
 #[derive(Clone)]
@@ -57,8 +62,13 @@ impl std::ops::Deref for Fake {
 }
 
 impl Fake {
-    /// Serves all four services at one address.
+    /// Serves all services at one address.
     pub(crate) async fn serve() -> (Self, String) {
+        Self::serve_at(TcpListener::bind("127.0.0.1:0").await.unwrap())
+    }
+
+    /// Serves them there.
+    pub(crate) fn serve_at(listener: TcpListener) -> (Self, String) {
         let fake = Self(Arc::new(Script {
             calls: Mutex::default(),
             failure: Mutex::default(),
@@ -67,14 +77,16 @@ impl Fake {
             state: watch::Sender::new(OrderState::Reserving),
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
             broken_watches: Mutex::default(),
+            kept: Mutex::default(),
         }));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let server = Server::builder()
             .add_service(OrderServiceServer::new(fake.clone()))
             .add_service(InventoryServiceServer::new(fake.clone()))
             .add_service(PaymentServiceServer::new(fake.clone()))
             .add_service(ShippingServiceServer::new(fake.clone()))
+            .add_service(AnalyticsServiceServer::new(fake.clone()))
+            .add_service(MetricsServiceServer::new(fake.clone()))
             .serve_with_incoming(TcpListenerStream::new(listener));
         tokio::spawn(server);
         (fake, url)

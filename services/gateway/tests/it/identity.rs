@@ -7,6 +7,7 @@ mod live;
 mod logins;
 mod origins;
 mod outages;
+mod plans;
 pub(crate) mod process;
 mod refreshing;
 mod revoking;

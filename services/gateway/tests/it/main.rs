@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod analytics;
 mod answers;
 mod attacks;
 mod audit;
@@ -21,6 +22,7 @@ mod doubles;
 mod draining;
 mod echo;
 mod errors;
+mod events;
 mod fake;
 mod headers;
 mod identity;

@@ -162,6 +162,10 @@ async fn api5_broken_function_level_authorization() {
         ("support", post("/v1/orders", &an_order())),
         ("manager", bare(Method::GET, "/v1/access/explain")),
         ("operator", bare(Method::GET, "/v1/orders")),
+        ("operator", bare(Method::GET, "/v1/metrics/live")),
+        ("owner", bare(Method::GET, "/v1/analytics/daily")),
+        ("support", post("/v1/events", &json!({}))),
+        ("customer", bare(Method::GET, "/v1/events")),
     ] {
         let path = request.uri().to_string();
         let answer = send(&stage, token, request).await;

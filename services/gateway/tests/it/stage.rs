@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tradepost_gateway::adapters::postgres::MIGRATOR;
 use tradepost_gateway::adapters::postgres::audit::PgAudit;
-use tradepost_gateway::bootstrap::{Parts, doors, limiter, serve_guarded};
+use tradepost_gateway::bootstrap::{Parts, doors, limiter, serve_guarded, upstreams};
 use tradepost_gateway::config::{
     CredentialsConfig, GatewayConfig, IdentityConfig, LimitsConfig, UpstreamsConfig,
 };
@@ -50,6 +50,8 @@ pub(crate) async fn migrated() -> TestDatabase {
 
 pub(crate) struct Stage {
     pub(crate) fake: Fake,
+    /// Where the services are.
+    pub(crate) url: String,
     pub(crate) doubles: Doubles,
     pub(crate) addr: SocketAddr,
     pub(crate) registry: Registry,
@@ -150,6 +152,7 @@ pub(crate) fn config() -> GatewayConfig {
             payment_url: url(),
             shipping_url: url(),
             notification_url: None,
+            metrics_url: None,
             deadline_ms: 20_000,
             slow_ms: 10_000,
             open_ms: 200,
@@ -190,6 +193,7 @@ impl Stage {
         guards: impl FnOnce(&Doubles, &GatewayConfig, &Runtime) -> Guards,
     ) -> Self {
         let (fake, url) = Fake::serve().await;
+        let services = url.clone();
         let url = || url.parse().unwrap();
         let trust = Trust::new();
         let mut config = config();
@@ -199,6 +203,7 @@ impl Stage {
             inventory_url: url(),
             payment_url: url(),
             shipping_url: url(),
+            metrics_url: Some(url()),
             ..config.upstreams
         };
         adjust(&mut config);
@@ -218,10 +223,12 @@ impl Stage {
             )
             .unwrap(),
             audit: Arc::new(PgAudit::new(database, &config.database)),
+            upstreams: upstreams(&config, &runtime, &metrics).unwrap(),
             metrics,
         };
         Self {
             fake,
+            url: services,
             doubles,
             addr: runtime.listener.local_addr().unwrap(),
             registry: runtime.registry.clone(),

@@ -6,6 +6,7 @@
 
 mod feed;
 mod keys;
+mod plans;
 mod refresh;
 mod rows;
 pub(super) mod sessions;

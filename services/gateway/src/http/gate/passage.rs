@@ -7,17 +7,16 @@ use axum::extract::Request;
 use axum::http::header::USER_AGENT;
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use tradepost_service::Tasks;
 
-use super::unavailable;
 use crate::domain::audit::{Entry, Origin, Outcome};
 use crate::domain::caller::Caller;
 use crate::domain::routes::Route;
 use crate::http::edge::Traced;
 use crate::http::problem::Problem;
 use crate::http::router::Gateway;
-use crate::ports::Trail;
+use crate::ports::{Trail, Unavailable};
 
 /// The reason of an end that nobody saw, since the caller left or the handler broke: the service may
 /// have done what was asked.
@@ -96,16 +95,29 @@ impl<'a> Passage<'a> {
         self.trail.keep(entry).await;
     }
 
-    /// Remembers the attempt, forwards, and remembers the end: also that of a caller who leaves.
-    pub(super) async fn audited(self, request: Request, next: Next) -> Response {
-        if self
-            .trail
-            .record(self.entry(Outcome::Attempted))
-            .await
-            .is_err()
-        {
-            return unavailable("AUDIT_UNAVAILABLE").into_response();
+    pub(super) const fn route(&self) -> &'static Route {
+        self.place.route
+    }
+
+    /// Forwards a call that leaves no entry, unless what is behind the gate denies it.
+    pub(super) async fn unaudited(self, request: Request, next: Next) -> Response {
+        let answer = next.run(request).await;
+        if answer.status() == StatusCode::FORBIDDEN {
+            let problem = answer.extensions().get::<Problem>();
+            let reason = problem.map_or("", |problem| problem.reason.as_str());
+            self.denied(reason).await;
         }
+        answer
+    }
+
+    /// Remembers the attempt; without it there is none.
+    pub(super) async fn attempted(&self) -> Result<(), Unavailable> {
+        self.trail.record(self.entry(Outcome::Attempted)).await
+    }
+
+    /// Forwards what was remembered as attempted, and remembers the end: also that of a caller who
+    /// leaves.
+    pub(super) async fn audited(self, request: Request, next: Next) -> Response {
         let left = self.entry(Outcome::Failed).because(NO_ANSWER);
         let mut end = End {
             trail: Arc::clone(&self.trail),

@@ -10,7 +10,7 @@ use crate::http::fault::{Fault, Segment};
 const DEPTH_MAX: usize = 32;
 /// How many values a body may hold. An order of 2,000 lines with prices has about 18,000; a tree
 /// takes many times the room of the text `[0,0,0,…`, so it is limited by itself.
-const VALUES_MAX: usize = 50_000;
+pub(super) const VALUES_MAX: usize = 50_000;
 
 /// A JSON value, as it stands in the body.
 #[derive(Debug)]
@@ -28,8 +28,41 @@ pub(super) enum Json {
     Object(Vec<(String, Json)>),
 }
 
-/// Reads a whole body.
-pub(super) fn read(bytes: &[u8]) -> Result<Json, Fault> {
+impl Json {
+    /// A field of an object.
+    pub(super) fn field(&self, name: &str) -> Option<&Self> {
+        match self {
+            Self::Object(fields) => {
+                let mut fields = fields.iter();
+                fields.find(|(key, _)| key == name).map(|(_, value)| value)
+            }
+            Self::Null
+            | Self::Bool(_)
+            | Self::Integer(_)
+            | Self::Large(_)
+            | Self::Fraction(_)
+            | Self::Text(_)
+            | Self::Array(_) => None,
+        }
+    }
+
+    /// How many elements an array has.
+    pub(super) const fn len(&self) -> Option<usize> {
+        match self {
+            Self::Array(elements) => Some(elements.len()),
+            Self::Null
+            | Self::Bool(_)
+            | Self::Integer(_)
+            | Self::Large(_)
+            | Self::Fraction(_)
+            | Self::Text(_)
+            | Self::Object(_) => None,
+        }
+    }
+}
+
+/// Reads a whole body of at most so many values.
+pub(super) fn read(bytes: &[u8], values_max: usize) -> Result<Json, Fault> {
     if bytes.is_empty() {
         return Err(Fault::new("is required"));
     }
@@ -37,7 +70,12 @@ pub(super) fn read(bytes: &[u8]) -> Result<Json, Fault> {
         let at = error.valid_up_to();
         return Err(Fault::new(format!("is not UTF-8 from byte {at} on")));
     }
-    let mut walk = Walk::default();
+    let mut walk = Walk {
+        path: Vec::new(),
+        values: 0,
+        values_max,
+        why: None,
+    };
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let read = Node(&mut walk)
         .deserialize(&mut deserializer)
@@ -46,10 +84,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<Json, Fault> {
 }
 
 /// Where the reader is, and why it stopped if not for the syntax.
-#[derive(Default)]
 struct Walk {
     path: Vec<Segment>,
     values: usize,
+    values_max: usize,
     why: Option<String>,
 }
 
@@ -76,8 +114,9 @@ impl Walk {
 
     fn count<E: Error>(&mut self) -> Result<(), E> {
         self.values += 1;
-        if self.values > VALUES_MAX {
-            return Err(self.stop(format!("is beyond the {VALUES_MAX} values of a body")));
+        let values_max = self.values_max;
+        if self.values > values_max {
+            return Err(self.stop(format!("is beyond the {values_max} values of a body")));
         }
         Ok(())
     }

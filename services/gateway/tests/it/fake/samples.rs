@@ -3,6 +3,7 @@
 use prost_types::Timestamp;
 use tradepost_proto::common::v1::{Money, PostalAddress};
 use tradepost_proto::inventory::v1::{Item, MovementKind, Stock, StockMovement};
+use tradepost_proto::metrics::v1::{Event, Sum};
 use tradepost_proto::order::v1::{Order, OrderLine, OrderState, TimelineEvent, Waiting};
 use tradepost_proto::payment::v1::{Payment, PaymentState, Refund, RefundState};
 use tradepost_proto::shipping::v1::{Shipment, ShipmentState, TrackingEvent};
@@ -10,7 +11,7 @@ use tradepost_proto::shipping::v1::{Shipment, ShipmentState, TrackingEvent};
 pub(crate) const ORDER_ID: &str = "order_01h455vb4pex5vsknk084sn02q";
 
 #[expect(clippy::unnecessary_wraps, reason = "fields of messages are optional")]
-const fn at(seconds: i64) -> Option<Timestamp> {
+pub(super) const fn at(seconds: i64) -> Option<Timestamp> {
     Some(Timestamp { seconds, nanos: 0 })
 }
 
@@ -142,6 +143,35 @@ pub(super) fn shipment() -> Shipment {
         }],
         create_time: at(0),
         update_time: at(1),
+    }
+}
+
+/// Events before this second are too old: of the year 2020.
+pub(super) const OLD: i64 = 1_577_836_800;
+
+pub(super) fn event() -> Event {
+    Event {
+        event_time: at(0),
+        user_id: String::new(),
+        event_type: "page.viewed".to_owned(),
+        value: 12.5,
+    }
+}
+
+pub(super) fn sum() -> Sum {
+    Sum {
+        event_type: "page.viewed".to_owned(),
+        start_time: at(0),
+        count: 3,
+        sum: 37.5,
+        sum_of_squares: f64::INFINITY,
+        min: 1.5,
+        max: 30.0,
+        mean: 12.5,
+        distinct_users: 2,
+        p50: 6.0,
+        p90: 30.0,
+        p99: 30.0,
     }
 }
 

@@ -12,11 +12,11 @@ use tradepost_proto::shipping::v1 as shp;
 
 use super::{Fake, samples};
 
-type Answer<T> = Result<Response<T>, Status>;
+pub(super) type Answer<T> = Result<Response<T>, Status>;
 type Watching = Pin<Box<dyn Stream<Item = Result<ord::WatchOrderResponse, Status>> + Send>>;
 
 /// As lists end: with a page, after which there is another.
-const NEXT: &str = "next";
+pub(super) const NEXT: &str = "next";
 
 #[tonic::async_trait]
 impl ord::order_service_server::OrderService for Fake {

@@ -219,6 +219,13 @@ impl Shop {
         serve(&self.config, &self.shutdown).await
     }
 
+    /// Another gateway over the same database, with another configuration.
+    pub(crate) async fn second_with(&self, adjust: impl FnOnce(&mut GatewayConfig)) -> Gate {
+        let mut config = self.config.clone();
+        adjust(&mut config);
+        serve(&config, &self.shutdown).await
+    }
+
     /// A tenant whose owner has the address; its id.
     pub(crate) async fn tenant(&self, owner: &str) -> String {
         let operator = self.gate.login(OPERATOR).await.access;

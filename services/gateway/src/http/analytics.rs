@@ -1,0 +1,81 @@
+//! What events come to, for good: sums by time and type, the greatest, and the report over tenants.
+
+mod body;
+mod daily;
+
+use axum::Json;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::asking::{Asking, AskingForPlatform};
+use super::problem::Problem;
+use super::query::StrictQuery;
+use super::router::Shared;
+use body::{SumFilter, SumPage, Top, TopFilter};
+use daily::{DailyFilter, DailyPage};
+
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::default()
+        .routes(routes!(query))
+        .routes(routes!(top))
+        .routes(routes!(daily))
+}
+
+/// Sum events up
+///
+/// By time and event type, newest first. Every event that was stored is in it at once, late ones
+/// too.
+#[utoipa::path(
+    get,
+    path = "/v1/analytics/events",
+    operation_id = "query_events",
+    tag = "analytics",
+    params(SumFilter),
+    responses((status = 200, description = "A page of sums", body = SumPage))
+)]
+async fn query(
+    Asking(services): Asking,
+    StrictQuery(filter): StrictQuery<SumFilter>,
+) -> Result<Json<SumPage>, Problem> {
+    let page = services.analytics()?.query(filter.into()).await?;
+    SumPage::try_from(page).map(Json)
+}
+
+/// List the event types that have most
+///
+/// Of events, or of the sum of their values, over whole days.
+#[utoipa::path(
+    get,
+    path = "/v1/analytics/top",
+    operation_id = "list_top_event_types",
+    tag = "analytics",
+    params(TopFilter),
+    responses((status = 200, description = "Them, greatest first", body = Top))
+)]
+async fn top(
+    Asking(services): Asking,
+    StrictQuery(filter): StrictQuery<TopFilter>,
+) -> Result<Json<Top>, Problem> {
+    let top = services.analytics()?.top(filter.into()).await?;
+    Ok(Json(top.into()))
+}
+
+/// Report the days of all tenants
+///
+/// For those who run the platform: one line a tenant and day, newest day first.
+#[utoipa::path(
+    get,
+    path = "/v1/analytics/daily",
+    operation_id = "report_daily",
+    tag = "analytics",
+    params(DailyFilter),
+    responses((status = 200, description = "A page of the report", body = DailyPage))
+)]
+async fn daily(
+    AskingForPlatform(services): AskingForPlatform,
+    StrictQuery(filter): StrictQuery<DailyFilter>,
+) -> Result<Json<DailyPage>, Problem> {
+    let request = filter.into_request()?;
+    let page = services.analytics()?.report(request).await?;
+    DailyPage::try_from(page).map(Json)
+}
