@@ -1,7 +1,9 @@
 //! The use cases that sequence more than one call.
 
 mod ingest;
+mod live;
 mod upkeep;
 
 pub use ingest::{Ingest, IngestLimits, Refused, Stored};
+pub use live::{Keeper, Live, LiveLimits, NotCounted};
 pub use upkeep::{Upkeep, UpkeepLimits};

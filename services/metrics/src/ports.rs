@@ -1,6 +1,7 @@
 //! What the service needs from the outside. One method is one transaction.
 
 mod reports;
+mod snapshots;
 
 use std::sync::Arc;
 
@@ -15,6 +16,8 @@ pub use reports::{
     DailyLine, DailyQuestion, EventsQuestion, Measure, NamedType, ReportStore, Reports,
     StoredEvent, Sum, SumsQuestion, TopLine, TypesQuestion,
 };
+
+pub use snapshots::{SnapshotStore, SnapshotStoreError, Snapshots};
 
 /// An event of a batch.
 #[derive(Debug, Clone, Copy, PartialEq)]
