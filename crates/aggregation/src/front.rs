@@ -17,8 +17,9 @@ pub(crate) const FRONTS: usize = 8;
 /// Series a front holds at once. A series has two places by its hash; a third one there pushes one
 /// of the two out.
 const WAITS: usize = 4_096;
-/// Values of a series that wait at most: then it is one call in a hundred that counts them.
-const VALUES_MAX: usize = 128;
+/// Values of a series that wait at most: then it is one call in some hundreds that counts
+/// them.
+const VALUES_MAX: usize = 256;
 /// Series that are counted before a front is let go when somebody asks.
 const RUN: usize = 64;
 

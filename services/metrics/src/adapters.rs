@@ -1,4 +1,5 @@
 //! Each foreign technology in one place.
 
+pub mod files;
 pub mod grpc;
 pub mod postgres;

@@ -2,19 +2,23 @@
 
 use std::sync::Arc;
 
+use anyhow::Context;
 use tradepost_backend::{Store, StoreSettings};
 use tradepost_postgres::Database;
 use tradepost_proto::FILE_DESCRIPTOR_SET;
 use tradepost_proto::metrics::v1::analytics_service_server::AnalyticsServiceServer;
+use tradepost_proto::metrics::v1::metrics_service_server::MetricsServiceServer;
 use tradepost_service::{Clock, CommonConfig, GrpcServer, Program, Runtime};
 
+use crate::adapters::files::SnapshotFile;
 use crate::adapters::grpc::analytics::{self, AnalyticsApi, ApiLimits};
+use crate::adapters::grpc::live::{self, LiveApi, Peers};
 use crate::adapters::postgres::{MIGRATOR, PgAnalytics};
-use crate::application::{Ingest, Upkeep};
+use crate::application::{Ingest, Keeper, Upkeep};
 use crate::command::{self, MetricsCommand};
-use crate::config::{AnalyticsConfig, MetricsConfig};
-use crate::metrics::Metrics;
-use crate::ports::{Events, Upkeeper};
+use crate::config::{AnalyticsConfig, LiveConfig, MetricsConfig};
+use crate::metrics::{LiveMetrics, Metrics};
+use crate::ports::{Events, Snapshots, Upkeeper};
 
 /// The service's name.
 pub(crate) const NAME: &str = "metrics";
@@ -43,9 +47,11 @@ impl Program for MetricsProgram {
         };
         let store = Store::open(NAME, settings, &runtime).await?;
         let api = analytics(&config.analytics, &runtime, store.database()).await;
+        let live = live(&config.live, &runtime).await?;
         let server = GrpcServer::new(&runtime)
             .descriptor(FILE_DESCRIPTOR_SET)
-            .service(AnalyticsServiceServer::new(api), &analytics::RULES);
+            .service(AnalyticsServiceServer::new(api), &analytics::RULES)
+            .service(MetricsServiceServer::new(live), &live::RULES);
         let (tasks, shutdown) = (runtime.tasks.clone(), runtime.shutdown.clone());
         let served = server.serve(runtime.listener).await;
         store.close(&tasks, &shutdown).await;
@@ -55,6 +61,36 @@ impl Program for MetricsProgram {
     async fn admin(config: MetricsConfig, command: MetricsCommand) -> anyhow::Result<()> {
         command::run(command, &config).await
     }
+}
+
+/// Live aggregates, from the node's last snapshot on, with what runs beside their calls.
+///
+/// # Errors
+/// Fails when the snapshot cannot be read, the bounds take more memory than was declared, a peer's
+/// URL is malformed, or there are peers and no key to call them with.
+pub async fn live(config: &LiveConfig, runtime: &Runtime) -> anyhow::Result<LiveApi> {
+    let metrics = LiveMetrics::register(&runtime.registry);
+    let store = match &config.snapshot_path {
+        Some(path) => {
+            let file = SnapshotFile::open(path)
+                .with_context(|| format!("live.snapshot_path = {}", path.display()))?;
+            Some(Arc::new(file) as Snapshots)
+        }
+        None => None,
+    };
+    let about = (Clock::system(), metrics.clone());
+    let keeper = Keeper::open(config.engine(), config.limits(), store, about).await?;
+    let live = keeper.live();
+    runtime
+        .tasks
+        .spawn("live", keeper.run(runtime.shutdown.clone()));
+    let peers = Peers::new(config, runtime, metrics.clone())?;
+    Ok(LiveApi::new(
+        live,
+        peers,
+        config,
+        (metrics, runtime.shutdown.clone()),
+    ))
 }
 
 /// Tenant analytics over the service's database, with what runs beside its calls. Before it

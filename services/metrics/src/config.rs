@@ -1,11 +1,15 @@
 //! The configuration: one struct, parsed and validated once.
 
+mod live;
+
 use std::time::Duration;
 
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use tradepost_postgres::DatabaseConfig;
 use tradepost_service::CommonConfig;
+
+pub use live::LiveConfig;
 
 use crate::application::{IngestLimits, UpkeepLimits};
 use crate::domain::Kept;
@@ -26,6 +30,10 @@ pub struct MetricsConfig {
     #[garde(dive)]
     #[serde(default)]
     pub analytics: AnalyticsConfig,
+    /// Live aggregates.
+    #[garde(dive)]
+    #[serde(default)]
+    pub live: LiveConfig,
 }
 
 /// Tenant analytics: what is kept how long, and how it gets there.

@@ -1,5 +1,7 @@
 //! Every instrument of the service.
 
+mod live;
+
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -7,6 +9,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use tradepost_telemetry::Registry;
+
+pub use live::LiveMetrics;
 
 use crate::ports::{Outcome, StoreError};
 

@@ -2,6 +2,7 @@
 
 mod books;
 mod reports;
+mod snapshots;
 
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ pub use reports::{
     DailyLine, DailyQuestion, EventsQuestion, Measure, NamedType, ReportStore, Reports,
     StoredEvent, Sum, SumsQuestion, TopLine, TypesQuestion,
 };
+
+pub use snapshots::{SnapshotStore, SnapshotStoreError, Snapshots};
 
 /// An event of a batch.
 #[derive(Debug, Clone, Copy, PartialEq)]

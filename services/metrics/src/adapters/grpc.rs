@@ -1,6 +1,7 @@
 //! The gRPC faces: parse, call, render.
 
 pub mod analytics;
+pub mod live;
 pub mod tenant;
 
 /// The domain of this service's errors.

@@ -1,0 +1,99 @@
+//! Why something was not counted or answered, to gRPC: the one place.
+
+use std::time::Duration;
+
+use tonic::{Code, Status};
+use tradepost_aggregation::{BatchError, QueryError, Reason};
+use tradepost_proto::metrics::v1::RejectionReason;
+use tradepost_service::error::Failure;
+
+use super::render::rejection_reason;
+use crate::adapters::grpc::DOMAIN;
+use crate::application::NotCounted;
+
+/// When a caller may try again after a passing fault.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+
+pub(super) fn event(why: NotCounted<Reason>) -> Status {
+    not_counted(why, |reason| match reason {
+        Reason::TenantsFull => tenants_full(),
+        Reason::EventTypeInvalid
+        | Reason::UserIdInvalid
+        | Reason::ValueNotFinite
+        | Reason::TimeInvalid
+        | Reason::TooOld
+        | Reason::InFuture
+        | Reason::PlaceUnknown => {
+            let name = RejectionReason::as_str_name(&rejection_reason(reason));
+            failure(Code::InvalidArgument, "EVENT_REJECTED", &reason.to_string())
+                .metadata("rejection_reason", name)
+        }
+    })
+}
+
+pub(super) fn batch(why: NotCounted<BatchError>) -> Status {
+    not_counted(why, |error| {
+        let reason = match error {
+            BatchError::ProducerInvalid => "PRODUCER_INVALID",
+            BatchError::SequenceInvalid => "SEQUENCE_INVALID",
+            BatchError::SizeInvalid => "BATCH_SIZE_INVALID",
+            BatchError::RecordsMalformed => "RECORDS_MALFORMED",
+            BatchError::TenantsFull => return tenants_full(),
+            BatchError::ProducersFull => {
+                let code = Code::ResourceExhausted;
+                return failure(code, "PRODUCERS_FULL", &error.to_string());
+            }
+        };
+        failure(Code::InvalidArgument, reason, &error.to_string())
+    })
+}
+
+pub(super) fn query(error: QueryError) -> Status {
+    let reason = match error {
+        QueryError::WindowInvalid => "WINDOW_INVALID",
+        QueryError::TooManyLines => "ANSWER_TOO_LARGE",
+    };
+    failure(Code::InvalidArgument, reason, &error.to_string()).into()
+}
+
+pub(super) fn overloaded() -> Status {
+    let message = "too many streams are open; try again later";
+    failure(Code::ResourceExhausted, "OVERLOADED", message)
+        .retry_after(RETRY_AFTER)
+        .into()
+}
+
+pub(super) fn draining() -> Status {
+    let message = "the process counts nothing more; send it to another";
+    failure(Code::Unavailable, "DRAINING", message)
+        .retry_after(RETRY_AFTER)
+        .into()
+}
+
+pub(super) fn batch_missing() -> Status {
+    let message = "the message has no batch";
+    failure(Code::InvalidArgument, "INVALID_FIELD", message)
+        .field("batch", "must be there")
+        .into()
+}
+
+fn not_counted<E>(why: NotCounted<E>, refused: impl FnOnce(E) -> Failure) -> Status {
+    match why {
+        NotCounted::Draining => draining(),
+        NotCounted::Busy(wait) => {
+            let message = "the tenant sends faster than it may";
+            let failure = failure(Code::ResourceExhausted, "TENANT_BUSY", message);
+            failure.retry_after(wait).into()
+        }
+        NotCounted::Refused(error) => refused(error).into(),
+    }
+}
+
+fn tenants_full() -> Failure {
+    let message = "the service knows as many tenants as it may";
+    failure(Code::ResourceExhausted, "TENANTS_FULL", message)
+}
+
+fn failure(code: Code, reason: &'static str, message: &str) -> Failure {
+    Failure::new(code, reason, DOMAIN, message)
+}

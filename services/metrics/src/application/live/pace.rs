@@ -1,0 +1,112 @@
+//! How fast a tenant may be, so that none takes the node from the others.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tradepost_types::TenantId;
+
+/// How far ahead of its pace a tenant may get.
+const AHEAD_MAX: Duration = Duration::from_secs(1);
+
+/// By tenant, until when what it sent would have lasted at its pace: a token bucket in one number.
+#[derive(Debug)]
+pub(super) struct Pace {
+    events_per_second: f64,
+    tenants_max: usize,
+    lasts_until: Mutex<HashMap<TenantId, Instant>>,
+}
+
+impl Pace {
+    pub(super) fn new(events_per_second: u32, tenants_max: usize) -> Self {
+        Self {
+            events_per_second: f64::from(events_per_second),
+            tenants_max,
+            lasts_until: Mutex::default(),
+        }
+    }
+
+    /// Notes that a tenant sends so many events, or says after which time it may. A batch of any
+    /// size passes once the tenant is not ahead; it then waits the longer for the next.
+    pub(super) fn charge(&self, tenant: TenantId, events: usize) -> Result<(), Duration> {
+        let now = Instant::now();
+        let mut all = self.lasts_until();
+        if all.len() >= self.tenants_max {
+            // Who is not ahead need not be remembered.
+            all.retain(|_, lasts_until| *lasts_until > now);
+        }
+        let lasts_until = all.entry(tenant).or_insert(now);
+        let ahead = lasts_until.saturating_duration_since(now);
+        if ahead > AHEAD_MAX {
+            return Err(ahead - AHEAD_MAX);
+        }
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a batch has at most 50,000 events"
+        )]
+        let takes = Duration::from_secs_f64(events as f64 / self.events_per_second);
+        *lasts_until = (*lasts_until).max(now) + takes;
+        Ok(())
+    }
+
+    pub(super) fn forget_idle(&self) {
+        let now = Instant::now();
+        self.lasts_until()
+            .retain(|_, lasts_until| *lasts_until > now);
+    }
+
+    fn lasts_until(&self) -> MutexGuard<'_, HashMap<TenantId, Instant>> {
+        self.lasts_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tenant_gets_its_pace_over_time_and_a_second_ahead() {
+        let pace = Pace::new(1_000, 10);
+        let tenant = TenantId::new();
+        let mut passed = 0;
+
+        for _ in 0..100 {
+            while pace.charge(tenant, 100).is_ok() {
+                passed += 100;
+            }
+            tokio::time::advance(Duration::from_millis(100)).await;
+        }
+
+        assert!(
+            (11_000..=11_200).contains(&passed),
+            "{passed} in ten seconds"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_tenants_haste_is_not_anothers() {
+        let pace = Pace::new(1_000, 1);
+        let (hasty, other) = (TenantId::new(), TenantId::new());
+
+        assert_eq!(pace.charge(hasty, 50_000), Ok(()));
+
+        assert_eq!(pace.charge(hasty, 1), Err(Duration::from_secs(49)));
+        assert_eq!(pace.charge(other, 1), Ok(()));
+        tokio::time::advance(Duration::from_secs(49)).await;
+        assert_eq!(pace.charge(hasty, 1), Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_not_ahead_is_forgotten() {
+        let pace = Pace::new(1_000, 100);
+        assert_eq!(pace.charge(TenantId::new(), 1), Ok(()));
+
+        tokio::time::advance(Duration::from_millis(2)).await;
+        pace.forget_idle();
+
+        assert!(pace.lasts_until().is_empty());
+    }
+}
