@@ -3,7 +3,7 @@
 # What up and down share: where things are, and processes by their pid files.
 
 UP=$PWD/.run/up
-SERVICES=(inventory payment shipping order gateway)
+SERVICES=(inventory payment shipping order metrics gateway)
 TARGET=${CARGO_TARGET_DIR:-$PWD/target}
 
 say() { echo "  $*"; }

@@ -71,7 +71,7 @@ print_addresses() {
   API, documented  $url/docs
   the card provider's log  $UP/provider.log
   metrics, health  $(for name in "${SERVICES[@]}"; do printf '%s :%s  ' "$name" "$(admin_port "$name")"; done)
-  gRPC, reflected  $(for name in order inventory payment shipping; do printf '%s :%s  ' "$name" "$(grpc_port "$name")"; done)
+  gRPC, reflected  $(for name in order inventory payment shipping metrics; do printf '%s :%s  ' "$name" "$(grpc_port "$name")"; done)
   logs             $UP/logs
   next             scripts/replay FILE, scripts/audit, scripts/bench orders, scripts/down [--wipe]
 TEXT

@@ -8,6 +8,7 @@ grpc_port() {
         inventory) port inventory 7052 ;;
         payment) port payment 7053 ;;
         shipping) port shipping 7054 ;;
+        metrics) port metrics 7055 ;;
     esac
 }
 
@@ -18,6 +19,7 @@ admin_port() {
         inventory) port inventory-admin 7092 ;;
         payment) port payment-admin 7093 ;;
         shipping) port shipping-admin 7094 ;;
+        metrics) port metrics-admin 7095 ;;
     esac
 }
 
@@ -80,7 +82,7 @@ ${prefix}DATABASE__URL='$(database_url "$name" app)'
 ${prefix}DATABASE__SYSTEM_URL='$(database_url "$name" system)'
 ${prefix}DATABASE__OWNER_URL='$(database_url "$name" owner)'
 TEXT
-    if [[ $name != gateway ]]; then
+    if [[ $name != gateway && $name != metrics ]]; then
         echo "${prefix}MESSAGING__URL='$AMQP_URL'"
     fi
 }
@@ -109,7 +111,7 @@ environment() {
             if [[ -n ${REDIS_URL:-} ]]; then
                 echo "${prefix}REDIS__URL='$REDIS_URL'"
             fi
-            for other in order inventory payment shipping; do
+            for other in order inventory payment shipping metrics; do
                 echo "${prefix}UPSTREAMS__${other^^}_URL=$(url_of "$other")"
             done
             # One loader on this machine stands for many callers.
@@ -127,6 +129,9 @@ environment() {
             echo "${prefix}PROVIDER__BASE_URL=http://127.0.0.1:$(provider_port)"
             echo "${prefix}PROVIDER__SECRET_KEY=sk_test_$(secret provider-key)"
             echo "${prefix}PROVIDER__WEBHOOK_SECRET=whsec_$(secret provider-webhook)"
+            ;;
+        metrics)
+            echo "${prefix}LIVE__SNAPSHOT_PATH='$UP/live.snapshot'"
             ;;
     esac
     with_database "$name"
