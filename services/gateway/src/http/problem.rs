@@ -327,7 +327,7 @@ fn parameter(field: &str) -> &str {
     match name {
         "states" => "state",
         "event_types" => "event_type",
-        "range.start_time" => "from",
+        "range" | "range.start_time" => "from",
         "range.end_time" => "to",
         name => name,
     }

@@ -51,7 +51,7 @@ pub(super) struct SumFilter {
     #[serde(default)]
     #[param(required = false, explode = true)]
     event_type: Vec<String>,
-    /// Sums a page: 0 or none = 100, at most 1,000.
+    /// Sums a page: 0 or none = 50, at most 500.
     #[serde(default)]
     #[param(required = false, minimum = 0)]
     page_size: i32,

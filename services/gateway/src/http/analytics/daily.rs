@@ -25,7 +25,7 @@ pub(super) struct DailyFilter {
     #[serde(default)]
     #[param(required = false, max_length = 64, example = "order.fulfilled")]
     event_type: String,
-    /// Lines a page: 0 or none = 100, at most 1,000.
+    /// Lines a page: 0 or none = 50, at most 500.
     #[serde(default)]
     #[param(required = false, minimum = 0)]
     page_size: i32,

@@ -88,7 +88,7 @@ pub(super) struct EventFilter {
     #[serde(default)]
     #[param(required = false, max_length = 64)]
     event_type: String,
-    /// Events a page: 0 or none = 100, at most 1,000.
+    /// Events a page: 0 or none = 50, at most 500.
     #[serde(default)]
     #[param(required = false, minimum = 0)]
     page_size: i32,

@@ -19,10 +19,16 @@ type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 /// What a batch is known by: tenant, producer, sequence, key.
 type Name = (String, String, u64, String);
 
+/// A batch as it was sent, and how many of its events were good.
+struct Stored {
+    sent: Vec<met::Event>,
+    good: usize,
+}
+
 /// What the service keeps.
 #[derive(Default)]
 pub(crate) struct Kept {
-    ledger: HashMap<Name, Vec<met::Event>>,
+    ledger: HashMap<Name, Stored>,
     plans: HashMap<String, (u64, String)>,
 }
 
@@ -30,7 +36,7 @@ impl Fake {
     /// How many events are stored, of whomever.
     pub(crate) fn stored(&self) -> usize {
         let kept = self.kept.lock().unwrap();
-        kept.ledger.values().map(Vec::len).sum()
+        kept.ledger.values().map(|batch| batch.good).sum()
     }
 
     /// The plan that a tenant is on, as far as the service knows.
@@ -69,17 +75,13 @@ impl Fake {
                 Some(met::Rejection { index, reason })
             })
             .collect();
-        let good = batch
-            .events
-            .iter()
-            .filter(|event| rejected(event).is_none());
-        let good: Vec<_> = good.cloned().collect();
+        let good = batch.events.len() - rejections.len();
         let receipt = met::BatchReceipt {
             sequence: batch.sequence,
             ..met::BatchReceipt::default()
         };
         if let Some(known) = kept.ledger.get(&name) {
-            if *known != good {
+            if known.sent != batch.events {
                 return Err(refused("REQUEST_ID_REUSED", "batch_key").into());
             }
             return Ok(met::BatchReceipt {
@@ -88,12 +90,13 @@ impl Fake {
             });
         }
         let receipt = met::BatchReceipt {
-            accepted: u32::try_from(good.len()).unwrap(),
+            accepted: u32::try_from(good).unwrap(),
             rejected: u32::try_from(rejections.len()).unwrap(),
             rejections: rejections.into_iter().take(100).collect(),
             ..receipt
         };
-        kept.ledger.insert(name, good);
+        let sent = batch.events;
+        kept.ledger.insert(name, Stored { sent, good });
         Ok(receipt)
     }
 }
