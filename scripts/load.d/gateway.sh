@@ -5,7 +5,7 @@
 
 UP=$PWD/.run/bench
 SERVICES=(gateway)
-PROFILE=release
+PROFILE=dist
 GATEWAY_CORE=0
 LOAD_CORE=1
 
@@ -35,14 +35,15 @@ publish_key() {
     (
         set -a
         source "$UP/env.d/gateway"
-        "$TARGET/release/gateway" rotate-keys --key-stdin <"$(key access)" >>"$UP/logs/gateway.log" 2>&1
+        "$TARGET/$PROFILE/gateway" rotate-keys --key-stdin <"$(key "$1")" >>"$UP/logs/gateway.log" 2>&1
     ) || die "the key cannot be published; see $UP/logs/gateway.log"
 }
 
-access_key() {
+# The first of two keys of access tokens; key() makes the other.
+es256_key() {
     (
         umask 077
-        openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$UP/secrets/access.pem" 2>/dev/null
+        openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$UP/secrets/es256.pem" 2>/dev/null
     )
 }
 
@@ -52,8 +53,8 @@ bench_gateway() {
         die "the gateway and its load need a core each; this machine has one"
     fi
     ensure_packages curl:curl jq:jq openssl:openssl taskset:util-linux
-    echo "building the gateway; the first time takes minutes" >&2
-    cargo build --locked --release --quiet -p tradepost-gateway --bin gateway
+    echo "building the gateway as images have it; the first time takes a quarter of an hour" >&2
+    cargo build --locked --profile "$PROFILE" --quiet -p tradepost-gateway --bin gateway
     TARGET=$(realpath "$TARGET")
     mkdir -p "$UP"
     exec {LOCK}>"$UP/lock"
@@ -64,14 +65,15 @@ bench_gateway() {
     mkdir -p "$UP/secrets" "$UP/logs" "$UP/pids"
     write_environments
     provision gateway
-    access_key
+    es256_key
     start_gateway
     open_tenant
-    publish_key
+    publish_key eddsa
+    publish_key es256
     start_gateway
     taskset -c "$LOAD_CORE" "$LOAD" bench gateway \
         --gateway "127.0.0.1:$(grpc_port gateway)" --pid "$(<"$(pid_file gateway)")" \
         --redis "$(<"$UP/stack/redis/pid")" \
-        --stub "127.0.0.1:$(grpc_port order)" --key "$(key access)" \
+        --stub "127.0.0.1:$(grpc_port order)" --key "$(key es256)" --key "$(key eddsa)" \
         --issuer "$(url_of gateway)" --tenant "$(<"$UP/secrets/tenant")" "$@"
 }

@@ -3,6 +3,7 @@
 //! gRPC and back. The load and the stub share one core; the gateway has the other.
 
 mod connection;
+mod direct;
 mod process;
 mod requests;
 mod stub;
@@ -16,9 +17,10 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio::time::Instant;
 
-use super::open_loop::{self, Pace};
+use super::open_loop::{self, Outcome, Pace};
 use super::report::{Rows, Unit};
 use crate::gateway::CallError;
+use crate::samples::Quantiles;
 use connection::Connection;
 use process::Process;
 use requests::{changes, reads, reports};
@@ -44,8 +46,10 @@ pub struct Options {
     pub users: usize,
     /// The process of Redis, to stop it in its tracks for a while.
     pub redis: Option<u32>,
-    /// Tokens made for the part in which every token is new; the part ends when they are used up.
+    /// Tokens made for each part in which every token is new; the part ends when they are used up.
     pub fresh_tokens: usize,
+    /// Requests a second of the parts at a constant rate; half of what was reached, if not said.
+    pub rate: Option<NonZeroU32>,
 }
 
 /// Why there is no figure.
@@ -62,13 +66,14 @@ pub enum EdgeError {
     Refused(u16, String),
 }
 
-/// One run.
+/// One run with tokens that the gateway has seen.
 ///
 /// # Errors
 /// [`EdgeError`].
 pub async fn run(issuer: &Issuer, options: &Options) -> Result<Rows, EdgeError> {
     let mut rows = Rows::default();
-    let tokens = issuer.tokens(options.users)?;
+    let first = issuer.keys().first().ok_or(IssuerError::NoKey)?;
+    let tokens = issuer.tokens(first, options.users)?;
     let seen = reads(&tokens);
     flood(options, &seen, Some(seen.len())).await?;
 
@@ -76,16 +81,8 @@ pub async fn run(issuer: &Issuer, options: &Options) -> Result<Rows, EdgeError> 
     bare.tell(&mut rows, "bare: no token, caller's limit or trail");
     let most = flood(options, &seen, None).await?;
     most.tell(&mut rows, "tokens seen before");
-    let half = most.answers / usize::try_from(options.seconds.get()).unwrap_or(1) / 2;
-    let half = u32::try_from(half).ok().and_then(NonZeroU32::new);
-    let half = half.unwrap_or(NonZeroU32::MIN);
-    paced(options, &seen, half, "half that load", &mut rows).await?;
-    if let Some(redis) = options.redis.map(Process) {
-        redis.signal("STOP");
-        let part = paced(options, &seen, half, "half, Redis frozen", &mut rows).await;
-        redis.signal("CONT");
-        part?;
-    }
+    let rate = options.rate.unwrap_or_else(|| most.half());
+    halves(options, &seen, rate, &mut rows).await?;
     rows.median(
         "memory: gateway",
         Process(options.pid).megabytes(),
@@ -94,11 +91,57 @@ pub async fn run(issuer: &Issuer, options: &Options) -> Result<Rows, EdgeError> 
 
     let audited = flood(options, &changes(&tokens), None).await?;
     audited.tell(&mut rows, "changes, in the audit trail");
-
-    let fresh = reads(&issuer.tokens(options.fresh_tokens)?);
-    let new = flood(options, &fresh, Some(fresh.len())).await?;
-    new.tell(&mut rows, "every token new");
     Ok(rows)
+}
+
+/// At half the load: without the gateway, through it, and while Redis is frozen.
+async fn halves(
+    options: &Options,
+    requests: &[Vec<u8>],
+    rate: NonZeroU32,
+    rows: &mut Rows,
+) -> Result<(), EdgeError> {
+    let pace = options.pace(rate);
+    let through = || async {
+        let mut idle = open(options.gateway, options.connections).await?;
+        Ok::<_, EdgeError>(paced(pace, &mut idle, requests).await)
+    };
+    let alone = direct::beside(async |address| {
+        let mut idle = open(address, options.connections).await?;
+        Ok::<_, EdgeError>(paced(pace, &mut idle, requests).await)
+    });
+    let alone = tell(alone.await??, "half, without the gateway", rows);
+    let whole = tell(through().await?, "half that load", rows);
+    let added = whole.p99.zip(alone.p99).map(|(whole, alone)| whole - alone);
+    rows.median("half that load: p99 added", added, Unit::Milliseconds);
+    if let Some(redis) = options.redis.map(Process) {
+        redis.signal("STOP");
+        let outcome = through().await;
+        redis.signal("CONT");
+        tell(outcome?, "half, Redis frozen", rows);
+    }
+    Ok(())
+}
+
+/// One run with tokens that it has not, once with each key: the signature is nearly all the work.
+/// It comes after all others, since the gateway keeps what it has seen.
+///
+/// # Errors
+/// [`EdgeError`].
+pub async fn run_new(issuer: &Issuer, options: &Options, rows: &mut Rows) -> Result<(), EdgeError> {
+    for key in issuer.keys() {
+        let fresh = reads(&issuer.tokens(key, options.fresh_tokens)?);
+        let new = flood(options, &fresh, Some(fresh.len())).await?;
+        let name = format!("every token new, {}", key.algorithm.as_str());
+        new.tell(rows, &name);
+    }
+    let kept = Process(options.pid).megabytes();
+    rows.median(
+        "memory: gateway, with all of them kept",
+        kept,
+        Unit::Megabytes,
+    );
+    Ok(())
 }
 
 /// What a flood brought.
@@ -108,7 +151,25 @@ struct Flood {
     processor: Duration,
 }
 
+impl Options {
+    fn pace(&self, rate: NonZeroU32) -> Pace {
+        let connections = self.connections.try_into();
+        Pace {
+            rate,
+            seconds: self.seconds,
+            connections: connections.unwrap_or(std::num::NonZeroUsize::MIN),
+        }
+    }
+}
+
 impl Flood {
+    /// Half the rate it came to, in whole requests a second.
+    fn half(&self) -> NonZeroU32 {
+        let seconds = usize::try_from(self.took.as_secs()).unwrap_or(1).max(1);
+        let half = u32::try_from(self.answers / seconds / 2).ok();
+        half.and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN)
+    }
+
     fn rate(&self) -> f64 {
         self.answers as f64 / self.took.as_secs_f64().max(f64::EPSILON)
     }
@@ -160,26 +221,18 @@ async fn flood(
     })
 }
 
-/// A constant rate; latency counts from when a request was due.
-async fn paced(
-    options: &Options,
-    requests: &[Vec<u8>],
-    rate: NonZeroU32,
-    name: &str,
-    rows: &mut Rows,
-) -> Result<(), EdgeError> {
-    let connections = options.connections.try_into();
-    let pace = Pace {
-        rate,
-        seconds: options.seconds,
-        connections: connections.unwrap_or(std::num::NonZeroUsize::MIN),
-    };
+async fn open(address: SocketAddr, connections: usize) -> std::io::Result<Vec<Connection>> {
     let mut idle = Vec::new();
-    for _ in 0..options.connections {
-        idle.push(Connection::open(options.gateway).await?);
+    for _ in 0..connections {
+        idle.push(Connection::open(address).await?);
     }
+    Ok(idle)
+}
+
+/// A constant rate; latency counts from when a request was due.
+async fn paced(pace: Pace, idle: &mut Vec<Connection>, requests: &[Vec<u8>]) -> Outcome {
     let idle = RefCell::new(idle);
-    let outcome = open_loop::run(pace, |index| {
+    open_loop::run(pace, |index| {
         let index = usize::try_from(index).unwrap_or(0) % requests.len();
         let request = requests.get(index).map_or(&[][..], Vec::as_slice);
         let idle = &idle;
@@ -191,7 +244,10 @@ async fn paced(
             answer.map_err(|error| CallError::Unreachable(error.to_string()))
         }
     })
-    .await;
+    .await
+}
+
+fn tell(outcome: Outcome, name: &str, rows: &mut Rows) -> Quantiles {
     let quantiles = outcome.latencies.quantiles();
     let mut latency = |quantile: &str, value| {
         rows.median(&format!("{name}: {quantile}"), value, Unit::Milliseconds);
@@ -203,5 +259,5 @@ async fn paced(
     if let Some(why) = outcome.failure {
         rows.tell(format!("{name}: {why}"));
     }
-    Ok(())
+    quantiles
 }

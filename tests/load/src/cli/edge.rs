@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -29,9 +29,10 @@ pub(super) struct Arguments {
     /// Where the stub of the services listens.
     #[arg(long, value_name = "ADDR")]
     stub: SocketAddr,
-    /// The private key (PKCS#8, PEM) that the gateway knows for access tokens.
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
+    /// A private key (PKCS#8, PEM) that the gateway knows for access tokens. The first one signs
+    /// what is measured; new tokens are measured with each.
+    #[arg(long, value_name = "FILE", required = true)]
+    key: Vec<PathBuf>,
     /// The issuer that the gateway believes.
     #[arg(long, value_name = "URL")]
     issuer: String,
@@ -53,6 +54,9 @@ pub(super) struct Arguments {
     /// Tokens for the part in which every token is new.
     #[arg(long, value_name = "N", default_value_t = 40_000)]
     fresh_tokens: usize,
+    /// Requests a second for the parts at a constant rate; half of what was reached, if not given.
+    #[arg(long, value_name = "N")]
+    rate: Option<NonZeroU32>,
     /// The whole bench so many times; the medians count.
     #[arg(long, value_name = "N", default_value = "3")]
     runs: NonZeroU32,
@@ -61,12 +65,11 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let pem = std::fs::read_to_string(&arguments.key);
-    let pem = pem.with_context(|| arguments.key.display().to_string())?;
-    let key = SigningKey::from_pkcs8_pem(&SecretString::from(pem))?;
-    let algorithm = key.algorithm().as_str();
+    let keys = arguments.key.iter().map(|path| read_key(path));
+    let keys = keys.collect::<anyhow::Result<Vec<_>>>()?;
+    let algorithm = keys.first().map_or("", |key| key.algorithm().as_str());
     let issuer = Issuer::new(
-        key,
+        keys,
         arguments.issuer.clone(),
         arguments.tenant,
         arguments.users,
@@ -79,6 +82,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         users: arguments.users,
         redis: arguments.redis,
         fresh_tokens: arguments.fresh_tokens,
+        rate: arguments.rate,
     };
     let listener = TcpListener::bind(arguments.stub).await;
     let listener = listener.with_context(|| format!("the stub at {}", arguments.stub))?;
@@ -87,6 +91,10 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         for number in 1..=arguments.runs.get() {
             progress::say(&format!("run {number} of {}", arguments.runs));
             runs.push(edge::run(&issuer, &options).await?);
+        }
+        for (number, rows) in runs.iter_mut().enumerate() {
+            progress::say(&format!("new tokens, {} of {}", number + 1, arguments.runs));
+            edge::run_new(&issuer, &options, rows).await?;
         }
         anyhow::Ok(runs)
     };
@@ -105,4 +113,10 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Report::new("gateway", &arguments.output.commit, load, &runs),
         &arguments.output,
     )
+}
+
+fn read_key(path: &Path) -> anyhow::Result<SigningKey> {
+    let pem = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let key = SigningKey::from_pkcs8_pem(&SecretString::from(pem));
+    key.with_context(|| path.display().to_string())
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
-use tradepost_token::{SignError, Signer, SigningKey};
+use tradepost_token::{Algorithm, SignError, Signer, SigningKey};
 use tradepost_types::{SessionId, TenantId, UserId};
 
 /// As long as the gateway lets an access token live.
@@ -15,6 +15,9 @@ pub enum IssuerError {
     /// The key does not sign.
     #[error("the key does not sign")]
     Sign(#[from] SignError),
+    /// There is none.
+    #[error("there is no key to sign with")]
+    NoKey,
     /// The clock stands before 1970.
     #[error("the clock is wrong")]
     Clock(#[from] std::time::SystemTimeError),
@@ -22,10 +25,16 @@ pub enum IssuerError {
 
 /// Makes tokens as the gateway would.
 pub struct Issuer {
-    signer: Signer,
+    keys: Vec<Key>,
     issuer: String,
     tenant: TenantId,
     users: Vec<UserId>,
+}
+
+/// A key that signs, and how.
+pub(super) struct Key {
+    pub(super) algorithm: Algorithm,
+    signer: Signer,
 }
 
 #[derive(Serialize)]
@@ -48,18 +57,27 @@ struct Claims<'a> {
 }
 
 impl Issuer {
-    /// Tokens that say `issuer` and `tenant`, for so many users.
+    /// Tokens that say `issuer` and `tenant`, for so many users, signed with one of `keys`.
     #[must_use]
-    pub fn new(key: SigningKey, issuer: String, tenant: TenantId, users: usize) -> Self {
-        Self {
+    pub fn new(keys: Vec<SigningKey>, issuer: String, tenant: TenantId, users: usize) -> Self {
+        let keys = keys.into_iter().map(|key| Key {
+            algorithm: key.algorithm(),
             signer: Signer::new(key, "at+jwt"),
+        });
+        Self {
+            keys: keys.collect(),
             issuer,
             tenant,
             users: (0..users).map(|_| UserId::new()).collect(),
         }
     }
 
-    /// So many tokens, the users taking turns.
+    /// The keys, the first one first.
+    pub(super) fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+
+    /// So many tokens signed with `key`, the users taking turns.
     ///
     /// # Errors
     /// [`IssuerError`].
@@ -67,7 +85,7 @@ impl Issuer {
         clippy::disallowed_methods,
         reason = "the tokens have to be valid by the gateway's clock"
     )]
-    pub fn tokens(&self, count: usize) -> Result<Vec<String>, IssuerError> {
+    pub(super) fn tokens(&self, key: &Key, count: usize) -> Result<Vec<String>, IssuerError> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
         let seconds = now.as_secs();
         let users = self.users.iter().cycle().take(count);
@@ -91,7 +109,7 @@ impl Issuer {
                     exp: seconds + LIFETIME.as_secs(),
                     iat_us: now.as_micros(),
                 };
-                Ok(self.signer.sign(&claims)?)
+                Ok(key.signer.sign(&claims)?)
             })
             .collect()
     }
