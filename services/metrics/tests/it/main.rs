@@ -9,6 +9,7 @@
 )]
 
 mod crashes;
+mod live;
 mod plans;
 mod queries;
 mod store;
