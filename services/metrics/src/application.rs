@@ -1,9 +1,11 @@
 //! The use cases that sequence more than one call.
 
+mod audit;
 mod ingest;
 mod live;
 mod upkeep;
 
+pub use audit::{Audited, Disagreement, audit};
 pub use ingest::{Ingest, IngestLimits, Refused, Stored};
 pub use live::{Keeper, Live, LiveLimits, NotCounted};
 pub use upkeep::{Upkeep, UpkeepLimits};

@@ -117,8 +117,7 @@ pub async fn analytics(
         limits: ApiLimits {
             stream_batches_max: config.stream_batches_max,
             history_days: config.history_days,
-            minutes_kept_days: config.minutes_kept_days,
-            hours_kept_days: config.hours_kept_days,
+            kept: config.kept(),
         },
         clock,
         shutdown: shutdown.clone(),

@@ -1,16 +1,61 @@
 //! What operators can do at the command line.
 
-use clap::Subcommand;
-use tradepost_backend::Provision;
+use std::sync::Arc;
 
+use anyhow::{Context, bail, ensure};
+use clap::{Args, Subcommand};
+use time::Date;
+use time::macros::format_description;
+use tradepost_backend::Provision;
+use tradepost_postgres::Database;
+use tradepost_types::TenantId;
+
+use crate::adapters::postgres::PgAnalytics;
+use crate::application::audit;
 use crate::bootstrap::NAME;
 use crate::config::MetricsConfig;
+use crate::ports::{Books, Rebuilt};
 
 /// Commands for operators.
 #[derive(Debug, Subcommand)]
 pub enum MetricsCommand {
+    /// Compare the raw events of some days of tenants with their rollups; fails at the first that
+    /// do not agree
+    Audit(Audit),
+    /// Write the rollups of a day anew from its raw events
+    RebuildDay(RebuildDay),
     /// Make the database and the three roles that the configuration names
     Provision(Provision),
+}
+
+/// What is audited.
+#[derive(Debug, Args)]
+pub struct Audit {
+    /// How many days of tenants, at random
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
+    sample: i64,
+    /// Only days of this tenant
+    #[arg(long)]
+    tenant: Option<TenantId>,
+    /// Only this day (YYYY-MM-DD, UTC)
+    #[arg(long, value_parser = parse_day)]
+    day: Option<Date>,
+}
+
+/// What is rebuilt.
+#[derive(Debug, Args)]
+pub struct RebuildDay {
+    /// The day (YYYY-MM-DD, UTC)
+    #[arg(value_parser = parse_day)]
+    day: Date,
+    /// Only of this tenant
+    #[arg(long)]
+    tenant: Option<TenantId>,
+}
+
+fn parse_day(text: &str) -> Result<Date, String> {
+    Date::parse(text, format_description!("[year]-[month]-[day]"))
+        .map_err(|error| format!("a day is YYYY-MM-DD: {error}"))
 }
 
 /// Runs one command.
@@ -19,8 +64,51 @@ pub enum MetricsCommand {
 /// Fails with a sentence for the operator.
 pub async fn run(command: MetricsCommand, config: &MetricsConfig) -> anyhow::Result<()> {
     match command {
+        MetricsCommand::Audit(command) => run_audit(&command, &books(config)?).await,
+        MetricsCommand::RebuildDay(command) => rebuild_day(&command, &books(config)?).await,
         MetricsCommand::Provision(command) => {
             tradepost_backend::provision(&command, NAME, &config.database).await
         }
     }
+}
+
+fn books(config: &MetricsConfig) -> anyhow::Result<Books> {
+    let database = Database::connect_lazy(&config.database, NAME)?;
+    Ok(Arc::new(PgAnalytics::new(
+        database,
+        config.analytics.store(),
+    )))
+}
+
+async fn run_audit(command: &Audit, books: &Books) -> anyhow::Result<()> {
+    let audited = audit(books, command.sample, command.tenant, command.day).await;
+    let audited = audited.context("the books cannot be read")?;
+    if let Some(disagreement) = audited.disagreement {
+        bail!("raw events and rollups do not agree: {disagreement}");
+    }
+    ensure!(audited.days > 0, "there is no such day to audit");
+    say(&format!(
+        "{} days of tenants with {} events agree with their rollups",
+        audited.days, audited.events
+    ));
+    Ok(())
+}
+
+async fn rebuild_day(command: &RebuildDay, books: &Books) -> anyhow::Result<()> {
+    let rebuilt = books.rebuild(command.day, command.tenant).await;
+    match rebuilt.context("nothing was changed")? {
+        Rebuilt::Done { tenants, events } => {
+            say(&format!("{tenants} tenants, from {events} events"));
+            Ok(())
+        }
+        Rebuilt::NoRaw => bail!(
+            "the raw events of {} are not here: nothing was changed",
+            command.day
+        ),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the answer to the command")]
+fn say(text: &str) {
+    println!("{text}");
 }

@@ -11,8 +11,9 @@ use tradepost_service::CommonConfig;
 
 pub use live::LiveConfig;
 
-use crate::adapters::postgres::StoreLimits;
 use crate::application::{IngestLimits, UpkeepLimits};
+use crate::domain::Kept;
+use crate::ports::StoreLimits;
 
 /// Everything an operator can choose: `TRADEPOST_METRICS__SECTION__KEY`.
 #[derive(Debug, Clone, Deserialize, Serialize, Validate)]
@@ -75,6 +76,10 @@ pub struct AnalyticsConfig {
     /// For how many days sums by the hour are kept.
     #[garde(range(min = 1, max = 3_660))]
     pub hours_kept_days: u16,
+    /// For how many days it is known which batches were stored; a batch that is sent again, or late,
+    /// must come sooner.
+    #[garde(range(min = 1, max = 3_660))]
+    pub ledger_kept_days: u16,
     /// How often partitions, quarantine and what is past its age are looked after.
     #[garde(range(min = 1, max = 86_400))]
     pub upkeep_seconds: u64,
@@ -95,6 +100,7 @@ impl Default for AnalyticsConfig {
             days_ahead: 14,
             minutes_kept_days: 7,
             hours_kept_days: 90,
+            ledger_kept_days: 30,
             upkeep_seconds: 600,
         }
     }
@@ -118,8 +124,17 @@ impl AnalyticsConfig {
     pub const fn store(&self) -> StoreLimits {
         StoreLimits {
             event_types_max: self.event_types_max,
-            minutes_kept_days: self.minutes_kept_days,
-            hours_kept_days: self.hours_kept_days,
+            kept: self.kept(),
+            ledger_kept_days: self.ledger_kept_days,
+        }
+    }
+
+    /// For how long sums are kept.
+    #[must_use]
+    pub const fn kept(&self) -> Kept {
+        Kept {
+            minutes_days: self.minutes_kept_days,
+            hours_days: self.hours_kept_days,
         }
     }
 

@@ -2,10 +2,12 @@
 
 mod event_type;
 mod grain;
+mod kept;
 mod producer;
 mod range;
 
 pub use event_type::{EventType, EventTypeError, OVERFLOW_TYPE};
 pub use grain::Grain;
+pub use kept::Kept;
 pub use producer::{ProducerId, ProducerIdError};
 pub use range::{Range, RangeError};

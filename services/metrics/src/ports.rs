@@ -1,5 +1,6 @@
 //! What the service needs from the outside. One method is one transaction.
 
+mod books;
 mod reports;
 mod snapshots;
 
@@ -10,8 +11,10 @@ use time::Date;
 use tradepost_postgres::DbError;
 use tradepost_types::TenantId;
 
-use crate::domain::{EventType, ProducerId};
+use crate::domain::{EventType, Kept, ProducerId};
+use crate::rollup::TypeId;
 
+pub use books::{BookStore, Books, Rebuilt, TenantDay};
 pub use reports::{
     DailyLine, DailyQuestion, EventsQuestion, Measure, NamedType, ReportStore, Reports,
     StoredEvent, Sum, SumsQuestion, TopLine, TypesQuestion,
@@ -65,6 +68,17 @@ pub enum Outcome {
     Duplicate,
 }
 
+/// What the store is told of limits.
+#[derive(Debug, Clone, Copy)]
+pub struct StoreLimits {
+    /// The most event types of a tenant; more count as the overflow type.
+    pub event_types_max: TypeId,
+    /// For how long sums are kept.
+    pub kept: Kept,
+    /// For how many days it is known which batches were stored.
+    pub ledger_kept_days: u16,
+}
+
 /// Why the store did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -108,6 +122,11 @@ pub trait UpkeepStore: Send + Sync {
 
     /// Moves up to `limit` events out of quarantine whose day has a partition by now; how many.
     async fn release(&self, limit: i64) -> Result<u64, StoreError>;
+
+    /// Forgets up to `limit` rows of each kind that are past their age: minutes, hours, and batches
+    /// that nobody will send again; how many in all. What is forgotten of a producer's batches, and
+    /// whatever it numbered lower, counts as sent before from then on.
+    async fn forget(&self, limit: i64) -> Result<u64, StoreError>;
 
     /// How many events are in quarantine.
     async fn quarantined(&self) -> Result<u64, StoreError>;

@@ -9,8 +9,14 @@ use tradepost_types::TenantId;
 
 use crate::domain::Grain;
 
-/// The number of an event type within its tenant; 0 is the overflow type.
+/// How far the rounding of sums may go, as a share of the magnitudes that are added.
+const ROUNDING: f64 = 1e-9;
+
+/// The number of an event type within its tenant.
 pub type TypeId = i16;
+
+/// The number of the overflow type, in every tenant.
+pub const OVERFLOW_ID: TypeId = 0;
 
 /// Which events a rollup is of. The order of keys is the order in which rows are locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -71,6 +77,25 @@ impl Rollup {
         }
     }
 
+    /// Whether both are of the same events. Sums depend on the order of their addends in the last
+    /// digits; all else must be the same.
+    #[must_use]
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        // The sum of the magnitudes is at most this (Cauchy and Schwarz).
+        #[expect(clippy::cast_precision_loss, reason = "it is a bound, not a count")]
+        let magnitude = (self.n as f64 * self.sum_of_squares).sqrt();
+        self.n == other.n
+            && close(self.sum, other.sum, magnitude)
+            && close(
+                self.sum_of_squares,
+                other.sum_of_squares,
+                self.sum_of_squares,
+            )
+            && (self.min, self.max) == (other.min, other.max)
+            && self.users == other.users
+            && self.sketch == other.sketch
+    }
+
     /// Counts all that `other` counted.
     pub fn merge(&mut self, other: &Self) {
         self.n += other.n;
@@ -81,6 +106,16 @@ impl Rollup {
         self.users.merge(&other.users);
         self.sketch.merge(&other.sketch);
     }
+}
+
+/// Whether two sums of the same addends, whose magnitudes add up to `magnitude`, may be that far
+/// apart. Sums that have left the range of floats say nothing any more.
+#[expect(clippy::float_cmp, reason = "infinities are equal or not")]
+fn close(one: f64, other: f64, magnitude: f64) -> bool {
+    one == other
+        || !one.is_finite()
+        || !other.is_finite()
+        || (one - other).abs() <= ROUNDING * magnitude
 }
 
 /// Rollups in the making.
@@ -133,6 +168,16 @@ impl Rollups {
             Grain::Minute => &self.minutes,
             Grain::Hour => &self.hours,
             Grain::Day => &self.days,
+        }
+    }
+
+    /// Those of one grain, to be changed.
+    #[must_use]
+    pub fn of_mut(&mut self, grain: Grain) -> &mut Vec<(Key, Rollup)> {
+        match grain {
+            Grain::Minute => &mut self.minutes,
+            Grain::Hour => &mut self.hours,
+            Grain::Day => &mut self.days,
         }
     }
 }

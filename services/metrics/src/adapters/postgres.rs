@@ -1,5 +1,6 @@
 //! The store on PostgreSQL.
 
+mod books;
 mod copy;
 mod days;
 mod event_types;
@@ -15,21 +16,11 @@ use std::sync::Arc;
 use sqlx::migrate::Migrator;
 use tradepost_postgres::Database;
 
+use crate::ports::StoreLimits;
 use event_types::EventTypes;
 
 /// The tables of this service.
 pub static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
-
-/// What the store is told of limits.
-#[derive(Debug, Clone, Copy)]
-pub struct StoreLimits {
-    /// The most event types of a tenant; more count as the overflow type.
-    pub event_types_max: i16,
-    /// For how many days minutes are kept.
-    pub minutes_kept_days: u16,
-    /// For how many days hours are kept.
-    pub hours_kept_days: u16,
-}
 
 /// Events and rollups on one database. Cheap to clone.
 #[derive(Debug, Clone)]

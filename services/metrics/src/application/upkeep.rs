@@ -1,4 +1,5 @@
-//! Keeps the store in order: partitions ahead of time, quarantine as empty as can be.
+//! Keeps the store in order: partitions ahead of time, quarantine as empty as can be, and nothing that
+//! is past its age.
 
 use std::time::Duration;
 
@@ -11,6 +12,9 @@ use crate::ports::{StoreError, Upkeeper};
 
 /// Events that leave quarantine in one transaction.
 const RELEASE_MAX: i64 = 5_000;
+
+/// Rows of a kind that are forgotten in one transaction.
+const FORGET_MAX: i64 = 10_000;
 
 /// What is kept in order, and how often.
 #[derive(Debug, Clone, Copy)]
@@ -84,6 +88,10 @@ impl Upkeep {
         let mut released = 1;
         while released > 0 {
             released = self.store.release(RELEASE_MAX).await?;
+        }
+        let mut forgotten = 1;
+        while forgotten > 0 {
+            forgotten = self.store.forget(FORGET_MAX).await?;
         }
         self.metrics.quarantined(self.store.quarantined().await?);
         Ok(())

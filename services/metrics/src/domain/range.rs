@@ -119,7 +119,8 @@ mod tests {
             (minute, 2 * minute, 1),
             (3_600_000, 7_200_000, 1),
             (3_600_000 - minute, 3_600_000 + minute, 1),
-            (3_600_000, DAY + 3_600_000, 2),
+            (3_600_000, DAY + 3_600_000, 1),
+            (3_600_000, 2 * DAY + 3_600_000, 3),
         ] {
             let pieces = Range::of_pieces(Grain::Minute, start, end)
                 .unwrap()

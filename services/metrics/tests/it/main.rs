@@ -10,6 +10,7 @@
 
 mod crashes;
 mod live;
+mod operators;
 mod plans;
 mod queries;
 mod store;

@@ -3,6 +3,7 @@
 use futures::future::join_all;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use tradepost_metrics::adapters::postgres::PgAnalytics;
 use tradepost_metrics::ports::{EventStore, Outcome, UpkeepStore};
 use tradepost_types::TenantId;
 
@@ -183,7 +184,7 @@ async fn event_types_beyond_the_cap_count_as_the_overflow_type() {
         event_types_max: 2,
         ..Default::default()
     };
-    let desk = Desk::with(config).await;
+    let desk = Desk::with(config.clone()).await;
     let at_ms = now_ms();
     let events = [
         (at_ms, "a", "", 1.0),
@@ -218,7 +219,15 @@ async fn event_types_beyond_the_cap_count_as_the_overflow_type() {
         (first, later, other),
         (overflowed(2), overflowed(1), overflowed(0))
     );
-    desk.assert_sound(8).await;
+    // Another process has yet to learn that `b` has a number, and `e` will have none.
+    let elsewhere = PgAnalytics::new(desk.database.clone(), config.store());
+    let events = [(at_ms, "e", "", 1.0), (at_ms, "b", "", 2.0)];
+    for (sequence, of) in [(3, &events[..1]), (4, &events[1..])] {
+        let stored = elsewhere.store(&[batch(desk.tenant, sequence, of)]).await;
+        let wanted = u32::from(sequence == 3);
+        assert_eq!(stored.unwrap(), overflowed(wanted));
+    }
+    desk.assert_sound(10).await;
     let mut admin = desk.test_database.admin().await;
     let names: Vec<(i16, String)> =
         sqlx::query_as("select type_id, name from event_types where tenant_id = $1 order by 1")

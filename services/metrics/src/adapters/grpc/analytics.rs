@@ -16,6 +16,7 @@ use tradepost_service::auth::Rule;
 
 use super::tenant::Reach;
 use crate::application::Ingest;
+use crate::domain::Kept;
 use crate::metrics::Metrics;
 use crate::ports::Reports;
 
@@ -57,10 +58,8 @@ pub struct ApiLimits {
     pub stream_batches_max: usize,
     /// Events from longer ago than this are refused.
     pub history_days: u16,
-    /// For how many days minutes are kept.
-    pub minutes_kept_days: u16,
-    /// For how many days hours are kept.
-    pub hours_kept_days: u16,
+    /// For how long sums are kept.
+    pub kept: Kept,
 }
 
 #[tonic::async_trait]

@@ -2,10 +2,6 @@ insert into batch_ledger (tenant_id, producer_id, sequence)
 select b.tenant_id, b.producer_id, b.sequence
 from unnest($1::uuid[], $2::text[], $3::bigint[]) with ordinality
     as b (tenant_id, producer_id, sequence, place)
-where not exists (
-    select from producers p
-    where p.tenant_id = b.tenant_id and p.producer_id = b.producer_id collate "C"
-      and p.forgotten_through >= b.sequence)
 order by b.place
 on conflict on constraint batch_ledger_pk do nothing
 returning tenant_id, producer_id, sequence, batch_number

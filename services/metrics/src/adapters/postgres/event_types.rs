@@ -12,12 +12,12 @@ use uuid::Uuid;
 
 use crate::domain::{EventType, OVERFLOW_TYPE};
 use crate::ports::Batch;
-use crate::rollup::TypeId;
+use crate::rollup::{OVERFLOW_ID, TypeId};
 
 /// Numbers that are remembered, of all tenants: about 150 bytes each.
 const REMEMBERED_MAX: u64 = 200_000;
-/// How long a tenant that is full is not asked about again.
-const FULL_FOR: Duration = Duration::from_secs(60);
+/// How long a name without a number is not asked about again.
+const NUMBERLESS_FOR: Duration = Duration::from_secs(60);
 
 type Name = (TenantId, EventType);
 
@@ -26,8 +26,8 @@ type Name = (TenantId, EventType);
 pub(super) struct EventTypes {
     types_max: TypeId,
     numbers: Cache<Name, TypeId>,
-    /// Tenants with as many types as they may have.
-    full: Cache<TenantId, ()>,
+    /// Names of tenants with as many types as they may have.
+    numberless: Cache<Name, ()>,
 }
 
 impl EventTypes {
@@ -35,9 +35,9 @@ impl EventTypes {
         Self {
             types_max,
             numbers: Cache::new(REMEMBERED_MAX),
-            full: Cache::builder()
+            numberless: Cache::builder()
                 .max_capacity(REMEMBERED_MAX)
-                .time_to_live(FULL_FOR)
+                .time_to_live(NUMBERLESS_FOR)
                 .build(),
         }
     }
@@ -49,18 +49,19 @@ impl EventTypes {
         database: &Database,
         group: &[Arc<Batch>],
     ) -> Result<Vec<Vec<TypeId>>, DbError> {
-        let unknown: BTreeSet<Name> = names(group)
-            .filter(|name| !self.full.contains_key(&name.0) && !self.numbers.contains_key(name))
-            .collect();
-        let mut learnt = HashMap::new();
-        if !unknown.is_empty() {
-            learnt = self.learn(database, &unknown).await?;
+        // Looked up once, since a cache may forget between two looks.
+        let (mut known, mut unknown) = (HashMap::new(), BTreeSet::new());
+        for name in names(group) {
+            if let Some(number) = self.numbers.get(&name) {
+                known.insert(name, number);
+            } else if !self.numberless.contains_key(&name) {
+                unknown.insert(name);
+            }
         }
-        let number = |name: Name| {
-            let number = self.numbers.get(&name);
-            // A cache may forget at any moment; what has no number by now has none.
-            number.or_else(|| learnt.get(&name).copied()).unwrap_or(0)
-        };
+        if !unknown.is_empty() {
+            known.extend(self.learn(database, &unknown).await?);
+        }
+        let number = |name: Name| known.get(&name).copied().unwrap_or(OVERFLOW_ID);
         let of_batch = |batch: &Arc<Batch>| {
             let types = batch.types.iter();
             types
@@ -80,8 +81,8 @@ impl EventTypes {
         tx.commit().await?;
         let mut learnt = HashMap::with_capacity(given.len());
         for (name, number) in unknown.iter().zip(given) {
-            if number == 0 {
-                self.full.insert(name.0, ());
+            if number == OVERFLOW_ID {
+                self.numberless.insert(name.clone(), ());
             } else {
                 self.numbers.insert(name.clone(), number);
             }

@@ -11,10 +11,10 @@ use tradepost_postgres::{DbError, retrying};
 
 use super::copy::{self, Row, Rows};
 use super::times::{day, millis};
-use super::{PgAnalytics, StoreLimits, days, ledger, rollups};
-use crate::domain::Grain;
+use super::{PgAnalytics, days, ledger, rollups};
+use crate::domain::{Grain, Kept};
 use crate::ports::{Batch, EventStore, Outcome, StoreError};
-use crate::rollup::{Folding, Rollups, TypeId};
+use crate::rollup::{Folding, OVERFLOW_ID, Rollups, TypeId};
 
 /// Event ids are the batch's number times this, and the event's place in the batch.
 const PLACES: i64 = 65_536;
@@ -62,7 +62,7 @@ impl PgAnalytics {
             let written = write_events(tx.conn(), &folded).await?;
             tradepost_crash::point("metrics.after_events");
             let now_ms = millis(written.now);
-            add_rollups(tx.conn(), &folded.rollups, self.limits, now_ms).await?;
+            add_rollups(tx.conn(), &folded.rollups, self.limits.kept, now_ms).await?;
             homeless = written.homeless;
         }
         tx.commit().await?;
@@ -79,7 +79,7 @@ impl Entry {
         let events = self.batch.events.iter();
         let overflowed = events
             .clone()
-            .filter(|event| self.types.get(usize::from(event.event_type)) == Some(&0))
+            .filter(|event| self.types.get(usize::from(event.event_type)) == Some(&OVERFLOW_ID))
             .count();
         let is_homeless = |at_ms| day(at_ms).is_ok_and(|day| homeless.contains(&day));
         let quarantined = if homeless.is_empty() {
@@ -122,7 +122,7 @@ fn fold_now(fresh: &[(i64, Entry)]) -> Result<Folded, DbError> {
         let users: Vec<Option<u64>> = batch.users.iter().map(|user| hash(user)).collect();
         for event in &batch.events {
             let at = usize::from(event.event_type);
-            let type_id = entry.types.get(at).copied().unwrap_or(0);
+            let type_id = entry.types.get(at).copied().unwrap_or(OVERFLOW_ID);
             let user = usize::from(event.user);
             let seen = (event.value, users.get(user).copied().flatten());
             folding.add(batch.tenant, type_id, event.at_ms, seen);
@@ -207,30 +207,17 @@ async fn write_events(conn: &mut PgConnection, folded: &Folded) -> Result<Writte
 async fn add_rollups(
     conn: &mut PgConnection,
     deltas: &Rollups,
-    limits: StoreLimits,
+    kept: Kept,
     now_ms: i64,
 ) -> Result<(), DbError> {
     for grain in Grain::COARSEST_FIRST {
-        let kept_from = limits.kept_from(grain, now_ms).unwrap_or(i64::MIN);
-        let kept: Vec<_> = deltas
+        let kept_from = kept.from_ms(grain, now_ms);
+        let deltas: Vec<_> = deltas
             .of(grain)
             .iter()
             .filter(|(key, _)| key.start_ms >= kept_from)
             .collect();
-        rollups::add(conn, grain, &kept).await?;
+        rollups::add(conn, grain, &deltas).await?;
     }
     Ok(())
-}
-
-impl StoreLimits {
-    /// From when on a grain is kept, in milliseconds; none: for ever.
-    pub(super) fn kept_from(self, grain: Grain, now_ms: i64) -> Option<i64> {
-        let days = match grain {
-            Grain::Minute => self.minutes_kept_days,
-            Grain::Hour => self.hours_kept_days,
-            Grain::Day => return None,
-        };
-        let today = Grain::Day.start_ms(now_ms);
-        Some(today - i64::from(days) * Grain::Day.width_ms())
-    }
 }

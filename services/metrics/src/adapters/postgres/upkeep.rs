@@ -1,4 +1,4 @@
-//! Partitions ahead of time, and quarantine.
+//! Partitions ahead of time, quarantine, and what is past its age.
 
 use async_trait::async_trait;
 use time::Date;
@@ -6,6 +6,20 @@ use tradepost_postgres::DbError;
 
 use super::PgAnalytics;
 use crate::ports::{StoreError, UpkeepStore};
+
+// The bound is a midnight of UTC, as in `Kept::from_ms`.
+const FORGET_MINUTES: &str = "delete from rollup_minutes r
+    using (select tenant_id, start_time, type_id from rollup_minutes
+           where start_time < (date_trunc('day', now() at time zone 'UTC')
+                               - make_interval(days => $1)) at time zone 'UTC'
+           limit $2) old
+    where r.tenant_id = old.tenant_id and r.start_time = old.start_time and r.type_id = old.type_id";
+const FORGET_HOURS: &str = "delete from rollup_hours r
+    using (select tenant_id, start_time, type_id from rollup_hours
+           where start_time < (date_trunc('day', now() at time zone 'UTC')
+                               - make_interval(days => $1)) at time zone 'UTC'
+           limit $2) old
+    where r.tenant_id = old.tenant_id and r.start_time = old.start_time and r.type_id = old.type_id";
 
 #[async_trait]
 impl UpkeepStore for PgAnalytics {
@@ -30,6 +44,29 @@ impl UpkeepStore for PgAnalytics {
             .map_err(DbError::from)?;
         tx.commit().await?;
         Ok(released.rows_affected())
+    }
+
+    async fn forget(&self, limit: i64) -> Result<u64, StoreError> {
+        let mut tx = self.database.system_tx().await?;
+        let mut forgotten = 0;
+        for (statement, days) in [
+            (FORGET_MINUTES, self.limits.kept.minutes_days),
+            (FORGET_HOURS, self.limits.kept.hours_days),
+            (
+                include_str!("forget_batches.sql"),
+                self.limits.ledger_kept_days,
+            ),
+        ] {
+            let gone = sqlx::query(statement)
+                .bind(i32::from(days))
+                .bind(limit)
+                .execute(tx.conn())
+                .await
+                .map_err(DbError::from)?;
+            forgotten += gone.rows_affected();
+        }
+        tx.commit().await?;
+        Ok(forgotten)
     }
 
     async fn quarantined(&self) -> Result<u64, StoreError> {

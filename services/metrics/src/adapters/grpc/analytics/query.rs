@@ -88,14 +88,13 @@ fn filter(request: &pb::QueryEventsRequest, tenant: TenantId) -> Vec<u8> {
 impl AnalyticsApi {
     /// Refuses what is forgotten: an answer without it would look complete.
     fn check_kept(&self, grain: Grain, range: Range) -> Result<(), Status> {
-        let (name, days) = match grain {
-            Grain::Minute => ("minute", self.limits.minutes_kept_days),
-            Grain::Hour => ("hour", self.limits.hours_kept_days),
-            Grain::Day => return Ok(()),
+        let kept = self.limits.kept;
+        let Some(days) = kept.days(grain) else {
+            return Ok(());
         };
-        let today = Grain::Day.start_ms(self.now_ms());
-        if range.start_ms < today - i64::from(days) * Grain::Day.width_ms() {
-            let fault = format!("sums by the {name} are kept for {days} days; take coarser bounds");
+        if range.start_ms < kept.from_ms(grain, self.now_ms()) {
+            let fault =
+                format!("sums as fine as that are kept for {days} days; take coarser bounds");
             return Err(parse::range_invalid(&fault));
         }
         Ok(())

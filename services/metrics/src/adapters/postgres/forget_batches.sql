@@ -1,0 +1,19 @@
+-- Up to where the ledger is forgotten is noted in the same transaction.
+with old as (
+    select tenant_id, producer_id, sequence
+    from batch_ledger
+    where stored_at < now() - make_interval(days => $1)
+    limit $2
+), noted as (
+    insert into producers as p (tenant_id, producer_id, forgotten_through)
+    select tenant_id, producer_id, max(sequence)
+    from old
+    group by tenant_id, producer_id
+    order by tenant_id, producer_id
+    on conflict on constraint producers_pk do update
+    set forgotten_through = greatest(p.forgotten_through, excluded.forgotten_through)
+)
+delete from batch_ledger l
+using old
+where l.tenant_id = old.tenant_id and l.producer_id = old.producer_id
+  and l.sequence = old.sequence
