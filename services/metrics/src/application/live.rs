@@ -8,7 +8,7 @@ mod keeper;
 mod pace;
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tradepost_aggregation::{
     Aggregates, BatchError, BatchId, Config, Counted, Event, MetricsProcessor, PackedEvents, Query,
@@ -164,7 +164,7 @@ impl Live {
 
     fn forget_old(&self) {
         self.engine.forget_old(self.now_ms());
-        self.pace.forget_idle();
+        self.pace.forget_idle(Instant::now());
     }
 
     fn enter<E>(
@@ -172,7 +172,9 @@ impl Live {
         tenant: TenantId,
         events: usize,
     ) -> Result<RwLockReadGuard<'_, bool>, NotCounted<E>> {
-        self.pace.charge(tenant, events).map_err(NotCounted::Busy)?;
+        self.pace
+            .charge(tenant, events, Instant::now())
+            .map_err(NotCounted::Busy)?;
         let closed = self.closed.read().unwrap_or_else(PoisonError::into_inner);
         if *closed {
             Err(NotCounted::Draining)

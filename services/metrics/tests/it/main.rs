@@ -9,6 +9,7 @@
 )]
 
 mod crashes;
+mod live;
 mod operators;
 mod plans;
 mod queries;

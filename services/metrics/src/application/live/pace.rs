@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::time::Instant;
 use tradepost_types::TenantId;
 
 /// How far ahead of its pace a tenant may get.
@@ -29,8 +28,12 @@ impl Pace {
 
     /// Notes that a tenant sends so many events, or says after which time it may. A batch of any
     /// size passes once the tenant is not ahead; it then waits the longer for the next.
-    pub(super) fn charge(&self, tenant: TenantId, events: usize) -> Result<(), Duration> {
-        let now = Instant::now();
+    pub(super) fn charge(
+        &self,
+        tenant: TenantId,
+        events: usize,
+        now: Instant,
+    ) -> Result<(), Duration> {
         let mut all = self.lasts_until();
         if all.len() >= self.tenants_max {
             // Who is not ahead need not be remembered.
@@ -50,8 +53,7 @@ impl Pace {
         Ok(())
     }
 
-    pub(super) fn forget_idle(&self) {
-        let now = Instant::now();
+    pub(super) fn forget_idle(&self, now: Instant) {
         self.lasts_until()
             .retain(|_, lasts_until| *lasts_until > now);
     }
@@ -67,45 +69,45 @@ impl Pace {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_tenant_gets_its_pace_over_time_and_a_second_ahead() {
+    #[test]
+    fn a_tenant_gets_its_pace_over_time_and_a_second_ahead() {
         let pace = Pace::new(1_000, 10);
-        let tenant = TenantId::new();
+        let (tenant, start) = (TenantId::new(), Instant::now());
         let mut passed = 0;
 
-        for _ in 0..100 {
-            while pace.charge(tenant, 100).is_ok() {
+        for step in 0..100 {
+            let now = start + Duration::from_millis(100) * step;
+            while pace.charge(tenant, 100, now).is_ok() {
                 passed += 100;
             }
-            tokio::time::advance(Duration::from_millis(100)).await;
         }
 
         assert!(
-            (11_000..=11_200).contains(&passed),
+            (10_900..=11_200).contains(&passed),
             "{passed} in ten seconds"
         );
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn one_tenants_haste_is_not_anothers() {
+    #[test]
+    fn one_tenants_haste_is_not_anothers() {
         let pace = Pace::new(1_000, 1);
-        let (hasty, other) = (TenantId::new(), TenantId::new());
+        let (hasty, other, now) = (TenantId::new(), TenantId::new(), Instant::now());
+        let wait = Duration::from_secs(49);
 
-        assert_eq!(pace.charge(hasty, 50_000), Ok(()));
+        assert_eq!(pace.charge(hasty, 50_000, now), Ok(()));
 
-        assert_eq!(pace.charge(hasty, 1), Err(Duration::from_secs(49)));
-        assert_eq!(pace.charge(other, 1), Ok(()));
-        tokio::time::advance(Duration::from_secs(49)).await;
-        assert_eq!(pace.charge(hasty, 1), Ok(()));
+        assert_eq!(pace.charge(hasty, 1, now), Err(wait));
+        assert_eq!(pace.charge(other, 1, now), Ok(()));
+        assert_eq!(pace.charge(hasty, 1, now + wait), Ok(()));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn who_is_not_ahead_is_forgotten() {
+    #[test]
+    fn who_is_not_ahead_is_forgotten() {
         let pace = Pace::new(1_000, 100);
-        assert_eq!(pace.charge(TenantId::new(), 1), Ok(()));
+        let now = Instant::now();
+        assert_eq!(pace.charge(TenantId::new(), 1, now), Ok(()));
 
-        tokio::time::advance(Duration::from_millis(2)).await;
-        pace.forget_idle();
+        pace.forget_idle(now + Duration::from_millis(2));
 
         assert!(pace.lasts_until().is_empty());
     }
