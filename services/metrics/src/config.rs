@@ -46,6 +46,9 @@ pub struct AnalyticsConfig {
     /// Events that wait or are being written; a batch that would exceed it is refused.
     #[garde(range(min = 50_000, max = 10_000_000))]
     pub queue_events_max: u32,
+    /// Of those, how many may be of one tenant.
+    #[garde(range(min = 50_000, max = 10_000_000))]
+    pub tenant_events_max: u32,
     /// Batches that wait for one writer.
     #[garde(range(min = 1, max = 100_000))]
     pub queue_batches_max: usize,
@@ -90,6 +93,7 @@ impl Default for AnalyticsConfig {
         Self {
             writers: 2,
             queue_events_max: 400_000,
+            tenant_events_max: 200_000,
             queue_batches_max: 4_096,
             group_events_max: 20_000,
             group_gap_ms: 20,
@@ -113,6 +117,7 @@ impl AnalyticsConfig {
         IngestLimits {
             writers: self.writers,
             queue_events_max: self.queue_events_max,
+            tenant_events_max: self.tenant_events_max,
             queue_batches_max: self.queue_batches_max,
             group_events_max: self.group_events_max,
             gap: Duration::from_millis(self.group_gap_ms),

@@ -2,16 +2,20 @@
 //!
 //! Batches queue in lanes, by tenant, so that one writer at a time touches a tenant's rollups. A
 //! writer takes what has gathered while it wrote, as one group and one transaction; the answers go
-//! out after its commit. The queue is bounded by events and by batches: what does not fit is
-//! refused, never held up.
+//! out after its commit. The queue is bounded by events and by batches, and no tenant may fill it:
+//! what does not fit is refused, never held up.
+
+mod room;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tradepost_postgres::Pace;
 use tradepost_service::Tasks;
+
+use room::{Room, Share};
 
 use crate::metrics::Metrics;
 use crate::ports::{Batch, Events, Outcome, StoreError};
@@ -23,6 +27,8 @@ pub struct IngestLimits {
     pub writers: usize,
     /// Events that wait or are being written, over all lanes.
     pub queue_events_max: u32,
+    /// Of those, how many may be of one tenant.
+    pub tenant_events_max: u32,
     /// Batches that wait in one lane.
     pub queue_batches_max: usize,
     /// Events after which a group is full.
@@ -37,6 +43,9 @@ pub enum Refused {
     /// As much waits as may.
     #[error("too many events wait to be stored")]
     Full,
+    /// As much of the tenant waits as may.
+    #[error("too many events of the tenant wait to be stored")]
+    TenantFull,
     /// The process ends.
     #[error("the process takes nothing more")]
     Draining,
@@ -50,14 +59,14 @@ struct Job {
     batch: Arc<Batch>,
     answer: oneshot::Sender<Stored>,
     /// Its events' share of the queue, until it is answered.
-    _room: OwnedSemaphorePermit,
+    _room: Share,
 }
 
 /// Where batches go in. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Ingest {
     lanes: Arc<[mpsc::Sender<Job>]>,
-    room: Arc<Semaphore>,
+    room: Arc<Room>,
 }
 
 impl Ingest {
@@ -83,7 +92,7 @@ impl Ingest {
         };
         Self {
             lanes: (0..limits.writers.max(1)).map(lane).collect(),
-            room: Arc::new(Semaphore::new(limits.queue_events_max as usize)),
+            room: Arc::new(Room::new(limits.queue_events_max, limits.tenant_events_max)),
         }
     }
 
@@ -94,8 +103,7 @@ impl Ingest {
     /// [`Refused`]: nothing was queued.
     pub fn offer(&self, batch: Batch) -> Result<oneshot::Receiver<Stored>, Refused> {
         let events = u32::try_from(batch.events.len()).map_err(|_too_many| Refused::Full)?;
-        let room = Arc::clone(&self.room).try_acquire_many_owned(events.max(1));
-        let room = room.map_err(|_none| Refused::Full)?;
+        let room = Room::take(&self.room, batch.tenant, events.max(1))?;
         let (answer, answered) = oneshot::channel();
         let lane = self.lane(&batch).ok_or(Refused::Draining)?;
         let job = Job {

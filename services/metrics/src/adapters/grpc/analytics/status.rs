@@ -39,6 +39,10 @@ pub(super) fn refused(why: Refused) -> Status {
             let message = "too many events wait to be stored; send it again later";
             Failure::new(Code::ResourceExhausted, "OVERLOADED", DOMAIN, message)
         }
+        Refused::TenantFull => {
+            let message = "too many events of the tenant wait to be stored; send it again later";
+            Failure::new(Code::ResourceExhausted, "TENANT_BUSY", DOMAIN, message)
+        }
         Refused::Draining => {
             let message = "the process takes nothing more; send it to another";
             Failure::new(Code::Unavailable, "DRAINING", DOMAIN, message)
