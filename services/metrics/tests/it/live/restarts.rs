@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use futures::StreamExt;
 use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::Request;
 use tradepost_proto::metrics::v1 as pb;
 use tradepost_types::TenantId;
@@ -13,6 +13,8 @@ use super::support::{Client, Machine, Snapshot, ask, packed, send, total};
 use crate::support::{fresh_database, reason};
 
 const BATCH: u64 = 50;
+/// Batches that a producer sends ahead of its last receipt.
+const AHEAD: usize = 20;
 /// A process that is told to stop has so long.
 const STOP_MAX: Duration = Duration::from_secs(5);
 
@@ -20,30 +22,32 @@ fn numbered(producer: &str, sequence: u64) -> pb::ProcessEventsRequest {
     packed(producer, sequence, &[1.0; 50])
 }
 
-/// Sends batch after batch until the stream breaks; the last receipt, and how it broke. `told` gets
-/// each receipt.
+/// Sends batch after batch until the stream breaks, as a producer does: so many ahead of its last
+/// receipt and no more. The last receipt; `told` gets each.
 async fn send_for_ever(
     mut client: Client,
-    producer: String,
+    producer: &'static str,
     told: mpsc::UnboundedSender<pb::ProcessEventsResponse>,
-) -> (pb::ProcessEventsResponse, tonic::Status) {
-    let name = producer.clone();
-    let batches = futures::stream::iter(1..).map(move |sequence| numbered(&name, sequence));
-    let mut last = pb::ProcessEventsResponse::default();
-    let mut answers = match client.process_events(Request::new(batches)).await {
-        Ok(answers) => answers.into_inner(),
-        Err(status) => return (last, status),
-    };
-    loop {
-        match answers.message().await {
-            Ok(Some(answer)) => {
-                last = answer;
-                let _nobody_listens = told.send(last.clone());
-            }
-            Ok(None) => return (last, tonic::Status::ok("ended")),
-            Err(status) => return (last, status),
-        }
+) -> pb::ProcessEventsResponse {
+    let (feed, batches) = mpsc::channel(AHEAD);
+    let ahead = u64::try_from(AHEAD).unwrap();
+    for sequence in 1..=ahead {
+        feed.try_send(numbered(producer, sequence)).unwrap();
     }
+    let mut last = pb::ProcessEventsResponse::default();
+    let request = Request::new(ReceiverStream::new(batches));
+    let Ok(answers) = client.process_events(request).await else {
+        return last;
+    };
+    let mut answers = answers.into_inner();
+    while let Ok(Some(answer)) = answers.message().await {
+        let _broken = feed
+            .send(numbered(producer, sequence(&answer) + ahead))
+            .await;
+        last = answer;
+        let _nobody_listens = told.send(last.clone());
+    }
+    last
 }
 
 fn sequence(answer: &pb::ProcessEventsResponse) -> u64 {
@@ -62,7 +66,7 @@ async fn a_stop_under_load_is_quick_and_loses_nothing_that_was_acknowledged() {
     let sending: Vec<_> = producers
         .map(|producer| {
             let client = machine.client(tenant);
-            tokio::spawn(send_for_ever(client, producer.to_owned(), told.clone()))
+            tokio::spawn(send_for_ever(client, producer, told.clone()))
         })
         .into();
     // A caller that holds a stream open and says nothing must not hold up the end.
@@ -82,7 +86,7 @@ async fn a_stop_under_load_is_quick_and_loses_nothing_that_was_acknowledged() {
     drop(silent);
     let mut acknowledged = Vec::new();
     for sending in sending {
-        acknowledged.push(sequence(&sending.await.unwrap().0));
+        acknowledged.push(sequence(&sending.await.unwrap()));
     }
     let machine = Machine::start(&database, &snapshot).await;
     let mut client = machine.client(tenant);
@@ -104,11 +108,7 @@ async fn a_kill_loses_no_more_than_what_receipts_did_not_call_durable() {
     let (database, snapshot, tenant) = (fresh_database().await, Snapshot::new(), TenantId::new());
     let mut machine = Machine::start(&database, &snapshot).await;
     let (told, mut receipts) = mpsc::unbounded_channel();
-    let sending = tokio::spawn(send_for_ever(
-        machine.client(tenant),
-        "one".to_owned(),
-        told,
-    ));
+    let sending = tokio::spawn(send_for_ever(machine.client(tenant), "one", told));
     let mut durable = 0;
     while durable == 0 {
         durable = receipts.recv().await.unwrap().durable_sequence;
@@ -116,19 +116,18 @@ async fn a_kill_loses_no_more_than_what_receipts_did_not_call_durable() {
 
     machine.process.kill();
 
-    let (last, _broken) = sending.await.unwrap();
+    let last = sending.await.unwrap();
     let durable = last.durable_sequence.max(durable);
     let mut machine = Machine::start(&database, &snapshot).await;
     let mut client = machine.client(tenant);
     assert!(total(&mut client).await >= durable * BATCH);
     let completeness = ask(&mut client).await.completeness.unwrap();
     assert!(!completeness.complete, "something may be missing");
-    // The producer kept what was not durable, and sends it again.
-    let last = sequence(&last);
-    let again = (durable + 1..=last)
-        .map(|sequence| numbered("one", sequence))
-        .collect();
-    send(&mut client, again).await.1.unwrap();
+    // The producer kept what was not durable, and sends it again: what it has receipts for, and
+    // what was under way.
+    let last = sequence(&last) + u64::try_from(AHEAD).unwrap();
+    let again = (durable + 1..=last).map(|sequence| numbered("one", sequence));
+    send(&mut client, again.collect()).await.1.unwrap();
     assert_eq!(total(&mut client).await, last * BATCH);
     machine.process.terminate();
     assert!(machine.process.wait(STOP_MAX).await.success());
@@ -150,19 +149,22 @@ async fn a_damaged_snapshot_is_set_aside_and_said() {
 }
 
 #[tokio::test]
-async fn events_that_come_while_the_process_ends_are_told_so() {
+async fn a_stream_is_told_that_the_process_ends() {
     let (database, snapshot, tenant) = (fresh_database().await, Snapshot::new(), TenantId::new());
     let mut machine = Machine::start(&database, &snapshot).await;
-    let (told, mut receipts) = mpsc::unbounded_channel();
-    let sending = tokio::spawn(send_for_ever(
-        machine.client(tenant),
-        "one".to_owned(),
-        told,
-    ));
-    receipts.recv().await.unwrap();
+    let (feed, batches) = mpsc::channel(1);
+    feed.send(numbered("one", 1)).await.unwrap();
+    let request = Request::new(ReceiverStream::new(batches));
+    let answers = machine
+        .client(tenant)
+        .process_events(request)
+        .await
+        .unwrap();
+    let mut answers = answers.into_inner();
+    assert_eq!(sequence(&answers.message().await.unwrap().unwrap()), 1);
 
     machine.process.terminate();
-    machine.process.wait(STOP_MAX).await;
 
-    assert_eq!(reason(&sending.await.unwrap().1), "DRAINING");
+    assert_eq!(reason(&answers.message().await.unwrap_err()), "DRAINING");
+    assert!(machine.process.wait(STOP_MAX).await.success());
 }
