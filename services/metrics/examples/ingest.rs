@@ -132,9 +132,26 @@ async fn main() {
         waits[waits.len() / 2],
         waits[waits.len() * 99 / 100]
     );
+    check(&store, today, rows).await;
     report(&store, today).await;
     shutdown.cancel();
     tasks.drained().await;
+}
+
+/// What was stored is all in the rollups, and nothing waits in quarantine.
+async fn check(store: &PgAnalytics, today: time::Date, rows: usize) {
+    let question = DailyQuestion {
+        plan: None,
+        event_type: None,
+        since: today.previous_day().unwrap(),
+        until: today,
+        after: None,
+        limit: 1_000_000,
+    };
+    let lines = store.daily(&question).await.unwrap();
+    let counted: u64 = lines.iter().map(|line| line.n).sum();
+    assert_eq!(counted, rows as u64);
+    assert_eq!(store.quarantined().await.unwrap(), 0);
 }
 
 /// The daily report over all tenants, a page at a time.
