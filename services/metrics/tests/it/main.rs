@@ -9,6 +9,7 @@
 )]
 
 mod crashes;
+mod keys;
 mod operators;
 mod plans;
 mod queries;
