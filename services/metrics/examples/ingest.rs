@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tradepost_metrics::adapters::postgres::{MIGRATOR, PgAnalytics};
 use tradepost_metrics::application::Ingest;
 use tradepost_metrics::config::AnalyticsConfig;
-use tradepost_metrics::domain::{EventType, ProducerId};
+use tradepost_metrics::domain::{BatchName, EventType, ProducerId};
 use tradepost_metrics::metrics::Metrics;
 use tradepost_metrics::ports::{
     Batch, DailyQuestion, Event, Events, Outcome, ReportStore, UpkeepStore,
@@ -59,8 +59,10 @@ fn draw(random: &mut StdRng, tenants: &[TenantId], sequence: i64, size: usize) -
     };
     Batch {
         tenant,
-        producer: ProducerId::try_from("bench").unwrap(),
-        sequence,
+        name: BatchName::Numbered {
+            producer: ProducerId::try_from("bench").unwrap(),
+            sequence,
+        },
         types: types
             .map(|name| EventType::try_from(name.as_str()).unwrap())
             .collect(),

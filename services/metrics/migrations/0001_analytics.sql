@@ -24,7 +24,9 @@ create table event_types (
 -- The report of one event type over all tenants.
 create index event_types_by_name on event_types (name, tenant_id);
 
--- A batch that was stored. Whoever sends it again finds it here.
+-- A batch that was stored. Whoever sends it again finds it here. One that has a key in place of a
+-- producer's number stands as number 1 of `~` and a hash of the key, which no producer is called;
+-- `content_hash` is the SHA-256 of what came with the key.
 create sequence batch_numbers as bigint maxvalue 140737488355327;
 create table batch_ledger (
     tenant_id uuid not null,
@@ -32,14 +34,19 @@ create table batch_ledger (
     sequence bigint not null,
     batch_number bigint not null default nextval('batch_numbers'),
     stored_at timestamptz not null default now(),
+    content_hash bytea,
     constraint batch_ledger_pk primary key (tenant_id, producer_id, sequence),
     constraint batch_ledger_sequence_positive check (sequence > 0),
-    constraint batch_ledger_producer_length check (octet_length(producer_id) between 1 and 64)
+    constraint batch_ledger_producer_length check (octet_length(producer_id) between 1 and 64),
+    constraint batch_ledger_content_length check (octet_length(content_hash) = 32),
+    constraint batch_ledger_key_has_content
+        check (starts_with(producer_id, '~') = (content_hash is not null))
 );
 -- What is old is forgotten, over all tenants; rows come in this order.
 create index batch_ledger_by_age on batch_ledger using brin (stored_at) with (pages_per_range = 32);
 
--- Up to where the ledger was forgotten: what is at or below counts as sent before.
+-- Up to where the ledger was forgotten: what is at or below counts as sent before. Keys have no rows
+-- here: what is forgotten of them is forgotten.
 create table producers (
     tenant_id uuid not null,
     producer_id text collate "C" not null,

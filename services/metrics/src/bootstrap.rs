@@ -23,7 +23,7 @@ use crate::ports::{Events, Snapshots, Upkeeper};
 /// The service's name.
 pub(crate) const NAME: &str = "metrics";
 
-/// No method takes a request id: batches have their own numbers, and `PutTenant` replaces.
+/// No method takes a request id: batches have names of their own, and `PutTenant` replaces.
 const REQUEST_IDS_KEPT_HOURS: u32 = 1;
 
 /// The metrics service as a program.

@@ -80,8 +80,8 @@ pub struct AnalyticsConfig {
     #[garde(range(min = 1, max = 3_660))]
     pub hours_kept_days: u16,
     /// For how many days it is known which batches were stored; a batch that is sent again, or late,
-    /// must come sooner.
-    #[garde(range(min = 1, max = 3_660))]
+    /// must come sooner. Keys of batches are promised for 7.
+    #[garde(range(min = 7, max = 3_660))]
     pub ledger_kept_days: u16,
     /// How often partitions, quarantine and what is past its age are looked after.
     #[garde(range(min = 1, max = 86_400))]

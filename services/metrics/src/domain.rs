@@ -1,11 +1,13 @@
 //! The words of events: pure, no I/O; time comes as an argument.
 
+mod batch_name;
 mod event_type;
 mod grain;
 mod kept;
 mod producer;
 mod range;
 
+pub use batch_name::BatchName;
 pub use event_type::{EventType, EventTypeError, OVERFLOW_TYPE};
 pub use grain::Grain;
 pub use kept::Kept;

@@ -51,6 +51,7 @@ impl Metrics {
                 self.count("quarantined", u64::from(*quarantined));
             }
             Ok(Outcome::Duplicate) => self.count("duplicate", events),
+            Ok(Outcome::KeyReused) => self.count("key_reused", events),
             Err(_failed) => self.count("failed", events),
         }
     }

@@ -11,7 +11,7 @@ use time::Date;
 use tradepost_postgres::DbError;
 use tradepost_types::TenantId;
 
-use crate::domain::{EventType, Kept, ProducerId};
+use crate::domain::{BatchName, EventType, Kept};
 use crate::rollup::TypeId;
 
 pub use books::{BookStore, Books, Rebuilt, TenantDay};
@@ -42,10 +42,8 @@ pub struct Event {
 pub struct Batch {
     /// Whose.
     pub tenant: TenantId,
-    /// Who sent it.
-    pub producer: ProducerId,
-    /// Its number by its producer; above 0.
-    pub sequence: i64,
+    /// What it is called within its tenant.
+    pub name: BatchName,
     /// Which types its events have, each once.
     pub types: Vec<EventType>,
     /// Which users; an empty one is nobody.
@@ -66,6 +64,8 @@ pub enum Outcome {
     },
     /// It had been before.
     Duplicate,
+    /// Its key had come with another content before; nothing of it was stored.
+    KeyReused,
 }
 
 /// What the store is told of limits.
@@ -110,7 +110,8 @@ impl StoreError {
 pub trait EventStore: Send + Sync {
     /// Stores the batches that were never stored before, with their rollups, and answers each in
     /// the order given. All of it happens or nothing; must return [`StoreError::Database`] for
-    /// nothing. (That an event type is known may outlast a failure; it has no effect.)
+    /// nothing. (That an event type is known may outlast a failure or a refusal; it has no
+    /// effect.)
     async fn store(&self, group: &[Arc<Batch>]) -> Result<Vec<Outcome>, StoreError>;
 }
 

@@ -9,6 +9,7 @@
 )]
 
 mod crashes;
+mod keys;
 mod live;
 mod operators;
 mod plans;

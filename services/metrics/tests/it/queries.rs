@@ -231,6 +231,7 @@ async fn five_tenants(desk: &Desk, today: i64) -> Vec<TenantId> {
             let request = pb::PutTenantRequest {
                 tenant_id: tenant.to_string(),
                 plan: plan.to_owned(),
+                plan_version: 1,
             };
             client.put_tenant(request).await.unwrap();
         }
@@ -466,6 +467,7 @@ async fn a_plan_that_is_none_is_refused_and_a_later_one_replaces_it() {
     let put = |plan: &str| pb::PutTenantRequest {
         tenant_id: desk.tenant.to_string(),
         plan: plan.to_owned(),
+        plan_version: 1,
     };
 
     client.put_tenant(put("small")).await.unwrap();

@@ -7,7 +7,7 @@ use tradepost_metrics::adapters::postgres::PgAnalytics;
 use tradepost_metrics::ports::{EventStore, Outcome, UpkeepStore};
 use tradepost_types::TenantId;
 
-use crate::support::{DAY_MS, Desk, batch, now_ms, today_ms};
+use crate::support::{DAY_MS, Desk, batch, now_ms, numbered, today_ms};
 
 const STORED: Outcome = Outcome::Stored {
     overflowed: 0,
@@ -53,7 +53,7 @@ async fn what_another_tenant_or_producer_calls_alike_is_another_batch() {
     let events = [(now_ms(), "a", "ada", 1.0)];
     let own = batch(desk.tenant, 1, &events);
     let mut produced = (*own).clone();
-    produced.producer = "web-2".try_into().unwrap();
+    produced.name = numbered("web-2", 1);
 
     let group = [own, produced.into(), batch(TenantId::new(), 1, &events)];
     let outcomes = desk.store.store(&group).await.unwrap();
@@ -72,16 +72,8 @@ async fn of_copies_that_race_one_counts_and_all_are_answered() {
         let group: Vec<_> = tenants
             .iter()
             .map(|&tenant| {
-                batch(
-                    tenant,
-                    round,
-                    &[(at_ms + round, "a", "x", 1.0), (at_ms, "b", "y", 2.0)],
-                )
-            })
-            .map(|batch| {
-                let mut batch = (*batch).clone();
-                batch.sequence += 1;
-                std::sync::Arc::new(batch)
+                let events = [(at_ms + round, "a", "x", 1.0), (at_ms, "b", "y", 2.0)];
+                batch(tenant, round + 1, &events)
             })
             .collect();
         let copies: Vec<Vec<_>> = (0..6)

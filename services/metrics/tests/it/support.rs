@@ -10,10 +10,11 @@ use tonic::codegen::InterceptedService;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 use tradepost_metrics::adapters::grpc::analytics::{AnalyticsApi, RULES};
+use tradepost_metrics::adapters::grpc::live;
 use tradepost_metrics::adapters::postgres::{MIGRATOR, PgAnalytics};
-use tradepost_metrics::bootstrap::analytics;
-use tradepost_metrics::config::AnalyticsConfig;
-use tradepost_metrics::domain::{EventType, Grain, ProducerId};
+use tradepost_metrics::bootstrap;
+use tradepost_metrics::config::{AnalyticsConfig, LiveConfig};
+use tradepost_metrics::domain::{BatchName, EventType, Grain, ProducerId};
 use tradepost_metrics::ports::{Batch, Event};
 use tradepost_metrics::rollup::{Folding, Rollups};
 use tradepost_postgres::{Database, idempotency};
@@ -21,6 +22,8 @@ use tradepost_proto::FILE_DESCRIPTOR_SET;
 use tradepost_proto::metrics::v1 as pb;
 use tradepost_proto::metrics::v1::analytics_service_client::AnalyticsServiceClient;
 use tradepost_proto::metrics::v1::analytics_service_server::AnalyticsServiceServer;
+use tradepost_proto::metrics::v1::metrics_service_client::MetricsServiceClient;
+use tradepost_proto::metrics::v1::metrics_service_server::MetricsServiceServer;
 use tradepost_service::client::{CallContext, ClientOptions, channel};
 use tradepost_service::error::ErrorDetails;
 use tradepost_service::{Clock, CommonConfig, GrpcServer, Runtime};
@@ -31,6 +34,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 pub(crate) const DAY_MS: i64 = 86_400_000;
 
 pub(crate) type Client = AnalyticsServiceClient<InterceptedService<Channel, CallContext>>;
+pub(crate) type LiveClient = MetricsServiceClient<InterceptedService<Channel, CallContext>>;
 
 pub(crate) async fn fresh_database() -> TestDatabase {
     let extra = [(idempotency::SCHEMA, &idempotency::MIGRATOR)];
@@ -65,10 +69,13 @@ impl Desk {
         };
         let runtime = Runtime::bind("metrics", common).await.unwrap();
         let url = format!("http://{}", runtime.listener.local_addr().unwrap());
-        let api = analytics(&config, &runtime, database.clone()).await;
+        let counting = LiveConfig::default();
+        let counting = bootstrap::live(&counting, &runtime).await.unwrap();
+        let api = bootstrap::analytics(&config, &runtime, database.clone()).await;
         let server = GrpcServer::new(&runtime)
             .descriptor(FILE_DESCRIPTOR_SET)
-            .service(AnalyticsServiceServer::new(api.clone()), &RULES);
+            .service(AnalyticsServiceServer::new(api.clone()), &RULES)
+            .service(MetricsServiceServer::new(counting), &live::RULES);
         let (tasks, shutdown) = (runtime.tasks.clone(), runtime.shutdown.clone());
         drop(tasks.detach(server.serve(runtime.listener)));
         Self {
@@ -86,6 +93,13 @@ impl Desk {
     /// A caller of the tenant with these rights.
     pub(crate) fn client(&self, tenant: TenantId, rights: &[&'static str]) -> Client {
         client(&self.url, &self.trust, tenant, rights)
+    }
+
+    /// The same of live counting.
+    pub(crate) fn live_client(&self, tenant: TenantId, rights: &[&'static str]) -> LiveClient {
+        let channel = channel(&self.url, &ClientOptions::default()).unwrap();
+        let calls = self.trust.calls("metrics", tenant, rights);
+        MetricsServiceClient::with_interceptor(channel, calls)
     }
 
     /// What is kept of all events, as a plain fold of the raw rows says.
@@ -190,12 +204,19 @@ pub(crate) fn today_ms() -> i64 {
 /// An event as a test writes it: when, what, who, how much.
 pub(crate) type Written<'a> = (i64, &'a str, &'a str, f64);
 
+/// A batch's name by its number.
+pub(crate) fn numbered(producer: &str, sequence: i64) -> BatchName {
+    BatchName::Numbered {
+        producer: ProducerId::try_from(producer).unwrap(),
+        sequence,
+    }
+}
+
 /// A batch of a tenant.
 pub(crate) fn batch(tenant: TenantId, sequence: i64, events: &[Written<'_>]) -> Arc<Batch> {
     let mut batch = Batch {
         tenant,
-        producer: ProducerId::try_from("web-1").unwrap(),
-        sequence,
+        name: numbered("web-1", sequence),
         types: Vec::new(),
         users: vec![Box::default()],
         events: Vec::new(),
@@ -236,10 +257,21 @@ pub(crate) fn message(sequence: u64, events: &[Written<'_>]) -> pb::IngestEvents
         producer_id: "web-1".to_owned(),
         sequence,
         events: events.iter().map(event).collect(),
+        batch_key: String::new(),
     };
     pb::IngestEventsRequest {
         batch: Some(pb::ingest_events_request::Batch::Events(batch)),
     }
+}
+
+/// A message that has a key in place of a number.
+pub(crate) fn keyed(key: &str, events: &[Written<'_>]) -> pb::IngestEventsRequest {
+    let mut message = message(0, events);
+    if let Some(pb::ingest_events_request::Batch::Events(batch)) = &mut message.batch {
+        batch.producer_id.clear();
+        key.clone_into(&mut batch.batch_key);
+    }
+    message
 }
 
 pub(crate) fn timestamp(at_ms: i64) -> prost_types::Timestamp {

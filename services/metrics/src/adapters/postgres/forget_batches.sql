@@ -1,6 +1,7 @@
--- Up to where the ledger is forgotten is noted in the same transaction.
+-- Up to where the ledger is forgotten is noted in the same transaction; keys have no order, and are
+-- forgotten without a note.
 with old as (
-    select tenant_id, producer_id, sequence
+    select tenant_id, producer_id, sequence, content_hash is not null as keyed
     from batch_ledger
     where stored_at < now() - make_interval(days => $1)
     limit $2
@@ -8,6 +9,7 @@ with old as (
     insert into producers as p (tenant_id, producer_id, forgotten_through)
     select tenant_id, producer_id, max(sequence)
     from old
+    where not keyed
     group by tenant_id, producer_id
     order by tenant_id, producer_id
     on conflict on constraint producers_pk do update

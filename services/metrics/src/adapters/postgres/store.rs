@@ -10,6 +10,7 @@ use tradepost_aggregation::Distinct;
 use tradepost_postgres::{DbError, retrying};
 
 use super::copy::{self, Row, Rows};
+use super::ledger::Place;
 use super::times::{day, millis};
 use super::{PgAnalytics, days, ledger, rollups};
 use crate::domain::{Grain, Kept};
@@ -49,11 +50,14 @@ impl PgAnalytics {
         entries: &[Entry],
     ) -> Result<Vec<Outcome>, DbError> {
         let mut tx = self.database.system_tx().await?;
-        let numbers = ledger::enter(tx.conn(), group).await?;
-        let fresh: Vec<(i64, Entry)> = numbers
+        let places = ledger::enter(tx.conn(), group).await?;
+        let fresh: Vec<(i64, Entry)> = places
             .iter()
             .zip(entries)
-            .filter_map(|(number, entry)| Some(((*number)?, entry.clone())))
+            .filter_map(|(place, entry)| match place {
+                Place::New(number) => Some((*number, entry.clone())),
+                Place::Known | Place::Reused => None,
+            })
             .collect();
         let mut homeless = BTreeSet::new();
         if !fresh.is_empty() {
@@ -66,11 +70,12 @@ impl PgAnalytics {
             homeless = written.homeless;
         }
         tx.commit().await?;
-        let outcome = |(number, entry): (&Option<i64>, &Entry)| match number {
-            Some(_) => entry.stored(&homeless),
-            None => Outcome::Duplicate,
+        let outcome = |(place, entry): (&Place, &Entry)| match place {
+            Place::New(_) => entry.stored(&homeless),
+            Place::Known => Outcome::Duplicate,
+            Place::Reused => Outcome::KeyReused,
         };
-        Ok(numbers.iter().zip(entries).map(outcome).collect())
+        Ok(places.iter().zip(entries).map(outcome).collect())
     }
 }
 

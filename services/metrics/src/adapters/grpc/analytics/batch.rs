@@ -1,23 +1,22 @@
 //! From the batches of the wire to those that are stored. Events are refused one by one, by their
 //! place; what is wrong with the batch itself refuses it whole.
 
+mod head;
+
 use std::collections::HashMap;
 
+use self::head::Head;
+use super::parse;
+use crate::adapters::grpc::DOMAIN;
+use crate::adapters::grpc::tenant::Reach;
+use crate::domain::{EventType, Grain};
+use crate::ports::{Batch, Event};
 use prost_types::Timestamp;
 use tonic::{Code, Status};
 use tradepost_proto::metrics::v1 as pb;
 use tradepost_proto::metrics::v1::RejectionReason as Reason;
 use tradepost_service::error::{Failure, Violations};
-use tradepost_types::TenantId;
 
-use super::parse;
-use crate::adapters::grpc::DOMAIN;
-use crate::adapters::grpc::tenant::Reach;
-use crate::domain::{EventType, Grain, ProducerId};
-use crate::ports::{Batch, Event};
-
-/// Another tenant's events take this right.
-const WRITE_ANY: &str = "events:write_any";
 const EVENTS_MAX: usize = 10_000;
 const RECORDS_MAX: usize = 50_000;
 const RECORD_BYTES: usize = 20;
@@ -72,13 +71,13 @@ pub(super) fn parse(
     use pb::ingest_events_request::Batch as Sent;
     match request.batch {
         Some(Sent::Events(sent)) => {
-            let head = head(reach, &sent.tenant_id, &sent.producer_id, sent.sequence)?;
             let count = sent.events.len();
+            let head = Head::readable(reach, &sent)?;
             sized(count, EVENTS_MAX, "events")?;
             Ok(Reading::new(head, window, count).readable(&sent.events))
         }
         Some(Sent::Packed(sent)) => {
-            let head = head(reach, &sent.tenant_id, &sent.producer_id, sent.sequence)?;
+            let head = Head::packed(reach, &sent)?;
             Ok(Reading::new(head, window, packed_count(&sent)?).packed(&sent))
         }
         None => Err(Failure::new(
@@ -90,31 +89,6 @@ pub(super) fn parse(
         .field("batch", "is required")
         .into()),
     }
-}
-
-/// Whose batch it is, and which.
-struct Head {
-    tenant: TenantId,
-    producer: ProducerId,
-    sequence: i64,
-}
-
-fn head(reach: &Reach, tenant: &str, producer: &str, sequence: u64) -> Result<Head, Status> {
-    let tenant = reach.tenant(tenant, WRITE_ANY)?;
-    let producer = ProducerId::try_from(producer)
-        .map_err(|fault| refused("PRODUCER_INVALID", "producer_id", fault.to_string()))?;
-    let sequence = i64::try_from(sequence)
-        .ok()
-        .filter(|&sequence| sequence > 0);
-    let sequence = sequence.ok_or_else(|| {
-        let fault = "must be 1 to 9,223,372,036,854,775,807".to_owned();
-        refused("SEQUENCE_INVALID", "sequence", fault)
-    })?;
-    Ok(Head {
-        tenant,
-        producer,
-        sequence,
-    })
 }
 
 fn refused(reason: &'static str, field: &str, fault: String) -> Status {
@@ -181,8 +155,7 @@ impl Reading {
     fn new(head: Head, window: Window, events: usize) -> Self {
         let batch = Batch {
             tenant: head.tenant,
-            producer: head.producer,
-            sequence: head.sequence,
+            name: head.name,
             types: Vec::new(),
             users: vec![Box::default()],
             events: Vec::with_capacity(events),

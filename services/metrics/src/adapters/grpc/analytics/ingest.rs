@@ -59,7 +59,7 @@ where
 
 /// A batch that is queued.
 struct Offered {
-    sequence: i64,
+    sequence: u64,
     rejected: u32,
     rejections: Vec<pb::Rejection>,
     accepted: u32,
@@ -76,7 +76,7 @@ impl AnalyticsApi {
             rejections,
         } = parsed;
         self.metrics.rejected(rejected);
-        let (sequence, events) = (batch.sequence, batch.events.len());
+        let (sequence, events) = (batch.name.sequence(), batch.events.len());
         let stored = self.ingest.offer(batch).map_err(status::refused)?;
         Ok(Offered {
             sequence,
@@ -94,7 +94,7 @@ impl Offered {
         // A writer answers all it takes, unless the process dies with it.
         let stored = self.stored.await;
         let stored = stored.map_err(|_gone| status::refused(Refused::Draining))?;
-        let sequence = self.sequence.unsigned_abs();
+        let sequence = self.sequence;
         let receipt = match stored.map_err(|error| status::render(&error))? {
             Outcome::Stored { overflowed, .. } => pb::BatchReceipt {
                 sequence,
@@ -109,6 +109,7 @@ impl Offered {
                 duplicate: true,
                 ..pb::BatchReceipt::default()
             },
+            Outcome::KeyReused => return Err(status::key_reused()),
         };
         Ok(pb::IngestEventsResponse {
             receipt: Some(receipt),

@@ -33,6 +33,14 @@ fn database(error: &DbError) -> Failure {
     }
 }
 
+pub(super) fn key_reused() -> Status {
+    let fault = "came with other events before";
+    let message = format!("batch_key {fault}");
+    Failure::new(Code::InvalidArgument, "REQUEST_ID_REUSED", DOMAIN, message)
+        .field("batch_key", fault)
+        .into()
+}
+
 pub(super) fn refused(why: Refused) -> Status {
     match why {
         Refused::Full => {

@@ -77,6 +77,14 @@ pub(super) fn batch_missing() -> Status {
         .into()
 }
 
+pub(super) fn batch_key_refused() -> Status {
+    let message =
+        "batch_key is for AnalyticsService.IngestEvents; a producer counts its batches here";
+    failure(Code::InvalidArgument, "INVALID_FIELD", message)
+        .field("batch_key", "must be empty")
+        .into()
+}
+
 fn not_counted<E>(why: NotCounted<E>, refused: impl FnOnce(E) -> Failure) -> Status {
     match why {
         NotCounted::Draining => draining(),

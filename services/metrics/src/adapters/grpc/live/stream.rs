@@ -67,6 +67,9 @@ impl Reading {
             Batch::Events(batch) => (&batch.tenant_id, batch.sequence, batch.events.len()),
             Batch::Packed(batch) => (&batch.tenant_id, batch.sequence, batch.records.len() / 20),
         };
+        if matches!(batch, Batch::Events(batch) if !batch.batch_key.is_empty()) {
+            return Err(status::batch_key_refused());
+        }
         let tenant = self.reach.tenant(tenant_id, WRITE_ANY)?;
         let mut slowed = Duration::ZERO;
         loop {

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use tonic::Request;
 use tradepost_service::auth::Caller;
 use tradepost_service::error::ErrorDetails;
+use tradepost_types::TenantId;
 
 use super::*;
 
@@ -40,6 +41,7 @@ fn readable(events: Vec<pb::Event>) -> pb::IngestEventsRequest {
         producer_id: "web-1".to_owned(),
         sequence: 7,
         events,
+        batch_key: String::new(),
     };
     pb::IngestEventsRequest {
         batch: Some(pb::ingest_events_request::Batch::Events(batch)),
@@ -284,4 +286,36 @@ proptest! {
         prop_assert_eq!(taken + usize::try_from(parsed.rejected).unwrap(), records.len());
         prop_assert!(parsed.batch.events.iter().all(|event| event.value.is_finite()));
     }
+}
+
+#[test]
+fn what_came_with_a_key_is_all_that_was_sent_whatever_the_clock_says() {
+    let events = [
+        event(NOW_MS, "a", "ada", 1.0),
+        event(NOW_MS - 80_000_000, "a", "", 2.0),
+        event(NOW_MS, "Bad", "", 3.0),
+    ];
+    let later = Window {
+        oldest_ms: WINDOW.oldest_ms + 20_000_000,
+        newest_ms: WINDOW.newest_ms + 20_000_000,
+    };
+    let keyed = |events: &[pb::Event], window| {
+        let mut request = readable(events.to_vec());
+        if let Some(pb::ingest_events_request::Batch::Events(batch)) = &mut request.batch {
+            (batch.producer_id, batch.sequence) = (String::new(), 0);
+            batch.batch_key = "k".to_owned();
+        }
+        parse(request, &reach(TenantId::new()), window).unwrap()
+    };
+
+    let (first, again) = (keyed(&events, WINDOW), keyed(&events, later));
+    let fewer = keyed(&events[..2], WINDOW);
+    let mut timeless = events;
+    timeless[2].event_time = None;
+    let timeless = keyed(&timeless, WINDOW);
+
+    assert_eq!((first.rejected, again.rejected), (1, 2));
+    assert_eq!(first.batch.name, again.batch.name);
+    assert_ne!(first.batch.name, fewer.batch.name);
+    assert_ne!(first.batch.name, timeless.batch.name);
 }
