@@ -163,6 +163,7 @@ pub(super) fn batch(
         producer_id: producer.to_owned(),
         sequence,
         events,
+        batch_key: String::new(),
     };
     pb::ProcessEventsRequest {
         batch: Some(Batch::Events(batch)),
