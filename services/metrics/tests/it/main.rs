@@ -17,3 +17,4 @@ mod store;
 mod stream;
 mod support;
 mod tenancy;
+mod tenants;
