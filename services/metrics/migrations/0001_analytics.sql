@@ -1,13 +1,16 @@
 -- Why: events by day, their rollups, which batches they came in, and which plan each tenant is on.
 -- Locks: new objects only.
 
--- Which plan a tenant is on, for reports over the tenants of a plan.
+-- Which plan a tenant is on, for reports over the tenants of a plan. `plan_version` is 0 until
+-- somebody says which; whoever comes with a higher one is right.
 create table tenants (
     tenant_id uuid not null,
     plan text not null,
+    plan_version bigint not null default 0,
     updated_at timestamptz not null default now(),
     constraint tenants_pk primary key (tenant_id),
-    constraint tenants_plan_length check (octet_length(plan) <= 64)
+    constraint tenants_plan_length check (octet_length(plan) <= 64),
+    constraint tenants_plan_version_not_negative check (plan_version >= 0)
 );
 
 -- Event types have small numbers of their own in each tenant: two bytes a row instead of a name,

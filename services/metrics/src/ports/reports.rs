@@ -173,8 +173,14 @@ pub trait ReportStore: Send + Sync {
     /// Single events, newest first. Those in quarantine are not among them.
     async fn events(&self, question: &EventsQuestion) -> Result<Vec<StoredEvent>, StoreError>;
 
-    /// Notes the plan of a tenant.
-    async fn put_tenant(&self, tenant: TenantId, plan: &str) -> Result<(), StoreError>;
+    /// Notes the plan of a tenant, unless one of the same or a higher version is known; `version`
+    /// is above 0.
+    async fn put_tenant(
+        &self,
+        tenant: TenantId,
+        plan: &str,
+        version: i64,
+    ) -> Result<(), StoreError>;
 }
 
 /// Answers as the calls hold them.

@@ -459,30 +459,3 @@ async fn another_tenants_figures_take_the_right_to_all() {
     );
     assert_eq!(any.list_top(top).await.unwrap().into_inner().lines.len(), 1);
 }
-
-#[tokio::test]
-async fn a_plan_that_is_none_is_refused_and_a_later_one_replaces_it() {
-    let desk = Desk::open().await;
-    let mut client = platform(&desk);
-    let put = |plan: &str| pb::PutTenantRequest {
-        tenant_id: desk.tenant.to_string(),
-        plan: plan.to_owned(),
-        plan_version: 1,
-    };
-
-    client.put_tenant(put("small")).await.unwrap();
-    client.put_tenant(put("large")).await.unwrap();
-    let long = client.put_tenant(put(&"x".repeat(65))).await;
-    let broken = client.put_tenant(put("a\0b")).await;
-    let nobody = client.put_tenant(pb::PutTenantRequest::default()).await;
-
-    assert_eq!(refusal(long), "INVALID_FIELD");
-    assert_eq!(refusal(broken), "INVALID_FIELD");
-    assert_eq!(refusal(nobody), "INVALID_FIELD");
-    let mut admin = desk.test_database.admin().await;
-    let plans: Vec<String> = sqlx::query_scalar("select plan from tenants")
-        .fetch_all(&mut admin)
-        .await
-        .unwrap();
-    assert_eq!(plans, ["large"]);
-}

@@ -125,8 +125,8 @@ impl AnalyticsService for AnalyticsApi {
         &self,
         request: Request<pb::PutTenantRequest>,
     ) -> Result<Response<pb::PutTenantResponse>, Status> {
-        let (tenant, plan) = parse::put_tenant(request.get_ref())?;
-        let put = self.reports.put_tenant(tenant, plan).await;
+        let (tenant, plan, version) = parse::put_tenant(request.get_ref())?;
+        let put = self.reports.put_tenant(tenant, plan, version).await;
         put.map_err(|error| status::render(&error))?;
         Ok(Response::new(pb::PutTenantResponse {}))
     }

@@ -119,15 +119,22 @@ impl ReportStore for PgAnalytics {
         Ok(events)
     }
 
-    async fn put_tenant(&self, tenant: TenantId, plan: &str) -> Result<(), StoreError> {
+    async fn put_tenant(
+        &self,
+        tenant: TenantId,
+        plan: &str,
+        version: i64,
+    ) -> Result<(), StoreError> {
         let mut tx = self.database.system_tx().await?;
         sqlx::query(
-            "insert into tenants (tenant_id, plan) values ($1, $2)
+            "insert into tenants as t (tenant_id, plan, plan_version) values ($1, $2, $3)
              on conflict on constraint tenants_pk do update
-             set plan = excluded.plan, updated_at = now()",
+             set plan = excluded.plan, plan_version = excluded.plan_version, updated_at = now()
+             where t.plan_version < excluded.plan_version",
         )
         .bind(tenant.as_uuid())
         .bind(plan)
+        .bind(version)
         .execute(tx.conn())
         .await
         .map_err(DbError::from)?;

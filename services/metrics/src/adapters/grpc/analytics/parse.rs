@@ -189,12 +189,20 @@ pub(super) fn list_events(
     Ok((question, page))
 }
 
-pub(super) fn put_tenant(request: &pb::PutTenantRequest) -> Result<(TenantId, &str), Status> {
+pub(super) fn put_tenant(request: &pb::PutTenantRequest) -> Result<(TenantId, &str, i64), Status> {
     let mut faults = Violations::new();
     let tenant = faults.take("tenant_id", request.tenant_id.parse::<TenantId>());
     plan(&mut faults, &request.plan);
+    let version = i64::try_from(request.plan_version)
+        .ok()
+        .filter(|&version| version > 0);
+    let version = faults.take(
+        "plan_version",
+        version.ok_or("must be 1 to 9,223,372,036,854,775,807"),
+    );
     faults.check(DOMAIN)?;
-    Ok((tenant.ok_or_else(missing)?, &request.plan))
+    let version = version.ok_or_else(missing)?;
+    Ok((tenant.ok_or_else(missing)?, &request.plan, version))
 }
 
 fn missing() -> Status {
