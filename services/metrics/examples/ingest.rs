@@ -27,7 +27,7 @@ use tradepost_metrics::config::AnalyticsConfig;
 use tradepost_metrics::domain::{BatchName, EventType, ProducerId};
 use tradepost_metrics::metrics::Metrics;
 use tradepost_metrics::ports::{
-    Batch, DailyQuestion, Event, Events, Outcome, ReportStore, UpkeepStore,
+    Batch, DailyQuestion, Event, Events, Observed, Outcome, ReportStore, UpkeepStore,
 };
 use tradepost_postgres::{Database, idempotency};
 use tradepost_service::{Clock, Tasks};
@@ -88,8 +88,9 @@ async fn main() {
     let shutdown = CancellationToken::new();
     let tasks = Tasks::new(shutdown.clone());
     let events: Events = store.clone();
+    let observed: Observed = Arc::new(());
     let ingest = Ingest::start(
-        &events,
+        (&events, &observed),
         config.ingest(),
         &Metrics::default(),
         (&tasks, &shutdown),

@@ -7,5 +7,5 @@ mod upkeep;
 
 pub use audit::{Audited, Disagreement, audit};
 pub use ingest::{Ingest, IngestLimits, Refused, Stored};
-pub use live::{Keeper, Live, LiveLimits, NotCounted};
+pub use live::{CountStored, Keeper, Live, LiveLimits, NotCounted};
 pub use upkeep::{Upkeep, UpkeepLimits};

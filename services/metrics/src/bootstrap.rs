@@ -14,11 +14,11 @@ use crate::adapters::files::SnapshotFile;
 use crate::adapters::grpc::analytics::{self, AnalyticsApi, ApiLimits};
 use crate::adapters::grpc::live::{self, LiveApi, Peers};
 use crate::adapters::postgres::{MIGRATOR, PgAnalytics};
-use crate::application::{Ingest, Keeper, Upkeep};
+use crate::application::{CountStored, Ingest, Keeper, Upkeep};
 use crate::command::{self, MetricsCommand};
 use crate::config::{AnalyticsConfig, LiveConfig, MetricsConfig};
 use crate::metrics::{LiveMetrics, Metrics};
-use crate::ports::{Events, Snapshots, Upkeeper};
+use crate::ports::{Events, Observed, Snapshots, Upkeeper};
 
 /// The service's name.
 pub(crate) const NAME: &str = "metrics";
@@ -46,8 +46,9 @@ impl Program for MetricsProgram {
             request_ids_kept_hours: REQUEST_IDS_KEPT_HOURS,
         };
         let store = Store::open(NAME, settings, &runtime).await?;
-        let api = analytics(&config.analytics, &runtime, store.database()).await;
-        let live = live(&config.live, &runtime).await?;
+        let (live, counting) = live(&config.live, &runtime).await?;
+        let database = (store.database(), counting);
+        let api = analytics(&config.analytics, &runtime, database).await;
         let server = GrpcServer::new(&runtime)
             .descriptor(FILE_DESCRIPTOR_SET)
             .service(AnalyticsServiceServer::new(api), &analytics::RULES)
@@ -63,12 +64,13 @@ impl Program for MetricsProgram {
     }
 }
 
-/// Live aggregates, from the node's last snapshot on, with what runs beside their calls.
+/// Live aggregates, from the node's last snapshot on, with what runs beside their calls; and what
+/// counts in them whatever is stored.
 ///
 /// # Errors
 /// Fails when the snapshot cannot be read, the bounds take more memory than was declared, a peer's
 /// URL is malformed, or there are peers and no key to call them with.
-pub async fn live(config: &LiveConfig, runtime: &Runtime) -> anyhow::Result<LiveApi> {
+pub async fn live(config: &LiveConfig, runtime: &Runtime) -> anyhow::Result<(LiveApi, Observed)> {
     let metrics = LiveMetrics::register(&runtime.registry);
     let store = match &config.snapshot_path {
         Some(path) => {
@@ -85,21 +87,19 @@ pub async fn live(config: &LiveConfig, runtime: &Runtime) -> anyhow::Result<Live
         .tasks
         .spawn("live", keeper.run(runtime.shutdown.clone()));
     let peers = Peers::new(config, runtime, metrics.clone())?;
-    Ok(LiveApi::new(
-        live,
-        peers,
-        config,
-        (metrics, runtime.shutdown.clone()),
-    ))
+    let counting = CountStored::new(Arc::clone(&live), metrics.clone());
+    let api = LiveApi::new(live, peers, config, (metrics, runtime.shutdown.clone()));
+    Ok((api, Arc::new(counting)))
 }
 
-/// Tenant analytics over the service's database, with what runs beside its calls. Before it
+/// Tenant analytics over the service's database, with what runs beside its calls; `observed` is told
+/// what was stored. Before it
 /// returns the days around today have had a chance of their partitions; without them events wait in
 /// quarantine.
 pub async fn analytics(
     config: &AnalyticsConfig,
     runtime: &Runtime,
-    database: Database,
+    (database, observed): (Database, Observed),
 ) -> AnalyticsApi {
     let metrics = Metrics::register(&runtime.registry);
     let store = Arc::new(PgAnalytics::new(database, config.store()));
@@ -112,7 +112,12 @@ pub async fn analytics(
     let events: Events = store.clone();
     AnalyticsApi {
         reports: store,
-        ingest: Ingest::start(&events, config.ingest(), &metrics, (tasks, shutdown)),
+        ingest: Ingest::start(
+            (&events, &observed),
+            config.ingest(),
+            &metrics,
+            (tasks, shutdown),
+        ),
         metrics,
         limits: ApiLimits {
             stream_batches_max: config.stream_batches_max,

@@ -1,6 +1,7 @@
 //! What the service needs from the outside. One method is one transaction.
 
 mod books;
+mod observer;
 mod reports;
 mod snapshots;
 
@@ -15,6 +16,7 @@ use crate::domain::{BatchName, EventType, Kept};
 use crate::rollup::TypeId;
 
 pub use books::{BookStore, Books, Rebuilt, TenantDay};
+pub use observer::{Observed, Observer};
 pub use reports::{
     DailyLine, DailyQuestion, EventsQuestion, Measure, NamedType, ReportStore, Reports,
     StoredEvent, Sum, SumsQuestion, TopLine, TypesQuestion,

@@ -1,5 +1,7 @@
 //! Batches: the good events of one count together, once, however often it is sent.
 
+use tradepost_types::TenantId;
+
 use crate::batch::{
     BatchError, BatchId, EVENTS_MAX, PackedEvents, RECORD_BYTES, RECORDS_MAX, Receipt, TYPES_MAX,
 };
@@ -68,6 +70,33 @@ impl MetricsProcessor {
             }
             tally.receipt.rejections.sort_unstable();
         })
+    }
+
+    /// Counts events that another store has taken, and has taken once: no ledger is asked, there is
+    /// no bound to how many they are, and what is too old to be live is no fault of their sender. The
+    /// clock says `now_ms`, in milliseconds since 1970. The receipt tells of those that are live.
+    pub fn process_stored<'a>(
+        &self,
+        tenant: TenantId,
+        events: impl Iterator<Item = Event<'a>>,
+        now_ms: i64,
+    ) -> Receipt {
+        let mut live = events
+            .filter(|event| Moment::of(event.time_ms, now_ms).is_ok())
+            .peekable();
+        // A tenant of whom nothing is live takes no place.
+        if live.peek().is_none() {
+            return Receipt::default();
+        }
+        let counted = self.with_book(tenant, |tenant, book| {
+            let mut tally = Tally::default();
+            for (index, event) in live.enumerate() {
+                tally.note(index, self.count_in(book, &event, now_ms));
+            }
+            tenant.irregularities().merge(&tally.noted);
+            tally.receipt
+        });
+        counted.unwrap_or_default()
     }
 
     /// Does what counts the events of a batch, unless that was done before.

@@ -11,6 +11,7 @@ mod bounds;
 mod fold;
 mod order;
 mod refusals;
+mod stored;
 mod survival;
 mod threads;
 

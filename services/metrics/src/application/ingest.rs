@@ -14,7 +14,7 @@ use tradepost_postgres::Pace;
 use tradepost_service::Tasks;
 
 use crate::metrics::Metrics;
-use crate::ports::{Batch, Events, Outcome, StoreError};
+use crate::ports::{Batch, Events, Observed, Outcome, StoreError};
 
 /// Limits of the queue and its writers.
 #[derive(Debug, Clone, Copy)]
@@ -61,10 +61,10 @@ pub struct Ingest {
 }
 
 impl Ingest {
-    /// Starts the writers. They end after shutdown, with the queue empty.
+    /// Starts the writers, which store in `store` and tell `observed`. They end after shutdown, with the queue empty.
     #[must_use]
     pub fn start(
-        store: &Events,
+        (store, observed): (&Events, &Observed),
         limits: IngestLimits,
         metrics: &Metrics,
         (tasks, shutdown): (&Tasks, &CancellationToken),
@@ -73,6 +73,7 @@ impl Ingest {
             let (sender, queue) = mpsc::channel(limits.queue_batches_max);
             let writer = Writer {
                 store: Arc::clone(store),
+                observed: Arc::clone(observed),
                 metrics: metrics.clone(),
                 queue,
                 group_events_max: limits.group_events_max,
@@ -129,6 +130,7 @@ impl Ingest {
 /// Writes what waits in one lane.
 struct Writer {
     store: Events,
+    observed: Observed,
     metrics: Metrics,
     queue: mpsc::Receiver<Job>,
     group_events_max: usize,
@@ -200,6 +202,9 @@ impl Writer {
 
     fn answer(&self, job: Job, outcome: Stored) {
         self.metrics.stored(job.batch.events.len(), &outcome);
+        if matches!(outcome, Ok(Outcome::Stored { .. })) {
+            self.observed.stored(&job.batch);
+        }
         // Its caller may have gone.
         let _ = job.answer.send(outcome);
     }

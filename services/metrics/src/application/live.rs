@@ -6,6 +6,7 @@
 
 mod keeper;
 mod pace;
+mod stored;
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
@@ -19,6 +20,7 @@ use tradepost_types::TenantId;
 
 pub use keeper::Keeper;
 use pace::Pace;
+pub use stored::CountStored;
 
 /// The limits of the use case.
 #[derive(Debug, Clone, Copy)]
@@ -122,6 +124,17 @@ impl Live {
         self.engine
             .process_packed(id, events, now_ms)
             .map_err(NotCounted::Refused)
+    }
+
+    /// Counts events that are stored; the tenant's pace is the store's to keep. `None`: the process
+    /// ends, and nothing was counted.
+    fn stored<'a>(
+        &self,
+        tenant: TenantId,
+        events: impl Iterator<Item = Event<'a>>,
+    ) -> Option<Receipt> {
+        let closed = self.closed.read().unwrap_or_else(PoisonError::into_inner);
+        (!*closed).then(|| self.engine.process_stored(tenant, events, self.now_ms()))
     }
 
     /// What this node counted.

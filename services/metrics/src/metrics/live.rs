@@ -75,6 +75,11 @@ impl LiveMetrics {
         self.count("rejected", u64::from(receipt.rejected));
     }
 
+    /// Counts events that were stored when nothing was counted any more.
+    pub fn missed(&self, events: usize) {
+        self.count("missed", u64::try_from(events).unwrap_or_default());
+    }
+
     /// Counts what became of one event: `fate` is a word of a fixed set.
     pub fn event(&self, fate: &'static str) {
         self.count(fate, 1);

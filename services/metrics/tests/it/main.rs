@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod counted;
 mod crashes;
 mod keys;
 mod operators;

@@ -70,12 +70,13 @@ impl Desk {
         let runtime = Runtime::bind("metrics", common).await.unwrap();
         let url = format!("http://{}", runtime.listener.local_addr().unwrap());
         let counting = LiveConfig::default();
-        let counting = bootstrap::live(&counting, &runtime).await.unwrap();
-        let api = bootstrap::analytics(&config, &runtime, database.clone()).await;
+        let (live_api, counting) = bootstrap::live(&counting, &runtime).await.unwrap();
+        let known = (database.clone(), counting);
+        let api = bootstrap::analytics(&config, &runtime, known).await;
         let server = GrpcServer::new(&runtime)
             .descriptor(FILE_DESCRIPTOR_SET)
             .service(AnalyticsServiceServer::new(api.clone()), &RULES)
-            .service(MetricsServiceServer::new(counting), &live::RULES);
+            .service(MetricsServiceServer::new(live_api), &live::RULES);
         let (tasks, shutdown) = (runtime.tasks.clone(), runtime.shutdown.clone());
         drop(tasks.detach(server.serve(runtime.listener)));
         Self {
