@@ -24,7 +24,7 @@ async fn every_method_opens_to_its_own_right_only() {
         ..CommonConfig::default()
     };
     let runtime = Runtime::bind("metrics", common).await.unwrap();
-    let api = bootstrap::live(&LiveConfig::default(), &runtime)
+    let (api, _observed) = bootstrap::live(&LiveConfig::default(), &runtime)
         .await
         .unwrap();
 

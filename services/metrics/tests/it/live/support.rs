@@ -73,7 +73,7 @@ impl Listening {
 
     pub(super) async fn start(self, config: LiveConfig) -> Node {
         let (url, runtime) = (self.url(), self.0);
-        let api = bootstrap::live(&config, &runtime).await.unwrap();
+        let (api, _observed) = bootstrap::live(&config, &runtime).await.unwrap();
         let server = GrpcServer::new(&runtime)
             .descriptor(FILE_DESCRIPTOR_SET)
             .service(MetricsServiceServer::new(api), &RULES);
