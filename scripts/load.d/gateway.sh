@@ -53,7 +53,7 @@ bench_gateway() {
         die "the gateway and its load need a core each; this machine has one"
     fi
     ensure_packages curl:curl jq:jq openssl:openssl taskset:util-linux
-    echo "building the gateway as images have it; the first time takes a quarter of an hour" >&2
+    echo "building the gateway, the whole program optimised at once; the first time takes a quarter of an hour" >&2
     cargo build --locked --profile "$PROFILE" --quiet -p tradepost-gateway --bin gateway
     TARGET=$(realpath "$TARGET")
     mkdir -p "$UP"
