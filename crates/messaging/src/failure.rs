@@ -78,6 +78,7 @@ impl From<&HandleError> for Fault {
         match error {
             HandleError::Transient { reason, source } => Self::new(reason, &describe(&**source)),
             HandleError::Poison { reason, detail } => Self::new(reason, detail),
+            HandleError::Busy { reason } => Self::new(reason, &error.to_string()),
         }
     }
 }

@@ -30,7 +30,8 @@ pub trait Handler: Send + Sync {
     /// Handles the whole batch in one transaction of its own, which also claims the inbox
     /// ([`crate::inbox::claim`]) and skips what is not fresh. `Ok` means committed: the batch is
     /// acknowledged. On an error nothing may have been committed; each message then comes again
-    /// alone, so that one bad message never harms its neighbours.
+    /// alone, so that one bad message never harms its neighbours. A handler whose effects know by
+    /// themselves that they happened may do without the inbox, and may have committed a part.
     async fn handle(&self, batch: &[Delivery]) -> Result<(), HandleError>;
 }
 
@@ -53,6 +54,13 @@ pub enum HandleError {
         reason: &'static str,
         /// For the person who looks at the parked message.
         detail: String,
+    },
+    /// There is no room for it now, and nothing is wrong with it: the consumer waits, takes nothing
+    /// more meanwhile, and tries again without counting. It is never parked for this.
+    #[error("no room: {reason}")]
+    Busy {
+        /// Short and stable, `snake_case`.
+        reason: &'static str,
     },
 }
 

@@ -132,6 +132,10 @@ impl Dispatcher {
             forget(conn, row.retry_id).await?;
             return tx.commit().await;
         };
+        if let HandleError::Busy { .. } = error {
+            defer(conn, row.retry_id, self.backoff(0)).await?;
+            return tx.commit().await;
+        }
         let fault = Fault::from(&error);
         let exhausted = round.saturating_add(1) >= self.config.retry_attempts_max;
         if matches!(error, HandleError::Poison { .. }) || exhausted {
@@ -189,6 +193,20 @@ async fn postpone(
     .bind(fault.fingerprint(queue))
     .bind(&fault.reason)
     .bind(&fault.detail)
+    .bind(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Another time, and this one does not count.
+async fn defer(conn: &mut PgConnection, retry_id: i64, wait: Duration) -> Result<(), DbError> {
+    sqlx::query(
+        "update messaging.retries
+         set next_attempt_at = clock_timestamp() + $2 * interval '1 millisecond'
+         where retry_id = $1",
+    )
+    .bind(retry_id)
     .bind(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))
     .execute(conn)
     .await?;

@@ -18,6 +18,8 @@ use crate::metrics::Metrics;
 /// Tries of a single message before it goes to a retry row; that of a larger batch is not counted.
 const TRIES: u32 = 3;
 const TRY_PAUSE_MS: std::ops::Range<u64> = 20..100;
+const BUSY_PAUSE_MIN: Duration = Duration::from_millis(20);
+const BUSY_PAUSE_MAX: Duration = Duration::from_secs(1);
 const OUTAGE_PAUSE_MIN: Duration = Duration::from_millis(100);
 const OUTAGE_PAUSE_MAX: Duration = Duration::from_secs(2);
 
@@ -32,6 +34,8 @@ pub(crate) struct Settler {
 /// Where a failed message goes.
 enum Verdict {
     Handled,
+    /// Told to stop before there was room for it.
+    Stopped,
     RetryLater(Fault),
     Park(Fault),
 }
@@ -64,8 +68,10 @@ impl Settler {
             return true;
         }
         let error = loop {
-            let Err(error) = self.attempts.once(batch).await else {
-                return true;
+            let error = match self.once_there_is_room(batch, stop).await {
+                Some(Ok(())) => return true,
+                Some(Err(error)) => error,
+                None => return false,
             };
             log_failure(batch, &error);
             if self.database.ping().await.is_ok() {
@@ -96,6 +102,7 @@ impl Settler {
         loop {
             let recorded = match self.verdict(delivery, failed.take(), stop).await {
                 Verdict::Handled => Ok(()),
+                Verdict::Stopped => return false,
                 Verdict::RetryLater(fault) => self.retry_later(delivery, &fault).await,
                 Verdict::Park(fault) => {
                     return self
@@ -126,10 +133,14 @@ impl Settler {
         loop {
             let error = match failed.take() {
                 Some(error) => error,
-                None => match self.attempts.once(std::slice::from_ref(delivery)).await {
-                    Ok(()) => return Verdict::Handled,
-                    Err(error) => error,
-                },
+                None => {
+                    let alone = std::slice::from_ref(delivery);
+                    match self.once_there_is_room(alone, stop).await {
+                        Some(Ok(())) => return Verdict::Handled,
+                        Some(Err(error)) => error,
+                        None => return Verdict::Stopped,
+                    }
+                }
             };
             tries += 1;
             let fault = Fault::from(&error);
@@ -138,7 +149,7 @@ impl Settler {
                 HandleError::Transient { .. } if tries >= TRIES => {
                     return Verdict::RetryLater(fault);
                 }
-                HandleError::Transient { .. } => {
+                HandleError::Transient { .. } | HandleError::Busy { .. } => {
                     let pause = rand::rng().random_range(TRY_PAUSE_MS);
                     let pause = tokio::time::sleep(Duration::from_millis(pause));
                     if stop.run_until_cancelled(pause).await.is_none() {
@@ -146,6 +157,26 @@ impl Settler {
                     }
                 }
             }
+        }
+    }
+
+    /// One try, once the handler has room for it. `None`: told to stop first.
+    async fn once_there_is_room(
+        &self,
+        batch: &[Delivery],
+        stop: &CancellationToken,
+    ) -> Option<Result<(), HandleError>> {
+        let mut pause = BUSY_PAUSE_MIN;
+        loop {
+            match self.attempts.once(batch).await {
+                Err(HandleError::Busy { reason }) => {
+                    tracing::debug!(event = "messaging.busy", reason, "the consumer waits");
+                }
+                tried => return Some(tried),
+            }
+            let waiting = tokio::time::sleep(jittered(pause));
+            stop.run_until_cancelled(waiting).await?;
+            pause = (pause * 2).min(BUSY_PAUSE_MAX);
         }
     }
 

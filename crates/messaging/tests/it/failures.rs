@@ -53,6 +53,37 @@ async fn poison_is_parked_and_its_neighbours_are_handled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_there_is_no_room_for_waits_and_is_neither_retried_later_nor_parked() {
+    let service = Service::new().await;
+    let instance = service.start().await;
+    let messages = [event("ok"), event("busy"), event("ok")];
+
+    service.send(&instance.outbox, &messages).await;
+
+    service.expect_effects(3, SOON).await;
+    assert_eq!(service.count("effects where attempt = 1").await, 3);
+    assert_eq!(service.count("messaging.retries").await, 0);
+    assert_eq!(service.count("messaging.parked").await, 0);
+    instance.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waiting_for_room_in_a_retry_row_is_no_round_of_it() {
+    let service = Service::new().await;
+    let instance = service.start().await;
+
+    service
+        .send(&instance.outbox, &[event("busy_second_round")])
+        .await;
+
+    service.expect_effects(1, SOON).await;
+    service.expect_empty("messaging.retries").await;
+    assert_eq!(service.count("effects where attempt = 2").await, 1);
+    assert_eq!(service.count("messaging.parked").await, 0);
+    instance.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_failing_message_succeeds_from_its_retry_row() {
     let service = Service::new().await;
     let instance = service.start().await;

@@ -83,10 +83,16 @@ impl Prober {
             "panic_once" if calls == 1 => panic!("as told"),
             "fail_5" if calls <= 5 => Err(transient()),
             "fail_first_round" if delivery.attempt == 1 => Err(transient()),
+            // Far more often than any count of tries allows.
+            "busy" if calls <= 8 => Err(BUSY),
+            "busy_second_round" if delivery.attempt == 1 => Err(transient()),
+            "busy_second_round" if calls <= 8 => Err(BUSY),
             _ => Ok(()),
         }
     }
 }
+
+const BUSY: HandleError = HandleError::Busy { reason: "no_room" };
 
 fn transient() -> HandleError {
     HandleError::Transient {
