@@ -243,25 +243,32 @@ impl Writer<'_> {
             Fact::Cancelled => self.tell(&fact::OrderCancelled {
                 order_id,
                 customer_ref,
+                duration_ms,
             }),
             Fact::Shipped => self.tell(&fact::OrderShipped {
                 order_id,
                 customer_ref,
                 shipment_id: self.order.shipment().to_string(),
+                total,
+                duration_ms,
             }),
             Fact::Delivered => self.tell(&fact::OrderDelivered {
                 order_id,
                 customer_ref,
+                duration_ms,
             }),
             Fact::Returned => self.tell(&fact::OrderReturned {
                 order_id,
                 customer_ref,
+                total,
+                duration_ms,
             }),
             Fact::NeedsAttention { step, reason } => self.tell(&fact::OrderNeedsAttention {
                 order_id,
                 customer_ref,
                 step: step.name().to_owned(),
                 reason: reason.clone(),
+                duration_ms,
             }),
         }
     }
@@ -277,3 +284,6 @@ fn address(address: &Address) -> PostalAddress {
         country_code: address.country_code.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;
