@@ -1,5 +1,8 @@
 //! Each foreign technology in one place.
 
+pub mod amqp;
 pub mod files;
 pub mod grpc;
+pub mod naming;
 pub mod postgres;
+pub mod streams;

@@ -6,6 +6,6 @@ mod live;
 mod upkeep;
 
 pub use audit::{Audited, Disagreement, audit};
-pub use ingest::{Ingest, IngestLimits, Refused, Stored};
+pub use ingest::{Ingest, IngestLimits, NotStored, Refused, Stored};
 pub use live::{CountStored, Keeper, Live, LiveLimits, NotCounted};
 pub use upkeep::{Upkeep, UpkeepLimits};

@@ -1,9 +1,10 @@
 //! Puts the parts together: the only file that names concrete adapters.
 
+mod sources;
+
 use std::sync::Arc;
 
 use anyhow::Context;
-use tradepost_backend::{Store, StoreSettings};
 use tradepost_postgres::Database;
 use tradepost_proto::FILE_DESCRIPTOR_SET;
 use tradepost_proto::metrics::v1::analytics_service_server::AnalyticsServiceServer;
@@ -13,18 +14,17 @@ use tradepost_service::{Clock, CommonConfig, GrpcServer, Program, Runtime};
 use crate::adapters::files::SnapshotFile;
 use crate::adapters::grpc::analytics::{self, AnalyticsApi, ApiLimits};
 use crate::adapters::grpc::live::{self, LiveApi, Peers};
-use crate::adapters::postgres::{MIGRATOR, PgAnalytics};
+use crate::adapters::postgres::PgAnalytics;
 use crate::application::{CountStored, Ingest, Keeper, Upkeep};
 use crate::command::{self, MetricsCommand};
 use crate::config::{AnalyticsConfig, LiveConfig, MetricsConfig};
 use crate::metrics::{LiveMetrics, Metrics};
 use crate::ports::{Events, Observed, Snapshots, Upkeeper};
+use sources::Ground;
+pub use sources::read_streams;
 
 /// The service's name.
 pub(crate) const NAME: &str = "metrics";
-
-/// No method takes a request id: batches have names of their own, and `PutTenant` replaces.
-const REQUEST_IDS_KEPT_HOURS: u32 = 1;
 
 /// The metrics service as a program.
 pub struct MetricsProgram;
@@ -40,23 +40,17 @@ impl Program for MetricsProgram {
     }
 
     async fn serve(config: MetricsConfig, runtime: Runtime) -> anyhow::Result<()> {
-        let settings = StoreSettings {
-            database: config.database.clone(),
-            schema: &MIGRATOR,
-            request_ids_kept_hours: REQUEST_IDS_KEPT_HOURS,
-        };
-        let store = Store::open(NAME, settings, &runtime).await?;
+        let mut ground = Ground::open(&config, &runtime).await?;
         let (live, counting) = live(&config.live, &runtime).await?;
-        let database = (store.database(), counting);
+        let database = (ground.database(), counting);
         let api = analytics(&config.analytics, &runtime, database).await;
+        ground.count_orders(&api);
+        read_streams(&config, &runtime, &api)?;
         let server = GrpcServer::new(&runtime)
             .descriptor(FILE_DESCRIPTOR_SET)
             .service(AnalyticsServiceServer::new(api), &analytics::RULES)
             .service(MetricsServiceServer::new(live), &live::RULES);
-        let (tasks, shutdown) = (runtime.tasks.clone(), runtime.shutdown.clone());
-        let served = server.serve(runtime.listener).await;
-        store.close(&tasks, &shutdown).await;
-        served
+        ground.serve(runtime, server).await
     }
 
     async fn admin(config: MetricsConfig, command: MetricsCommand) -> anyhow::Result<()> {

@@ -6,7 +6,7 @@ use anyhow::{Context, bail, ensure};
 use clap::{Args, Subcommand};
 use time::Date;
 use time::macros::format_description;
-use tradepost_backend::Provision;
+use tradepost_backend::BackendCommand;
 use tradepost_postgres::Database;
 use tradepost_types::TenantId;
 
@@ -24,8 +24,9 @@ pub enum MetricsCommand {
     Audit(Audit),
     /// Write the rollups of a day anew from its raw events
     RebuildDay(RebuildDay),
-    /// Make the database and the three roles that the configuration names
-    Provision(Provision),
+    /// What every service with data can do
+    #[command(flatten)]
+    Backend(BackendCommand),
 }
 
 /// What is audited.
@@ -66,8 +67,8 @@ pub async fn run(command: MetricsCommand, config: &MetricsConfig) -> anyhow::Res
     match command {
         MetricsCommand::Audit(command) => run_audit(&command, &books(config)?).await,
         MetricsCommand::RebuildDay(command) => rebuild_day(&command, &books(config)?).await,
-        MetricsCommand::Provision(command) => {
-            tradepost_backend::provision(&command, NAME, &config.database).await
+        MetricsCommand::Backend(command) => {
+            tradepost_backend::run(command, NAME, &config.database).await
         }
     }
 }

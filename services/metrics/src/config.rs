@@ -1,15 +1,20 @@
 //! The configuration: one struct, parsed and validated once.
 
 mod live;
+mod redis;
+mod streams;
 
 use std::time::Duration;
 
 use garde::Validate;
 use serde::{Deserialize, Serialize};
+use tradepost_messaging::MessagingConfig;
 use tradepost_postgres::DatabaseConfig;
 use tradepost_service::CommonConfig;
 
 pub use live::LiveConfig;
+pub use redis::RedisConfig;
+pub use streams::{StreamConfig, StreamsConfig};
 
 use crate::application::{IngestLimits, UpkeepLimits};
 use crate::domain::Kept;
@@ -34,6 +39,28 @@ pub struct MetricsConfig {
     #[garde(dive)]
     #[serde(default)]
     pub live: LiveConfig,
+    /// The broker, whose facts of orders are counted. Without this section they are not.
+    #[garde(dive)]
+    #[serde(default)]
+    pub messaging: Option<MessagingConfig>,
+    /// The Redis that streams of events come from.
+    #[garde(dive)]
+    #[serde(default)]
+    pub redis: RedisConfig,
+    /// Events that producers write to Redis Streams.
+    #[garde(dive, custom(with_redis(&self.redis)))]
+    #[serde(default)]
+    pub streams: StreamsConfig,
+}
+
+fn with_redis(redis: &RedisConfig) -> impl FnOnce(&StreamsConfig, &()) -> garde::Result {
+    let has_redis = redis.url.is_some();
+    move |streams, _context| {
+        if streams.read.is_empty() || has_redis {
+            return Ok(());
+        }
+        Err(garde::Error::new("needs redis.url"))
+    }
 }
 
 /// Tenant analytics: what is kept how long, and how it gets there.

@@ -4,6 +4,7 @@ mod batch_name;
 mod event_type;
 mod grain;
 mod kept;
+mod order_fact;
 mod producer;
 mod range;
 
@@ -11,5 +12,6 @@ pub use batch_name::BatchName;
 pub use event_type::{EventType, EventTypeError, OVERFLOW_TYPE};
 pub use grain::Grain;
 pub use kept::Kept;
+pub use order_fact::{Counted, OrderFact, OrderFactError};
 pub use producer::{ProducerId, ProducerIdError};
 pub use range::{Range, RangeError};

@@ -1,6 +1,7 @@
 //! Every instrument of the service.
 
 mod live;
+mod streams;
 
 use std::sync::atomic::AtomicU64;
 
@@ -11,6 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tradepost_telemetry::Registry;
 
 pub use live::LiveMetrics;
+pub use streams::StreamMetrics;
 
 use crate::ports::{Outcome, StoreError};
 

@@ -6,6 +6,7 @@
 //! what does not fit is refused, never held up.
 
 mod room;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use tradepost_postgres::Pace;
 use tradepost_service::Tasks;
 
 use room::{Room, Share};
+pub use waiting::NotStored;
 
 use crate::metrics::Metrics;
 use crate::ports::{Batch, Events, Observed, Outcome, StoreError};
@@ -102,13 +104,17 @@ impl Ingest {
     ///
     /// # Errors
     /// [`Refused`]: nothing was queued.
-    pub fn offer(&self, batch: Batch) -> Result<oneshot::Receiver<Stored>, Refused> {
+    pub fn offer(
+        &self,
+        batch: impl Into<Arc<Batch>>,
+    ) -> Result<oneshot::Receiver<Stored>, Refused> {
+        let batch = batch.into();
         let events = u32::try_from(batch.events.len()).map_err(|_too_many| Refused::Full)?;
         let room = Room::take(&self.room, batch.tenant, events.max(1))?;
         let (answer, answered) = oneshot::channel();
         let lane = self.lane(&batch).ok_or(Refused::Draining)?;
         let job = Job {
-            batch: Arc::new(batch),
+            batch,
             answer,
             _room: room,
         };

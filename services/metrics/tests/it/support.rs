@@ -134,6 +134,15 @@ pub(crate) struct Machine {
 impl Machine {
     /// Starts it over a database; with a crash point it is not waited for.
     pub(crate) async fn start(database: &TestDatabase, crash: Option<(&str, u32)>) -> Self {
+        Self::with(database, crash, &[]).await
+    }
+
+    /// The same with more of its environment, by what comes behind `TRADEPOST_METRICS__`.
+    pub(crate) async fn with(
+        database: &TestDatabase,
+        crash: Option<(&str, u32)>,
+        more: &[(&str, String)],
+    ) -> Self {
         let trust = Trust::new();
         let local = |port: u16| format!("127.0.0.1:{port}");
         let (listen, admin) = (local(free_port()), local(free_port()));
@@ -149,6 +158,9 @@ impl Machine {
                 .env("TRADEPOST_METRICS__SERVER__CRASH__POINT", point)
                 .env("TRADEPOST_METRICS__SERVER__CRASH__HIT", hit.to_string());
         }
+        for (name, value) in more {
+            builder = builder.env(format!("TRADEPOST_METRICS__{name}"), value);
+        }
         let mut process = builder.spawn();
         if crash.is_none() {
             process.ready(admin.parse().unwrap(), SOON).await;
@@ -163,6 +175,44 @@ impl Machine {
     pub(crate) fn client(&self, tenant: TenantId) -> Client {
         client(&self.url, &self.trust, tenant, &["events:write"])
     }
+
+    /// What the node counts live, by event type: events, and the sum of their values.
+    pub(crate) async fn counted_live(&self, tenant: TenantId) -> Vec<Sum> {
+        let channel = channel(&self.url, &ClientOptions::default()).unwrap();
+        let calls = self.trust.calls("metrics", tenant, &["metrics:read"]);
+        let mut client = MetricsServiceClient::with_interceptor(channel, calls);
+        let request = pb::GetAggregatesRequest {
+            minutes: 60,
+            ..pb::GetAggregatesRequest::default()
+        };
+        let answer = client.get_aggregates(request).await.unwrap().into_inner();
+        let line = |line: pb::Aggregate| {
+            let count = i64::try_from(line.count).unwrap();
+            (line.event_type, count, line.sum)
+        };
+        answer.aggregates.into_iter().map(line).collect()
+    }
+}
+
+/// An event type, how many events, and the sum of their values.
+pub(crate) type Sum = (String, i64, f64);
+
+/// As a test writes it.
+pub(crate) fn sum(event_type: &str, count: i64, sum: f64) -> Sum {
+    (event_type.to_owned(), count, sum)
+}
+
+/// What is stored of a tenant, by event type.
+pub(crate) async fn stored(database: &TestDatabase, tenant: TenantId) -> Vec<Sum> {
+    sqlx::query_as(
+        "select t.name, sum(d.n)::bigint, sum(d.sum) from rollup_days d
+         join event_types t on t.tenant_id = d.tenant_id and t.type_id = d.type_id
+         where d.tenant_id = $1 group by 1 order by 1",
+    )
+    .bind(tenant.as_uuid())
+    .fetch_all(&mut database.admin().await)
+    .await
+    .unwrap()
 }
 
 /// The program over a database.

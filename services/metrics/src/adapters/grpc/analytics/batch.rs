@@ -6,9 +6,9 @@ mod head;
 use std::collections::HashMap;
 
 use self::head::Head;
+pub(crate) use self::head::Origin;
 use super::parse;
 use crate::adapters::grpc::DOMAIN;
-use crate::adapters::grpc::tenant::Reach;
 use crate::domain::{EventType, Grain};
 use crate::ports::{Batch, Event};
 use prost_types::Timestamp;
@@ -29,13 +29,13 @@ const AHEAD_MS_MAX: i64 = 5_000;
 
 /// Between which moments events are taken.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Window {
+pub(crate) struct Window {
     oldest_ms: i64,
     newest_ms: i64,
 }
 
 impl Window {
-    pub(super) fn at(now_ms: i64, history_days: u16) -> Self {
+    pub(crate) fn at(now_ms: i64, history_days: u16) -> Self {
         let history_ms = i64::from(history_days) * Grain::Day.width_ms();
         Self {
             oldest_ms: now_ms - history_ms,
@@ -56,28 +56,28 @@ impl Window {
 
 /// A batch to store, and what of it is not.
 #[derive(Debug)]
-pub(super) struct Parsed {
-    pub(super) batch: Batch,
-    pub(super) rejected: u32,
-    pub(super) rejections: Vec<pb::Rejection>,
+pub(crate) struct Parsed {
+    pub(crate) batch: Batch,
+    pub(crate) rejected: u32,
+    pub(crate) rejections: Vec<pb::Rejection>,
 }
 
-/// Reads a message of the stream.
-pub(super) fn parse(
+/// Reads a batch, wherever it comes from.
+pub(crate) fn parse(
     request: pb::IngestEventsRequest,
-    reach: &Reach,
+    origin: &dyn Origin,
     window: Window,
 ) -> Result<Parsed, Status> {
     use pb::ingest_events_request::Batch as Sent;
     match request.batch {
         Some(Sent::Events(sent)) => {
             let count = sent.events.len();
-            let head = Head::readable(reach, &sent)?;
+            let head = Head::readable(origin, &sent)?;
             sized(count, EVENTS_MAX, "events")?;
             Ok(Reading::new(head, window, count).readable(&sent.events))
         }
         Some(Sent::Packed(sent)) => {
-            let head = Head::packed(reach, &sent)?;
+            let head = Head::packed(origin, &sent)?;
             Ok(Reading::new(head, window, packed_count(&sent)?).packed(&sent))
         }
         None => Err(Failure::new(

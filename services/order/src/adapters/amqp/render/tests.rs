@@ -76,12 +76,7 @@ fn the_money_is_in_the_facts_that_move_it() {
     let shipped: fact::OrderShipped = told(&order, Fact::Shipped);
     let returned: fact::OrderReturned = told(&order, Fact::Returned);
 
-    for total in [
-        placed.total,
-        confirmed.total,
-        shipped.total,
-        returned.total,
-    ] {
+    for total in [placed.total, confirmed.total, shipped.total, returned.total] {
         let total = total.unwrap();
         assert_eq!(
             (total.currency_code.as_str(), total.minor_units),

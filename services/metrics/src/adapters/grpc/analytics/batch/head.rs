@@ -14,6 +14,25 @@ use crate::domain::{BatchName, ProducerId};
 /// Another tenant's events take this right.
 const WRITE_ANY: &str = "events:write_any";
 
+/// Where a batch comes from, which knows whose batches it may bring.
+pub(crate) trait Origin: Sync {
+    /// The tenant that a batch names, or leaves to its origin.
+    fn tenant(&self, tenant_id: &str) -> Result<TenantId, Status>;
+
+    /// What a batch is called that has no name itself; none: it must have one.
+    fn name(&self) -> Option<BatchName>;
+}
+
+impl Origin for Reach {
+    fn tenant(&self, tenant_id: &str) -> Result<TenantId, Status> {
+        self.tenant(tenant_id, WRITE_ANY)
+    }
+
+    fn name(&self) -> Option<BatchName> {
+        None
+    }
+}
+
 /// Whose batch it is, and what it is called.
 pub(super) struct Head {
     pub(super) tenant: TenantId,
@@ -21,10 +40,10 @@ pub(super) struct Head {
 }
 
 impl Head {
-    pub(super) fn readable(reach: &Reach, sent: &pb::EventBatch) -> Result<Self, Status> {
-        let tenant = reach.tenant(&sent.tenant_id, WRITE_ANY)?;
+    pub(super) fn readable(origin: &dyn Origin, sent: &pb::EventBatch) -> Result<Self, Status> {
+        let tenant = origin.tenant(&sent.tenant_id)?;
         let name = if sent.batch_key.is_empty() {
-            numbered(&sent.producer_id, sent.sequence)
+            numbered(origin, &sent.producer_id, sent.sequence)
         } else {
             keyed(sent)
         };
@@ -34,14 +53,20 @@ impl Head {
         })
     }
 
-    pub(super) fn packed(reach: &Reach, sent: &pb::PackedBatch) -> Result<Self, Status> {
-        let tenant = reach.tenant(&sent.tenant_id, WRITE_ANY)?;
-        let name = numbered(&sent.producer_id, sent.sequence)?;
+    pub(super) fn packed(origin: &dyn Origin, sent: &pb::PackedBatch) -> Result<Self, Status> {
+        let tenant = origin.tenant(&sent.tenant_id)?;
+        let name = numbered(origin, &sent.producer_id, sent.sequence)?;
         Ok(Self { tenant, name })
     }
 }
 
-fn numbered(producer: &str, sequence: u64) -> Result<BatchName, Status> {
+fn numbered(origin: &dyn Origin, producer: &str, sequence: u64) -> Result<BatchName, Status> {
+    if producer.is_empty()
+        && sequence == 0
+        && let Some(name) = origin.name()
+    {
+        return Ok(name);
+    }
     let producer = ProducerId::try_from(producer)
         .map_err(|fault| refused("PRODUCER_INVALID", "producer_id", fault.to_string()))?;
     let sequence = i64::try_from(sequence)

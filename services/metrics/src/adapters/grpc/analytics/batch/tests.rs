@@ -9,6 +9,7 @@ use tradepost_service::error::ErrorDetails;
 use tradepost_types::TenantId;
 
 use super::*;
+use crate::adapters::grpc::tenant::Reach;
 
 const NOW_MS: i64 = 1_763_746_174_123;
 const WINDOW: Window = Window {

@@ -1,0 +1,7 @@
+//! The order backbone's facts, from RabbitMQ.
+
+mod consumer;
+mod parse;
+
+pub use consumer::{QUEUE, subscription};
+pub use parse::Window;
