@@ -43,6 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     config.bytes(["."]);
     tonic_prost_build::configure()
         .include_file("tradepost.rs")
+        .codec_path("crate::codec::MessageCodec")
         .compile_fds_with_config(descriptors, config)?;
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! The contracts between the services: the generated protobuf and gRPC code of
-//! `proto/tradepost/**`, the descriptor set, the routing keys of the messages, and the conversions
-//! between protobuf and the value types. *Not* a home for anything that decides.
+//! `proto/tradepost/**`, the descriptor set, the routing keys of the messages, the conversions
+//! between protobuf and the value types, and how messages are read off a connection. *Not* a home
+//! for anything that decides.
 
+pub mod codec;
 pub mod convert;
 pub mod routing;
 

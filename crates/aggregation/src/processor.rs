@@ -22,7 +22,7 @@ use crate::event::{self, Counted, Event, LATE_WINDOW_MS, Moment, Reason, minute_
 use crate::front::{self, FRONTS, Front, Wait};
 use crate::name::Name;
 use crate::series::Series;
-use crate::stripe::Stripe;
+use crate::stripe::{Address, Stripe};
 use crate::tenant::{Book, Irregularities, Tenant};
 
 /// Parts that series are spread over. Two threads meet at one in 256 events of different types.
@@ -57,6 +57,21 @@ struct FrontPart(Mutex<Front>);
 struct Totals {
     series: usize,
     producers: usize,
+}
+
+/// An event that was counted.
+#[derive(Debug, Clone, Copy)]
+struct Placed {
+    /// Where events of its type count, and whether that is the overflow series.
+    place: (Address, bool),
+    counted: Counted,
+}
+
+impl Placed {
+    /// How it counted, and whether its type overflowed.
+    fn outcome(self) -> (Counted, bool) {
+        (self.counted, self.place.1)
+    }
 }
 
 /// What a processor holds now.
@@ -283,7 +298,10 @@ impl MetricsProcessor {
         now_ms: i64,
     ) -> Result<Counted, Reason> {
         let outcome = self
-            .with_book(tenant, |_, book| self.count_in(book, event, now_ms))
+            .with_book(tenant, |_, book| {
+                self.count_in(book, event, now_ms, None)
+                    .map(|counted| counted.outcome())
+            })
             .unwrap_or(Err(Reason::TenantsFull));
         self.note(tenant, |noted| match outcome {
             Ok((counted, overflowed)) => {
@@ -295,21 +313,27 @@ impl MetricsProcessor {
         outcome.map(|(counted, _)| counted)
     }
 
-    /// Counts an event of the book's tenant, and says whether its type overflowed.
+    /// Counts an event of the book's tenant, whose type counts at `known` if that was found before.
     fn count_in(
         &self,
         book: &mut Book,
         event: &Event<'_>,
         now_ms: i64,
-    ) -> Result<(Counted, bool), Reason> {
+        known: Option<(Address, bool)>,
+    ) -> Result<Placed, Reason> {
         event::check(event.user_id, event.value)?;
         let moment = Moment::of(event.time_ms, now_ms)?;
-        let (address, overflowed) = self.locate(book, event.event_type)?;
-        if self
+        let place = match known {
+            Some(place) => place,
+            None => self.locate(book, event.event_type)?,
+        };
+        let (address, _) = place;
+        let counted = self
             .stripe(address.hash)
-            .add(address, moment, &[event.value])
-        {
-            Ok((moment.counted(), overflowed))
+            .add(address, moment, &[event.value]);
+        if counted {
+            let counted = moment.counted();
+            Ok(Placed { place, counted })
         } else {
             Err(Reason::TooOld)
         }

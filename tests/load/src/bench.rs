@@ -1,19 +1,24 @@
-//! Benches against a running shop: how fast orders are accepted and confirmed, and how fast one
-//! item is sold out. Load comes at a constant rate, whatever the answers take.
+//! Benches: of a running shop, of the gateway alone, of the metrics service alone. Load comes at a
+//! constant rate, whatever the answers take, unless a figure is of how much there can be.
 
+pub mod analytics;
 pub mod edge;
 pub mod hot_sku;
+pub mod live;
 mod machine;
 mod memory;
 mod open_loop;
 pub mod orders;
+mod process;
 mod report;
 mod shop;
+mod target;
 
 pub use machine::Machine;
 pub use memory::{MemoryError, resident};
 pub use open_loop::Pace;
 pub use report::{Report, Row, Rows, Unit};
+pub use target::{Calls, Server, Target, TargetError};
 
 use crate::gateway::CallError;
 

@@ -1,7 +1,9 @@
 //! The command line. What a run found goes to standard output, how it goes to standard error.
 
+mod analytics;
 mod bench;
 mod edge;
+mod live;
 mod progress;
 mod replay;
 

@@ -24,6 +24,11 @@ impl Samples {
         self.0.push(time);
     }
 
+    /// Adds those of another.
+    pub fn append(&mut self, mut other: Self) {
+        self.0.append(&mut other.0);
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -39,9 +44,15 @@ impl Samples {
     /// The smallest measured time that so many percent of all do not exceed.
     #[must_use]
     pub fn percentile(&self, percent: usize) -> Option<Duration> {
+        self.permille(percent * 10)
+    }
+
+    /// The smallest measured time that so many of a thousand do not exceed.
+    #[must_use]
+    pub fn permille(&self, permille: usize) -> Option<Duration> {
         let mut sorted = self.0.clone();
         sorted.sort_unstable();
-        let rank = (sorted.len() * percent).div_ceil(100).max(1);
+        let rank = (sorted.len() * permille).div_ceil(1_000).max(1);
         sorted.get(rank - 1).copied()
     }
 

@@ -9,10 +9,13 @@ use crate::event::{self, Counted, Event, Moment, Reason, USER_ID_LEN_MAX};
 use crate::ledger::Entry;
 use crate::name::Name;
 use crate::processor::MetricsProcessor;
+use crate::stripe::Address;
 use crate::tenant::{Book, Irregularities};
 
 /// Records that are counted before a stripe is let go: a single event waits for some 10 us at most.
 const RUN: usize = 512;
+/// Event types of a batch whose places are remembered: as many as are found faster than by hash.
+const LOCATED_MAX: usize = 16;
 /// The end of a chain of records.
 const END: u32 = u32::MAX;
 
@@ -34,9 +37,7 @@ impl MetricsProcessor {
             return Err(BatchError::SizeInvalid);
         }
         self.once(id, events.len(), now_ms, |book, tally| {
-            for (index, event) in events.enumerate() {
-                tally.note(index, self.count_in(book, &event, now_ms));
-            }
+            self.count_all(book, events, now_ms, tally);
         })
     }
 
@@ -90,13 +91,34 @@ impl MetricsProcessor {
         }
         let counted = self.with_book(tenant, |tenant, book| {
             let mut tally = Tally::default();
-            for (index, event) in live.enumerate() {
-                tally.note(index, self.count_in(book, &event, now_ms));
-            }
+            self.count_all(book, live, now_ms, &mut tally);
             tenant.irregularities().merge(&tally.noted);
             tally.receipt
         });
         counted.unwrap_or_default()
+    }
+
+    /// Counts events of the book's tenant. A batch has few event types, and where they count does not
+    /// change while the book is held: each is looked up once.
+    fn count_all<'a>(
+        &self,
+        book: &mut Book,
+        events: impl Iterator<Item = Event<'a>>,
+        now_ms: i64,
+        tally: &mut Tally,
+    ) {
+        let mut located: Vec<(&str, (Address, bool))> = Vec::new();
+        for (index, event) in events.enumerate() {
+            let known = located.iter().find(|(name, _)| *name == event.event_type);
+            let known = known.map(|(_, place)| *place);
+            let outcome = self.count_in(book, &event, now_ms, known);
+            if let (Ok(counted), None) = (&outcome, known)
+                && located.len() < LOCATED_MAX
+            {
+                located.push((event.event_type, counted.place));
+            }
+            tally.note(index, outcome.map(|counted| counted.outcome()));
+        }
     }
 
     /// Does what counts the events of a batch, unless that was done before.

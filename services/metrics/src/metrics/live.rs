@@ -6,6 +6,7 @@ use std::time::Duration;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use tradepost_aggregation::{Receipt, Usage};
 use tradepost_telemetry::Registry;
 
@@ -13,10 +14,16 @@ use super::Fate;
 
 type Figure = Gauge<u64, AtomicU64>;
 
+/// From 50 us to a quarter of a second.
+const BATCH_BUCKETS: [f64; 12] = [
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
+];
+
 /// The instruments. Cheap to clone.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct LiveMetrics {
     events: Family<Fate, Counter>,
+    batch_duration: Histogram,
     tenants: Figure,
     series: Figure,
     producers: Figure,
@@ -27,6 +34,23 @@ pub struct LiveMetrics {
     peers_silent: Counter,
 }
 
+impl Default for LiveMetrics {
+    fn default() -> Self {
+        Self {
+            events: Family::default(),
+            batch_duration: Histogram::new(BATCH_BUCKETS),
+            tenants: Figure::default(),
+            series: Figure::default(),
+            producers: Figure::default(),
+            sketch_bytes: Figure::default(),
+            snapshot_bytes: Figure::default(),
+            snapshot_duration: Gauge::default(),
+            snapshots_failed: Counter::default(),
+            peers_silent: Counter::default(),
+        }
+    }
+}
+
 impl LiveMetrics {
     /// Registers the instruments.
     #[must_use]
@@ -34,6 +58,8 @@ impl LiveMetrics {
         let metrics = Self::default();
         let help = "Events sent to be counted live, by what became of them";
         registry.register("live_events", help, metrics.events.clone());
+        let help = "Time to count a batch, from its message to its receipt, pacing included";
+        registry.register_seconds("live_batch_duration", help, metrics.batch_duration.clone());
         registry.register(
             "live_tenants",
             "Tenants that are known",
@@ -62,6 +88,11 @@ impl LiveMetrics {
         let help = "Questions to other nodes that were not answered";
         registry.register("live_peers_silent", help, metrics.peers_silent.clone());
         metrics
+    }
+
+    /// Says how long a batch of a stream took.
+    pub fn batch_took(&self, took: Duration) {
+        self.batch_duration.observe(took.as_secs_f64());
     }
 
     /// Counts what became of a batch of so many events.

@@ -4,7 +4,6 @@
 
 mod connection;
 mod direct;
-mod process;
 mod requests;
 mod stub;
 mod tokens;
@@ -18,11 +17,11 @@ use futures::future::join_all;
 use tokio::time::Instant;
 
 use super::open_loop::{self, Outcome, Pace};
+use super::process::Process;
 use super::report::{Rows, Unit};
 use crate::gateway::CallError;
 use crate::samples::Quantiles;
 use connection::Connection;
-use process::Process;
 use requests::{changes, reads, reports};
 
 pub use stub::serve as serve_stub;

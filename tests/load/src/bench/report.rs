@@ -24,6 +24,24 @@ pub enum Unit {
     /// Requests a second.
     #[serde(rename = "requests/s")]
     RequestsPerSecond,
+    /// Events a second, or rows.
+    #[serde(rename = "events/s")]
+    EventsPerSecond,
+    /// Events, or rows.
+    #[serde(rename = "events")]
+    Events,
+    /// Percent.
+    #[serde(rename = "%")]
+    Percent,
+    /// Nanoseconds.
+    #[serde(rename = "ns")]
+    Nanoseconds,
+    /// Bytes.
+    #[serde(rename = "bytes")]
+    Bytes,
+    /// How many times as much.
+    #[serde(rename = "times")]
+    Times,
     /// Requests.
     #[serde(rename = "requests")]
     Requests,
@@ -46,6 +64,12 @@ impl Unit {
             Self::OrdersPerSecond => "orders/s",
             Self::UnitsPerSecond => "units/s",
             Self::RequestsPerSecond => "requests/s",
+            Self::EventsPerSecond => "events/s",
+            Self::Events => "events",
+            Self::Percent => "%",
+            Self::Nanoseconds => "ns",
+            Self::Bytes => "bytes",
+            Self::Times => "times",
             Self::Requests => "requests",
             Self::Orders => "orders",
             Self::Units => "units",
@@ -84,6 +108,12 @@ impl Rows {
     /// Something a person should know of this run.
     pub fn tell(&mut self, fault: String) {
         self.faults.push(fault);
+    }
+
+    /// Adds those of another part of the same run.
+    pub fn extend(&mut self, other: Self) {
+        self.rows.extend(other.rows);
+        self.faults.extend(other.faults);
     }
 
     fn push(&mut self, name: &str, value: Option<f64>, unit: Unit, fold: Fold) {

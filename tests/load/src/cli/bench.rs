@@ -20,6 +20,10 @@ pub(super) enum Bench {
     HotSku(HotSku),
     /// The gateway alone, before a stub of the order service.
     Gateway(super::edge::Arguments),
+    /// Live counting: the engine, and the metrics service over gRPC.
+    Metrics(super::live::Arguments),
+    /// Tenant analytics: the metrics service over gRPC and PostgreSQL.
+    Analytics(super::analytics::Arguments),
 }
 
 #[derive(Args)]
@@ -111,6 +115,8 @@ pub(super) async fn run(bench: Bench) -> anyhow::Result<ExitCode> {
         Bench::Orders(orders) => run_orders(orders).await,
         Bench::HotSku(hot_sku) => run_hot_sku(hot_sku).await,
         Bench::Gateway(gateway) => super::edge::run(gateway).await,
+        Bench::Metrics(metrics) => super::live::run(metrics).await,
+        Bench::Analytics(analytics) => super::analytics::run(analytics).await,
     }
 }
 

@@ -13,11 +13,11 @@ fn pace(rate: u32) -> Pace {
     }
 }
 
-fn report(rows: Rows) -> Report {
+pub(crate) fn report(rows: Rows) -> Report {
     Report::new("a bench", "abc", String::new(), &[rows])
 }
 
-fn figure(report: &Report, name: &str) -> f64 {
+pub(crate) fn figure(report: &Report, name: &str) -> f64 {
     let row = report.rows.iter().find(|row| row.name == name);
     row.unwrap_or_else(|| panic!("{name} in {:?}", report.rows))
         .value

@@ -1,4 +1,4 @@
-//! The load tools against a gateway that is not one.
+//! The load tools against a gateway that is not one, and against the metrics service.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,6 +9,9 @@
     reason = "a test fails by panicking"
 )]
 
+mod analytics;
 mod bench;
 mod fake;
+mod live;
 mod replay;
+mod service;

@@ -2,12 +2,12 @@
 //! the receipt of the last was taken, so what waits is what the connection's window holds.
 
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::Stream;
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Status, Streaming};
-use tradepost_aggregation::{BatchId, PackedEvents, Receipt};
+use tradepost_aggregation::{BatchId, PackedEvents};
 use tradepost_proto::metrics::v1 as pb;
 use tradepost_proto::metrics::v1::process_events_request::Batch;
 
@@ -71,6 +71,7 @@ impl Reading {
             return Err(status::batch_key_refused());
         }
         let tenant = self.reach.tenant(tenant_id, WRITE_ANY)?;
+        let began = Instant::now();
         let mut slowed = Duration::ZERO;
         loop {
             let counted = match batch {
@@ -94,7 +95,11 @@ impl Reading {
                 }
             };
             match counted {
-                Ok(receipt) => return Ok(self.render(sequence, receipt, events)),
+                Ok(receipt) => {
+                    self.api.metrics.batch(&receipt, events);
+                    self.api.metrics.batch_took(began.elapsed());
+                    return Ok(render::receipt(sequence, receipt));
+                }
                 Err(NotCounted::Busy(wait)) if slowed + wait <= SLOWED_MAX => {
                     slowed += wait;
                     tokio::select! {
@@ -105,11 +110,6 @@ impl Reading {
                 Err(why) => return Err(status::batch(why)),
             }
         }
-    }
-
-    fn render(&self, sequence: u64, receipt: Receipt, events: usize) -> pb::ProcessEventsResponse {
-        self.api.metrics.batch(&receipt, events);
-        render::receipt(sequence, receipt)
     }
 }
 

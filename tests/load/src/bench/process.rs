@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::time::Duration;
 
-use crate::bench::machine::field;
-use crate::bench::memory::megabytes;
+use super::machine::field;
+use super::memory::megabytes;
 
 /// The kernel counts in hundredths of a second (`USER_HZ`), on every machine we know.
 const TICKS_PER_SECOND: u64 = 100;
