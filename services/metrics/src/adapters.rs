@@ -4,3 +4,4 @@ pub mod files;
 pub mod grpc;
 pub mod parquet;
 pub mod postgres;
+pub mod sheets;

@@ -1,8 +1,10 @@
 //! Puts the parts together: the only file that names concrete adapters.
 
+mod raw;
+
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use tradepost_backend::{Store, StoreSettings};
 use tradepost_postgres::Database;
 use tradepost_proto::FILE_DESCRIPTOR_SET;
@@ -45,6 +47,10 @@ impl Program for MetricsProgram {
             schema: &MIGRATOR,
             request_ids_kept_hours: REQUEST_IDS_KEPT_HOURS,
         };
+        ensure!(
+            config.analytics.exports_max < config.database.max_connections as usize,
+            "analytics.exports_max must be below database.max_connections: other calls need some"
+        );
         let store = Store::open(NAME, settings, &runtime).await?;
         let (live, counting) = live(&config.live, &runtime).await?;
         let database = (store.database(), counting);
@@ -110,7 +116,10 @@ pub async fn analytics(
     let (tasks, shutdown) = (&runtime.tasks, &runtime.shutdown);
     tasks.spawn("upkeep", upkeep.run(shutdown.clone()));
     let events: Events = store.clone();
+    let (listing, exports) = raw::raw(config, runtime, (store.clone(), None));
     AnalyticsApi {
+        listing,
+        exports,
         reports: store,
         ingest: Ingest::start(
             (&events, &observed),
