@@ -1,5 +1,7 @@
 //! The two pools of a service, never handed out: connections are lent through transactions only.
 
+use std::time::Duration;
+
 use secrecy::SecretString;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::PgPoolOptions;
@@ -69,6 +71,22 @@ impl Database {
     /// [`DbError::Unavailable`] if no connection could be had in time.
     pub async fn tenant_tx(&self, tenant: TenantId) -> Result<TenantTx, DbError> {
         TenantTx::begin(&self.app, tenant).await
+    }
+
+    /// Begins a transaction that reads `tenant`'s rows as they are at its first query, however
+    /// long it lasts and whatever others write; locks that come before that query are had before
+    /// it sees anything. The server ends it once it has idled for `idle_max`, in place of the
+    /// configured time: a reader of many pages waits for whom it reads them. An open snapshot
+    /// keeps the server from clearing away old rows, so the caller sets a bound to it.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] if no connection could be had in time.
+    pub async fn tenant_snapshot(
+        &self,
+        tenant: TenantId,
+        idle_max: Duration,
+    ) -> Result<TenantTx, DbError> {
+        TenantTx::snapshot(&self.app, tenant, idle_max).await
     }
 
     /// Begins a transaction of the system role, which sees all tenants' rows.

@@ -46,6 +46,23 @@ impl TenantTx {
         Ok(Self { lease, tenant })
     }
 
+    /// Reads at one moment. The tenant is set by a command that takes no snapshot: the moment is
+    /// that of the first statement, so that locks may come before it.
+    pub(crate) async fn snapshot(
+        pool: &Pool,
+        tenant: TenantId,
+        idle_max: Duration,
+    ) -> Result<Self, DbError> {
+        let begin = format!(
+            "begin isolation level repeatable read read only; set local app.tenant_id = '{}';
+             set local idle_in_transaction_session_timeout = {}",
+            tenant.as_uuid(),
+            idle_max.as_millis()
+        );
+        let lease = Lease::begin(pool, AssertSqlSafe(begin).into_sql_str()).await?;
+        Ok(Self { lease, tenant })
+    }
+
     /// The connection, for queries inside this transaction.
     pub fn conn(&mut self) -> &mut PgConnection {
         self.lease.conn()

@@ -4,5 +4,7 @@ pub mod amqp;
 pub mod files;
 pub mod grpc;
 pub mod naming;
+pub mod parquet;
 pub mod postgres;
+pub mod sheets;
 pub mod streams;

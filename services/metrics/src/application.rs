@@ -3,9 +3,11 @@
 mod audit;
 mod ingest;
 mod live;
+mod raw;
 mod upkeep;
 
 pub use audit::{Audited, Disagreement, audit};
 pub use ingest::{Ingest, IngestLimits, NotStored, Refused, Stored};
 pub use live::{CountStored, Keeper, Live, LiveLimits, NotCounted};
+pub use raw::{Content, Export, ExportLimits, ExportOrder, Exports, Listing, NotExported, NotRead};
 pub use upkeep::{Upkeep, UpkeepLimits};

@@ -1,10 +1,11 @@
 //! Puts the parts together: the only file that names concrete adapters.
 
+mod raw;
 mod sources;
 
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use tradepost_postgres::Database;
 use tradepost_proto::FILE_DESCRIPTOR_SET;
 use tradepost_proto::metrics::v1::analytics_service_server::AnalyticsServiceServer;
@@ -40,6 +41,10 @@ impl Program for MetricsProgram {
     }
 
     async fn serve(config: MetricsConfig, runtime: Runtime) -> anyhow::Result<()> {
+        ensure!(
+            config.analytics.exports_max < config.database.max_connections as usize,
+            "analytics.exports_max must be below database.max_connections: other calls need some"
+        );
         let mut ground = Ground::open(&config, &runtime).await?;
         let (live, counting) = live(&config.live, &runtime).await?;
         let database = (ground.database(), counting);
@@ -104,7 +109,10 @@ pub async fn analytics(
     let (tasks, shutdown) = (&runtime.tasks, &runtime.shutdown);
     tasks.spawn("upkeep", upkeep.run(shutdown.clone()));
     let events: Events = store.clone();
+    let (listing, exports) = raw::raw(config, runtime, (store.clone(), None));
     AnalyticsApi {
+        listing,
+        exports,
         reports: store,
         ingest: Ingest::start(
             (&events, &observed),

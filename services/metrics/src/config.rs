@@ -16,7 +16,7 @@ pub use live::LiveConfig;
 pub use redis::RedisConfig;
 pub use streams::{StreamConfig, StreamsConfig};
 
-use crate::application::{IngestLimits, UpkeepLimits};
+use crate::application::{ExportLimits, IngestLimits, UpkeepLimits};
 use crate::domain::Kept;
 use crate::ports::StoreLimits;
 
@@ -110,6 +110,15 @@ pub struct AnalyticsConfig {
     /// must come sooner. Keys of batches are promised for 7.
     #[garde(range(min = 7, max = 3_660))]
     pub ledger_kept_days: u16,
+    /// Exports that are under way at once. Each holds a connection of the role that serves requests.
+    #[garde(range(min = 1, max = 64))]
+    pub exports_max: usize,
+    /// Rows of one export.
+    #[garde(range(min = 1, max = 1_000_000_000))]
+    pub export_rows_max: u64,
+    /// How long one export may take. For so long the database keeps what it would clear away.
+    #[garde(range(min = 1, max = 86_400))]
+    pub export_seconds_max: u64,
     /// How often partitions, quarantine and what is past its age are looked after.
     #[garde(range(min = 1, max = 86_400))]
     pub upkeep_seconds: u64,
@@ -132,6 +141,9 @@ impl Default for AnalyticsConfig {
             minutes_kept_days: 7,
             hours_kept_days: 90,
             ledger_kept_days: 30,
+            exports_max: 2,
+            export_rows_max: 5_000_000,
+            export_seconds_max: 900,
             upkeep_seconds: 600,
         }
     }
@@ -148,6 +160,16 @@ impl AnalyticsConfig {
             queue_batches_max: self.queue_batches_max,
             group_events_max: self.group_events_max,
             gap: Duration::from_millis(self.group_gap_ms),
+        }
+    }
+
+    /// The limits of exports.
+    #[must_use]
+    pub const fn exports(&self) -> ExportLimits {
+        ExportLimits {
+            at_once: self.exports_max,
+            rows_max: self.export_rows_max,
+            time_max: Duration::from_secs(self.export_seconds_max),
         }
     }
 

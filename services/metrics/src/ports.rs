@@ -2,7 +2,9 @@
 
 mod books;
 mod observer;
+mod raw;
 mod reports;
+mod sheets;
 mod snapshots;
 
 use std::sync::Arc;
@@ -17,11 +19,16 @@ use crate::rollup::TypeId;
 
 pub use books::{BookStore, Books, Rebuilt, TenantDay};
 pub use observer::{Observed, Observer};
+pub use raw::{
+    ArchiveFiles, ArchiveReadError, Archived, ArchivedEvents, ArchivedFile, Cut, FileQuestion,
+    Order, RawEvents, RawStore,
+};
 pub use reports::{
     DailyLine, DailyQuestion, EventsQuestion, Measure, NamedType, ReportStore, Reports,
     StoredEvent, Sum, SumsQuestion, TopLine, TypesQuestion,
 };
 
+pub use sheets::{Sheet, SheetError, SheetKind, SheetMaker, Sheets};
 pub use snapshots::{SnapshotStore, SnapshotStoreError, Snapshots};
 
 /// An event of a batch.

@@ -5,6 +5,7 @@ mod copy;
 mod days;
 mod event_types;
 mod ledger;
+mod raw;
 mod reports;
 mod rollups;
 mod store;

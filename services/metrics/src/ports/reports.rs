@@ -140,7 +140,7 @@ pub struct StoredEvent {
     pub value: f64,
 }
 
-/// Answers from what is kept. All but [`events`](ReportStore::events) read rollups only.
+/// Answers from what is kept. They read rollups only.
 #[async_trait]
 pub trait ReportStore: Send + Sync {
     /// Sums, newest piece first, then by event type.
@@ -169,9 +169,6 @@ pub trait ReportStore: Send + Sync {
         measure: Measure,
         limit: i64,
     ) -> Result<Vec<TopLine>, StoreError>;
-
-    /// Single events, newest first. Those in quarantine are not among them.
-    async fn events(&self, question: &EventsQuestion) -> Result<Vec<StoredEvent>, StoreError>;
 
     /// Notes the plan of a tenant, unless one of the same or a higher version is known; `version`
     /// is above 0.

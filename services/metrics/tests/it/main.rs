@@ -10,6 +10,7 @@
 
 mod counted;
 mod crashes;
+mod exports;
 mod keys;
 mod live;
 mod operators;

@@ -167,6 +167,7 @@ async fn single_events_are_looked_for_in_the_days_of_their_range_and_no_further_
     let today = today_ms();
     let tenant = desk.tenant.as_uuid();
     let list = include_str!("../../src/adapters/postgres/list_events.sql");
+    let list = &list.replace("{table}", "events");
     let mut tx = desk.database.tenant_tx(desk.tenant).await.unwrap();
     let partitions = |reads: &[Read], executed_only: bool| {
         let events = reads
@@ -204,6 +205,77 @@ async fn single_events_are_looked_for_in_the_days_of_their_range_and_no_further_
     let arguments = format!("'{tenant}', {from}, {to}, null, null, null, 5");
     let page = reads(tx.conn(), list, &arguments).await;
     assert!(partitions(&page, true) <= 1, "{page:?}");
+}
+
+#[tokio::test]
+async fn a_file_of_events_is_read_from_the_days_of_its_range_and_counted_by_sums() {
+    let desk = seeded().await;
+    let today = today_ms();
+    let tenant = desk.tenant.as_uuid();
+    let mut tx = desk.database.tenant_tx(desk.tenant).await.unwrap();
+    let (from, to, after) = (
+        text(today - 10 * DAY_MS),
+        text(today),
+        text(today - 2 * DAY_MS),
+    );
+
+    let export = include_str!("../../src/adapters/postgres/export_events.sql");
+    for (after, days) in [("null, null".to_owned(), 10), (format!("{after}, 0"), 2)] {
+        for (place, wanted) in [
+            ("events", days),
+            ("quarantined_events", 0),
+            ("leaving_events", 0),
+        ] {
+            let export = export.replace("{table}", place);
+            let arguments = format!("'{tenant}', {from}, {to}, null, {after}, 4096");
+            let reads = reads(tx.conn(), &export, &arguments).await;
+            let days: Vec<_> = reads
+                .iter()
+                .filter(|read| read.table.starts_with("events_"))
+                .collect();
+            assert_eq!(days.len(), wanted, "{reads:?}");
+            assert!(
+                days.iter().all(|read| read.how.contains("Index")),
+                "{reads:?}"
+            );
+        }
+    }
+    let count = include_str!("../../src/adapters/postgres/count_events.sql");
+    let arguments = format!("'{tenant}', {from}, {to}, 'search'");
+    let reads = reads(tx.conn(), count, &arguments).await;
+    assert_eq!(faults(&reads, "rollup_days"), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_file_of_sums_is_read_and_counted_from_the_rollups_of_their_grain_by_index() {
+    let desk = seeded().await;
+    let (from, to) = (text(today_ms() - 6 * DAY_MS), text(today_ms() + DAY_MS));
+    let tenant = desk.tenant.as_uuid();
+    let mut tx = desk.database.tenant_tx(desk.tenant).await.unwrap();
+
+    for table in ["rollup_minutes", "rollup_hours", "rollup_days"] {
+        let sums = include_str!("../../src/adapters/postgres/export_sums.sql");
+        let count = include_str!("../../src/adapters/postgres/count_sums.sql");
+        for (statement, arguments) in [
+            (
+                sums,
+                format!("'{tenant}', {from}, {to}, null, null, null, 4096"),
+            ),
+            (
+                sums,
+                format!("'{tenant}', {from}, {to}, '{{search}}', {from}, 'order', 4096"),
+            ),
+            (
+                count,
+                format!("'{tenant}', {from}, {to}, '{{search}}', 1000"),
+            ),
+        ] {
+            let statement = statement.replace("{table}", table);
+            let reads = reads(tx.conn(), &statement, &arguments).await;
+            assert!(tables(&reads).contains(table));
+            assert_eq!(faults(&reads, table), Vec::<String>::new());
+        }
+    }
 }
 
 #[tokio::test]

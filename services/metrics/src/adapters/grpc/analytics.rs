@@ -1,6 +1,7 @@
 //! Tenant analytics: parse, call, render.
 
 pub(crate) mod batch;
+mod export;
 mod ingest;
 mod parse;
 mod query;
@@ -15,7 +16,7 @@ use tradepost_service::Clock;
 use tradepost_service::auth::Rule;
 
 use super::tenant::Reach;
-use crate::application::Ingest;
+use crate::application::{Exports, Ingest, Listing};
 use crate::domain::Kept;
 use crate::metrics::Metrics;
 use crate::ports::Reports;
@@ -42,6 +43,10 @@ pub struct AnalyticsApi {
     pub ingest: Ingest,
     /// Where answers come from.
     pub reports: Reports,
+    /// Where single events come from.
+    pub listing: Listing,
+    /// Where files come from.
+    pub exports: Exports,
     /// The instruments.
     pub metrics: Metrics,
     /// Limits of the calls.
@@ -66,14 +71,7 @@ pub struct ApiLimits {
 #[tonic::async_trait]
 impl AnalyticsService for AnalyticsApi {
     type IngestEventsStream = ingest::Receipts;
-    type ExportEventsStream = futures::stream::Empty<Result<pb::ExportEventsResponse, Status>>;
-
-    async fn export_events(
-        &self,
-        _request: Request<pb::ExportEventsRequest>,
-    ) -> Result<Response<Self::ExportEventsStream>, Status> {
-        Err(Status::unimplemented("not here yet"))
-    }
+    type ExportEventsStream = export::Pieces;
 
     async fn ingest_events(
         &self,
@@ -124,10 +122,19 @@ impl AnalyticsService for AnalyticsApi {
         let (reach, request) = (Reach::of(&request)?, request.get_ref());
         let tenant = reach.tenant(&request.tenant_id, READ_ANY)?;
         let (question, page) = parse::list_events(request, tenant)?;
-        let events = self.reports.events(&question).await;
-        let events = events.map_err(|error| status::render(&error))?;
+        let events = self.listing.page(&question).await;
+        let events = events.map_err(|why| status::not_read(&why))?;
         let page = page.page(events, |event| (event.at_ms, event.id));
         Ok(Response::new(render::events(page)))
+    }
+
+    async fn export_events(
+        &self,
+        request: Request<pb::ExportEventsRequest>,
+    ) -> Result<Response<export::Pieces>, Status> {
+        let reach = Reach::of(&request)?;
+        let pieces = export::pieces(self, &reach, request.get_ref()).await?;
+        Ok(Response::new(pieces))
     }
 
     async fn put_tenant(

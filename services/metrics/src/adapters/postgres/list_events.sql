@@ -1,7 +1,7 @@
 select e.event_time, e.event_id,
        (select t.name from event_types t where t.tenant_id = $1 and t.type_id = e.type_id),
        e.user_id, e.value
-from events e
+from {table} e
 where e.tenant_id = $1 and e.event_time >= $2 and e.event_time < $3
   and ($4::text is null or e.type_id = (
       select type_id from event_types where tenant_id = $1 and name = $4 collate "C"))

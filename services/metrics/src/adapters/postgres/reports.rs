@@ -28,7 +28,8 @@ const DAYS_A_STEP_MAX: i64 = 128;
 impl ReportStore for PgAnalytics {
     async fn sums(&self, question: &SumsQuestion) -> Result<Vec<Sum>, StoreError> {
         let mut tx = self.database.tenant_tx(question.tenant).await?;
-        let sums = sums(tx.conn(), question).await?;
+        let statement = over(question.grain, include_str!("sums.sql"));
+        let sums = sums(tx.conn(), statement, question).await?;
         tx.commit().await?;
         Ok(sums)
     }
@@ -112,13 +113,6 @@ impl ReportStore for PgAnalytics {
         Ok(rows.into_iter().map(line).collect())
     }
 
-    async fn events(&self, question: &EventsQuestion) -> Result<Vec<StoredEvent>, StoreError> {
-        let mut tx = self.database.tenant_tx(question.tenant).await?;
-        let events = events(tx.conn(), question).await?;
-        tx.commit().await?;
-        Ok(events)
-    }
-
     async fn put_tenant(
         &self,
         tenant: TenantId,
@@ -143,12 +137,12 @@ impl ReportStore for PgAnalytics {
 }
 
 /// The names to look for; none is all.
-fn named(types: &[EventType]) -> Option<Vec<&str>> {
+pub(super) fn named(types: &[EventType]) -> Option<Vec<&str>> {
     (!types.is_empty()).then(|| types.iter().map(EventType::as_str).collect())
 }
 
 /// A statement over the rollups of a grain.
-fn over(grain: Grain, statement: &'static str) -> AssertSqlSafe<String> {
+pub(super) fn over(grain: Grain, statement: &'static str) -> AssertSqlSafe<String> {
     AssertSqlSafe(statement.replace("{table}", table(grain)))
 }
 
@@ -159,12 +153,17 @@ struct SumRow {
     rollup: RollupRow,
 }
 
-async fn sums(conn: &mut PgConnection, question: &SumsQuestion) -> Result<Vec<Sum>, DbError> {
+/// Sums, by a statement that says in which order.
+pub(super) async fn sums(
+    conn: &mut PgConnection,
+    statement: AssertSqlSafe<String>,
+    question: &SumsQuestion,
+) -> Result<Vec<Sum>, DbError> {
     let (after, name) = match &question.after {
         Some((start_ms, name)) => (Some(moment(*start_ms)?), Some(name)),
         None => (None, None),
     };
-    let rows: Vec<SumRow> = sqlx::query_as(over(question.grain, include_str!("sums.sql")))
+    let rows: Vec<SumRow> = sqlx::query_as(statement)
         .persistent(false)
         .bind(question.tenant.as_uuid())
         .bind(moment(question.range.start_ms)?)
@@ -265,12 +264,14 @@ async fn days(
 
 type EventRow = (OffsetDateTime, i64, Option<String>, String, f64);
 
-async fn events(
+/// Single events, by a statement that says from where and in which order.
+pub(super) async fn events(
     conn: &mut PgConnection,
+    statement: AssertSqlSafe<String>,
     question: &EventsQuestion,
 ) -> Result<Vec<StoredEvent>, DbError> {
     let after = question.after;
-    let rows: Vec<EventRow> = sqlx::query_as(include_str!("list_events.sql"))
+    let rows: Vec<EventRow> = sqlx::query_as(statement)
         .persistent(false)
         .bind(question.tenant.as_uuid())
         .bind(moment(question.range.start_ms)?)

@@ -9,8 +9,9 @@ use tradepost_service::page::PageRequest;
 use tradepost_types::TenantId;
 
 use crate::adapters::grpc::DOMAIN;
+use crate::application::{Content, ExportOrder};
 use crate::domain::{EventType, Grain, Range, RangeError};
-use crate::ports::{DailyLine, DailyQuestion, EventsQuestion, Measure};
+use crate::ports::{DailyLine, DailyQuestion, EventsQuestion, Measure, SheetKind};
 
 const TYPES_MAX: usize = 100;
 const PLAN_BYTES_MAX: usize = 64;
@@ -18,6 +19,8 @@ const TOP_DEFAULT: i32 = 10;
 const TOP_MAX: i32 = 100;
 /// The longest range of single events.
 const EVENTS_DAYS_MAX: i64 = 31;
+/// The longest range of a file of them.
+const EXPORT_DAYS_MAX: i64 = 366;
 
 /// The milliseconds of a moment that a timestamp may have.
 pub(super) fn millis(time: &Timestamp) -> Option<i64> {
@@ -187,6 +190,50 @@ pub(super) fn list_events(
         limit: page.limit(),
     };
     Ok((question, page))
+}
+
+pub(super) fn export(
+    request: &pb::ExportEventsRequest,
+    tenant: TenantId,
+) -> Result<ExportOrder, Status> {
+    let mut faults = Violations::new();
+    let (start_ms, end_ms) = ends(request.range.as_ref())?;
+    let (range, content) = match &request.content {
+        Some(pb::export_events_request::Content::Sums(sums)) => {
+            let grain = match sums.bucket() {
+                pb::Bucket::Unspecified | pb::Bucket::Day => Grain::Day,
+                pb::Bucket::Hour => Grain::Hour,
+                pb::Bucket::Minute => Grain::Minute,
+                pb::Bucket::Whole => return Err(refused("sums.bucket", "must cut the range")),
+            };
+            let types = types(&sums.event_types)?;
+            let range = Range::of_pieces(grain, start_ms, end_ms);
+            (range, Content::Sums { grain, types })
+        }
+        Some(pb::export_events_request::Content::Events(events)) => {
+            let event_type = event_type(&mut faults, &events.event_type);
+            let range = Range::new(start_ms, end_ms, EXPORT_DAYS_MAX);
+            (range, Content::Events { event_type })
+        }
+        None => return Err(refused("content", "must be sums or events")),
+    };
+    faults.check(DOMAIN)?;
+    let kind = match request.format() {
+        pb::ExportFormat::Unspecified | pb::ExportFormat::Csv => SheetKind::Csv,
+        pb::ExportFormat::Parquet => SheetKind::Parquet,
+    };
+    Ok(ExportOrder {
+        tenant,
+        range: self::range(range)?,
+        content,
+        kind,
+    })
+}
+
+fn refused(field: &'static str, fault: &'static str) -> Status {
+    let mut faults = Violations::new();
+    faults.add(field, fault);
+    faults.check(DOMAIN).err().unwrap_or_else(missing)
 }
 
 pub(super) fn put_tenant(request: &pb::PutTenantRequest) -> Result<(TenantId, &str, i64), Status> {

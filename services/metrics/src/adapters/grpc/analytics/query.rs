@@ -87,7 +87,7 @@ fn filter(request: &pb::QueryEventsRequest, tenant: TenantId) -> Vec<u8> {
 
 impl AnalyticsApi {
     /// Refuses what is forgotten: an answer without it would look complete.
-    fn check_kept(&self, grain: Grain, range: Range) -> Result<(), Status> {
+    pub(super) fn check_kept(&self, grain: Grain, range: Range) -> Result<(), Status> {
         let kept = self.limits.kept;
         let Some(days) = kept.days(grain) else {
             return Ok(());

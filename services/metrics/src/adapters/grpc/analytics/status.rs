@@ -6,10 +6,13 @@ use tonic::{Code, Status};
 use tradepost_postgres::DbError;
 use tradepost_service::error::Failure;
 
+use super::parse;
 use crate::adapters::grpc::DOMAIN;
-use crate::application::Refused;
+use crate::application::{NotExported, NotRead, Refused};
 use crate::ports::StoreError;
 
+/// When a caller may ask again for a file while others are being written.
+const RETRY_EXPORT_AFTER: Duration = Duration::from_secs(10);
 /// When a caller may try again after a passing fault.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
@@ -31,6 +34,46 @@ fn database(error: &DbError) -> Failure {
             Failure::internal(error)
         }
     }
+}
+
+/// Why single events were not read.
+pub(super) fn not_read(why: &NotRead) -> Status {
+    let message = match why {
+        NotRead::Store(error) => return render(error),
+        NotRead::TooManyFiles { .. } => return parse::range_invalid(&why.to_string()),
+        NotRead::Archive(error) => {
+            tracing::error!(
+                event = "archive.unreadable",
+                path = error.path,
+                error = %error.source,
+                "an archived file cannot be read"
+            );
+            "an archived file of the range cannot be read; try again later"
+        }
+        NotRead::ArchiveAway => "the archive does not answer; try again later",
+    };
+    Failure::new(Code::Unavailable, "ARCHIVE_UNAVAILABLE", DOMAIN, message)
+        .retry_after(RETRY_EXPORT_AFTER)
+        .into()
+}
+
+/// Why there is no file, or no more of it.
+pub(super) fn not_exported(why: &NotExported) -> Status {
+    let failure = |code, reason| Failure::new(code, reason, DOMAIN, why.to_string());
+    match why {
+        NotExported::Busy => {
+            failure(Code::ResourceExhausted, "OVERLOADED").retry_after(RETRY_EXPORT_AFTER)
+        }
+        NotExported::TooLarge { rows_max } => {
+            let failure = failure(Code::FailedPrecondition, "EXPORT_TOO_LARGE");
+            failure.metadata("rows_max", rows_max.to_string())
+        }
+        NotExported::TooSlow { .. } => failure(Code::DeadlineExceeded, "EXPORT_TIMED_OUT"),
+        NotExported::Draining => failure(Code::Unavailable, "DRAINING").retry_after(RETRY_AFTER),
+        NotExported::NotRead(why) => return not_read(why),
+        NotExported::Sheet(_) | NotExported::BrokenOff => Failure::internal(why),
+    }
+    .into()
 }
 
 pub(super) fn key_reused() -> Status {
