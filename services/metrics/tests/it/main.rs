@@ -15,6 +15,7 @@ mod live;
 mod operators;
 mod plans;
 mod queries;
+mod report;
 mod store;
 mod stream;
 mod support;
