@@ -25,12 +25,13 @@ const READ_ANY: &str = "analytics:read_any";
 
 /// What opens the methods. None is of a tenant, since the platform's callers have none: which
 /// tenant a call is about is found by [`Reach`].
-pub const RULES: [Rule; 6] = [
+pub const RULES: [Rule; 7] = [
     Rule::of_platform("IngestEvents", "events:write"),
     Rule::of_platform("QueryEvents", "analytics:read"),
     Rule::of_platform("ReportDaily", "analytics:read_any"),
     Rule::of_platform("ListTop", "analytics:read"),
     Rule::of_platform("ListEvents", "analytics:read"),
+    Rule::of_platform("ExportEvents", "analytics:read"),
     Rule::of_platform("PutTenant", "tenants:write"),
 ];
 
@@ -65,6 +66,14 @@ pub struct ApiLimits {
 #[tonic::async_trait]
 impl AnalyticsService for AnalyticsApi {
     type IngestEventsStream = ingest::Receipts;
+    type ExportEventsStream = futures::stream::Empty<Result<pb::ExportEventsResponse, Status>>;
+
+    async fn export_events(
+        &self,
+        _request: Request<pb::ExportEventsRequest>,
+    ) -> Result<Response<Self::ExportEventsStream>, Status> {
+        Err(Status::unimplemented("not here yet"))
+    }
 
     async fn ingest_events(
         &self,
