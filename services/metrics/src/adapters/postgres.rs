@@ -2,6 +2,7 @@
 
 mod books;
 mod copy;
+mod daily;
 mod days;
 mod event_types;
 mod ledger;

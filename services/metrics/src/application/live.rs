@@ -11,6 +11,7 @@ mod stored;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
+use tokio_util::task::TaskTracker;
 use tradepost_aggregation::{
     Aggregates, BatchError, BatchId, Config, Counted, Event, MetricsProcessor, PackedEvents, Query,
     QueryError, Reason, Receipt, SnapshotError, SnapshotKind, Usage,
@@ -52,6 +53,8 @@ pub struct Live {
     closed: RwLock<bool>,
     pace: Pace,
     clock: Clock,
+    /// Who counts what they store, for as long as they may.
+    storing: TaskTracker,
 }
 
 impl Live {
@@ -75,6 +78,7 @@ impl Live {
             closed: RwLock::new(false),
             pace,
             clock,
+            storing: TaskTracker::new(),
         })
     }
 
@@ -160,6 +164,12 @@ impl Live {
     #[must_use]
     pub fn now_ms(&self) -> i64 {
         now_ms(&self.clock)
+    }
+
+    /// Returns when nobody stores any more.
+    async fn stored_all(&self) {
+        self.storing.close();
+        self.storing.wait().await;
     }
 
     /// Lets nothing be counted any more, and waits for what is being counted.

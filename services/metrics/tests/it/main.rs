@@ -17,6 +17,7 @@ mod operators;
 mod orders;
 mod plans;
 mod queries;
+mod report;
 mod store;
 mod stream;
 mod streams;

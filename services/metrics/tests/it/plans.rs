@@ -143,16 +143,22 @@ async fn the_report_over_tenants_is_read_from_days_by_index() {
         .await
         .unwrap();
     let mut tx = desk.database.system_tx().await.unwrap();
-    let daily = include_str!("../../src/adapters/postgres/daily.sql");
+    let day = include_str!("../../src/adapters/postgres/daily.sql");
+    let span = include_str!("../../src/adapters/postgres/daily_span.sql");
     let (from, to) = (text(today_ms() - DAY_MS), text(today_ms()));
     let tenant = desk.tenant.as_uuid();
 
-    for arguments in [
-        format!("'large', 'order.processed', {from}, {to}, null, null, 101"),
-        format!("null, 'order.processed', {from}, {to}, null, null, 101"),
-        format!("null, null, {from}, {to}, {from}, '{tenant}', 101"),
+    for (statement, arguments) in [
+        (day, format!("'large', 'order.processed', {to}, null, 101")),
+        (day, format!("null, 'order.processed', {to}, null, 101")),
+        (day, format!("null, null, {to}, '{tenant}', 101")),
+        (
+            span,
+            format!("'large', 'order.processed', {from}, {to}, 101"),
+        ),
+        (span, format!("null, null, {from}, {to}, 101")),
     ] {
-        let reads = reads(tx.conn(), daily, &arguments).await;
+        let reads = reads(tx.conn(), statement, &arguments).await;
         assert_eq!(
             faults(&reads, "rollup_days"),
             Vec::<String>::new(),

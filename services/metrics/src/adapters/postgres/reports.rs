@@ -6,23 +6,19 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use futures::TryStreamExt;
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
-use time::{Date, Duration, OffsetDateTime};
+use time::OffsetDateTime;
 use tradepost_postgres::DbError;
 use tradepost_types::TenantId;
-use uuid::Uuid;
 
-use super::PgAnalytics;
 use super::rollups::{RollupRow, table};
 use super::times::{broken, millis, moment};
+use super::{PgAnalytics, daily};
 use crate::domain::{EventType, Grain, Range};
 use crate::ports::{
     DailyLine, DailyQuestion, EventsQuestion, Measure, NamedType, ReportStore, StoreError,
     StoredEvent, Sum, SumsQuestion, TopLine, TypesQuestion,
 };
 use crate::rollup::Rollup;
-
-/// Days that one step of the daily report looks at, at most.
-const DAYS_A_STEP_MAX: i64 = 128;
 
 #[async_trait]
 impl ReportStore for PgAnalytics {
@@ -81,7 +77,7 @@ impl ReportStore for PgAnalytics {
 
     async fn daily(&self, question: &DailyQuestion) -> Result<Vec<DailyLine>, StoreError> {
         let mut tx = self.database.system_tx().await?;
-        let lines = daily(tx.conn(), question).await?;
+        let lines = daily::lines(tx.conn(), question).await?;
         tx.commit().await?;
         Ok(lines)
     }
@@ -210,56 +206,6 @@ async fn merge_piece(
         }
     }
     Ok(())
-}
-
-/// Steps back in time, twice as far each time, until there are enough lines: a report over many
-/// tenants is full after a day, one of a small plan goes back far.
-async fn daily(
-    conn: &mut PgConnection,
-    question: &DailyQuestion,
-) -> Result<Vec<DailyLine>, DbError> {
-    let mut lines = Vec::new();
-    let mut left = question.limit;
-    let newest = question.after.map_or(question.until, |(day, _)| day);
-    let mut end = newest.saturating_add(Duration::DAY);
-    let mut step = 1;
-    while left > 0 && end > question.since {
-        let start = end.saturating_sub(Duration::days(step)).max(question.since);
-        let found = days(conn, question, (start, end), left).await?;
-        left -= i64::try_from(found.len()).unwrap_or(i64::MAX);
-        lines.extend(found);
-        end = start;
-        step = (step * 2).min(DAYS_A_STEP_MAX);
-    }
-    Ok(lines)
-}
-
-async fn days(
-    conn: &mut PgConnection,
-    question: &DailyQuestion,
-    (start, end): (Date, Date),
-    limit: i64,
-) -> Result<Vec<DailyLine>, DbError> {
-    let midnight = |day: Date| day.midnight().assume_utc();
-    let after = question.after;
-    let rows: Vec<(OffsetDateTime, Uuid, i64, f64)> = sqlx::query_as(include_str!("daily.sql"))
-        .persistent(false)
-        .bind(&question.plan)
-        .bind(question.event_type.as_ref().map(EventType::as_str))
-        .bind(midnight(start))
-        .bind(midnight(end))
-        .bind(after.map(|(day, _)| midnight(day)))
-        .bind(after.map(|(_, tenant)| tenant.as_uuid()))
-        .bind(limit)
-        .fetch_all(conn)
-        .await?;
-    let line = |(start, tenant, n, sum): (OffsetDateTime, Uuid, i64, f64)| DailyLine {
-        tenant: TenantId::from_uuid(tenant),
-        day: start.date(),
-        n: n.unsigned_abs(),
-        sum,
-    };
-    Ok(rows.into_iter().map(line).collect())
 }
 
 type EventRow = (OffsetDateTime, i64, Option<String>, String, f64);

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, MissedTickBehavior, timeout};
 use tokio_util::sync::CancellationToken;
 use tradepost_aggregation::{Config, SnapshotError, SnapshotKind};
 use tradepost_service::Clock;
@@ -17,6 +17,9 @@ use crate::ports::{SnapshotStoreError, Snapshots};
 const FORGET_EVERY: Duration = Duration::from_secs(60);
 /// How often the last snapshot is tried.
 const LAST_TRIES: u32 = 3;
+/// How long counting stays open at the end for what is being stored; what a slow database has not
+/// committed by then is never live.
+const STORING_MAX: Duration = Duration::from_secs(2);
 
 /// Keeps what a node counted.
 #[derive(Clone)]
@@ -71,7 +74,7 @@ impl Keeper {
         Arc::clone(&self.live)
     }
 
-    /// Stores snapshots until shutdown, then lets nothing be counted any more and stores the last.
+    /// Stores snapshots until shutdown; then waits for who still stores, lets nothing be counted any more and stores the last.
     ///
     /// # Errors
     /// Fails when the last snapshot cannot be stored: then what was counted since the one before is
@@ -96,6 +99,8 @@ impl Keeper {
             }
             self.metrics.usage(self.live.usage());
         }
+        // Too late is no failure: what is missed is counted as such.
+        let _in_time = timeout(STORING_MAX, self.live.stored_all()).await;
         self.at_leisure(Live::close).await?;
         let mut tries = 1;
         while let Err(error) = self.save(SnapshotKind::Final).await {
@@ -136,4 +141,163 @@ fn interval(every: Duration) -> tokio::time::Interval {
     let mut interval = tokio::time::interval_at(Instant::now() + every, every);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, PoisonError};
+
+    use async_trait::async_trait;
+    use tokio::sync::Notify;
+    use tradepost_aggregation::{Grouping, Query};
+    use tradepost_service::Tasks;
+    use tradepost_telemetry::Registry;
+    use tradepost_types::TenantId;
+
+    use super::*;
+    use crate::application::{CountStored, Ingest, IngestLimits};
+    use crate::domain::{BatchName, EventType};
+    use crate::metrics::Metrics;
+    use crate::ports::{
+        Batch, Event, EventStore, Events, Observed, Outcome, SnapshotStore, StoreError,
+    };
+
+    const LIMITS: LiveLimits = LiveLimits {
+        tenant_events_per_second: 1_000,
+        tenants_max: 10,
+        snapshot_every: Duration::from_secs(10),
+    };
+
+    /// Commits when it is told to.
+    #[derive(Default)]
+    struct SlowStore {
+        asked: Notify,
+        commit: Notify,
+    }
+
+    #[async_trait]
+    impl EventStore for SlowStore {
+        async fn store(&self, group: &[Arc<Batch>]) -> Result<Vec<Outcome>, StoreError> {
+            self.asked.notify_one();
+            self.commit.notified().await;
+            let stored = Outcome::Stored {
+                overflowed: 0,
+                quarantined: 0,
+            };
+            Ok(vec![stored; group.len()])
+        }
+    }
+
+    #[derive(Default)]
+    struct InMemory(Mutex<Option<Vec<u8>>>);
+
+    #[async_trait]
+    impl SnapshotStore for InMemory {
+        async fn load(&self) -> Result<Option<Vec<u8>>, SnapshotStoreError> {
+            Ok(self
+                .0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone())
+        }
+
+        async fn save(&self, bytes: Vec<u8>) -> Result<(), SnapshotStoreError> {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(bytes);
+            Ok(())
+        }
+
+        async fn set_aside(&self) -> Result<String, SnapshotStoreError> {
+            panic!("it is sound")
+        }
+    }
+
+    async fn open(snapshots: &Arc<InMemory>) -> Keeper {
+        let about = (Clock::system(), LiveMetrics::default());
+        let store: Snapshots = snapshots.clone();
+        Keeper::open(Config::default(), LIMITS, Some(store), about)
+            .await
+            .unwrap()
+    }
+
+    fn batch(tenant: TenantId, at_ms: i64) -> Batch {
+        Batch {
+            tenant,
+            name: BatchName::Keyed {
+                key: [1; 32],
+                content: [1; 32],
+            },
+            types: vec![EventType::try_from("a").unwrap()],
+            users: vec![Box::default()],
+            events: vec![Event {
+                at_ms,
+                value: 1.0,
+                place: 0,
+                event_type: 0,
+                user: 0,
+            }],
+        }
+    }
+
+    fn counted(live: &Live, tenant: TenantId) -> Option<u64> {
+        let query = Query {
+            minutes: 5,
+            event_types: &[],
+            grouping: Grouping::None,
+        };
+        let answer = live.aggregates(tenant, query, live.now_ms()).unwrap();
+        answer.lines.first().map(|line| line.count)
+    }
+
+    #[tokio::test]
+    async fn what_is_being_stored_when_the_process_is_told_to_end_is_in_the_last_snapshot() {
+        let (snapshots, slow) = (
+            Arc::new(InMemory::default()),
+            Arc::new(SlowStore::default()),
+        );
+        let (keeper, shutdown) = (open(&snapshots).await, CancellationToken::new());
+        let tasks = Tasks::new(shutdown.clone());
+        let (live, tenant) = (keeper.live(), TenantId::new());
+        let events: Events = slow.clone();
+        let limits = IngestLimits {
+            writers: 1,
+            queue_events_max: 100,
+            tenant_events_max: 100,
+            queue_batches_max: 10,
+            group_events_max: 10,
+            gap: Duration::ZERO,
+        };
+        let metrics = Metrics::register(&Registry::new("metrics"));
+        let ingest = {
+            let counting = CountStored::new(Arc::clone(&live), LiveMetrics::default());
+            let observed: Observed = Arc::new(counting);
+            Ingest::start((&events, &observed), limits, &metrics, (&tasks, &shutdown))
+        };
+        let stored = ingest.offer(batch(tenant, live.now_ms())).unwrap();
+        slow.asked.notified().await;
+
+        let keeping = tokio::spawn(keeper.run(shutdown.clone()));
+        shutdown.cancel();
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+        slow.commit.notify_one();
+        assert!(stored.await.unwrap().is_ok());
+        keeping.await.unwrap().unwrap();
+
+        assert_eq!(counted(&live, tenant), Some(1));
+        assert_eq!(counted(&open(&snapshots).await.live(), tenant), Some(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_hangs_does_not_hold_up_the_end() {
+        let snapshots = Arc::new(InMemory::default());
+        let (keeper, shutdown) = (open(&snapshots).await, CancellationToken::new());
+        let counting = CountStored::new(keeper.live(), LiveMetrics::default());
+        shutdown.cancel();
+
+        keeper.run(shutdown).await.unwrap();
+
+        assert!(snapshots.load().await.unwrap().is_some());
+        drop(counting);
+    }
 }

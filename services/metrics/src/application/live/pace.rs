@@ -35,9 +35,8 @@ impl Pace {
         now: Instant,
     ) -> Result<(), Duration> {
         let mut all = self.lasts_until();
-        if all.len() >= self.tenants_max {
-            // Who is not ahead need not be remembered.
-            all.retain(|_, lasts_until| *lasts_until > now);
+        if all.len() >= self.tenants_max && !all.contains_key(&tenant) {
+            make_room(&mut all, self.tenants_max, now);
         }
         let lasts_until = all.entry(tenant).or_insert(now);
         let ahead = lasts_until.saturating_duration_since(now);
@@ -62,6 +61,17 @@ impl Pace {
         self.lasts_until
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Who is not ahead need not be remembered; if all are, who is least ahead gains least by being
+/// forgotten.
+fn make_room(all: &mut HashMap<TenantId, Instant>, tenants_max: usize, now: Instant) {
+    all.retain(|_, lasts_until| *lasts_until > now);
+    if all.len() >= tenants_max
+        && let Some((&least, _)) = all.iter().min_by_key(|(_, lasts_until)| **lasts_until)
+    {
+        all.remove(&least);
     }
 }
 
@@ -99,6 +109,20 @@ mod tests {
         assert_eq!(pace.charge(hasty, 1, now), Err(wait));
         assert_eq!(pace.charge(other, 1, now), Ok(()));
         assert_eq!(pace.charge(hasty, 1, now + wait), Ok(()));
+    }
+
+    #[test]
+    fn of_more_tenants_than_may_be_remembered_the_hastiest_are() {
+        let pace = Pace::new(1_000, 10);
+        let (hasty, now) = (TenantId::new(), Instant::now());
+        assert_eq!(pace.charge(hasty, 50_000, now), Ok(()));
+
+        for _ in 0..100 {
+            assert_eq!(pace.charge(TenantId::new(), 3_000, now), Ok(()));
+        }
+
+        assert_eq!(pace.lasts_until().len(), 10);
+        assert!(pace.charge(hasty, 1, now).is_err());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tradepost_aggregation::Event;
 
 use super::Live;
@@ -9,18 +10,25 @@ use crate::metrics::LiveMetrics;
 use crate::ports::{Batch, Observer};
 
 /// Counts what was committed. It waits for nothing and keeps nothing: some 100 ns an event, by the
-/// writer that stored it.
+/// writer that stored it. Counting is not closed while one of these lives: when the process ends,
+/// writers finish what they have and drop theirs.
 #[derive(Debug, Clone)]
 pub struct CountStored {
     live: Arc<Live>,
     metrics: LiveMetrics,
+    _storing: TaskTrackerToken,
 }
 
 impl CountStored {
     /// Counts in `live`.
     #[must_use]
-    pub const fn new(live: Arc<Live>, metrics: LiveMetrics) -> Self {
-        Self { live, metrics }
+    pub fn new(live: Arc<Live>, metrics: LiveMetrics) -> Self {
+        let storing = live.storing.token();
+        Self {
+            live,
+            metrics,
+            _storing: storing,
+        }
     }
 }
 

@@ -187,7 +187,11 @@ async fn bad_events_are_refused_one_by_one_and_a_bad_batch_ends_its_stream() {
     for (bad, why) in [
         (pb::ProcessEventsRequest::default(), "INVALID_FIELD"),
         (batch("", 1, vec![event("a", 1.0)]), "PRODUCER_INVALID"),
-        (batch("web", 9, Vec::new()), "BATCH_SIZE_INVALID"),
+        (batch("web", 9, Vec::new()), "INVALID_FIELD"),
+        (
+            batch("web", 9, vec![event("a", 1.0); 10_001]),
+            "BATCH_TOO_LARGE",
+        ),
     ] {
         let (receipts, ended) = send(&mut client, vec![bad]).await;
         assert!(receipts.is_empty());

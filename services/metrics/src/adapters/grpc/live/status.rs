@@ -36,7 +36,8 @@ pub(super) fn batch(why: NotCounted<BatchError>) -> Status {
         let reason = match error {
             BatchError::ProducerInvalid => "PRODUCER_INVALID",
             BatchError::SequenceInvalid => "SEQUENCE_INVALID",
-            BatchError::SizeInvalid => "BATCH_SIZE_INVALID",
+            // One without events is refused before.
+            BatchError::SizeInvalid => "BATCH_TOO_LARGE",
             BatchError::RecordsMalformed => "RECORDS_MALFORMED",
             BatchError::TenantsFull => return tenants_full(),
             BatchError::ProducersFull => {
@@ -74,6 +75,13 @@ pub(super) fn batch_missing() -> Status {
     let message = "the message has no batch";
     failure(Code::InvalidArgument, "INVALID_FIELD", message)
         .field("batch", "must be there")
+        .into()
+}
+
+pub(super) fn batch_empty(field: &'static str) -> Status {
+    let message = "the batch has no events";
+    failure(Code::InvalidArgument, "INVALID_FIELD", message)
+        .field(field, "must not be empty")
         .into()
 }
 

@@ -70,6 +70,15 @@ impl Reading {
         if matches!(batch, Batch::Events(batch) if !batch.batch_key.is_empty()) {
             return Err(status::batch_key_refused());
         }
+        match batch {
+            Batch::Events(batch) if batch.events.is_empty() => {
+                return Err(status::batch_empty("events"));
+            }
+            Batch::Packed(batch) if batch.records.is_empty() => {
+                return Err(status::batch_empty("records"));
+            }
+            Batch::Events(_) | Batch::Packed(_) => {}
+        }
         let tenant = self.reach.tenant(tenant_id, WRITE_ANY)?;
         let began = Instant::now();
         let mut slowed = Duration::ZERO;
