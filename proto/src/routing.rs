@@ -82,6 +82,9 @@ events! {
         PaymentVoidFailed => "void_failed",
         RefundSucceeded => "refund_succeeded",
         RefundFailed => "refund_failed";
+    payment, reply = false:
+        PaymentDisputed => "disputed",
+        PaymentDisputeClosed => "dispute_closed";
     shipping, reply = true:
         ShipmentBooked => "booked",
         ShipmentBookingFailed => "booking_failed",

@@ -136,6 +136,11 @@ typed_id!(
     RefundId, "refund"
 );
 typed_id!(
+    /// A customer's objection at the bank to one payment; derived from the payment and the
+    /// provider's name of it.
+    DisputeId, "dispute"
+);
+typed_id!(
     /// The parcel of one order.
     ShipmentId, "shipment"
 );

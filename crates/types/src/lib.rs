@@ -12,8 +12,8 @@ mod sku;
 
 pub use currency::{Currency, UnknownCurrency};
 pub use id::{
-    ApiKeyId, ClientId, CustomerId, IdError, MessageId, MovementId, OrderId, PaymentId, RefundId,
-    ReservationId, SessionId, ShipmentId, TenantId, UserId,
+    ApiKeyId, ClientId, CustomerId, DisputeId, IdError, MessageId, MovementId, OrderId, PaymentId,
+    RefundId, ReservationId, SessionId, ShipmentId, TenantId, UserId,
 };
 pub use money::{Money, MoneyError};
 pub use quantity::{Quantity, QuantityError};

@@ -10,7 +10,7 @@ mod step;
 mod waiting;
 
 pub use event::{Event, EventKind, RebuildError, Recorded, rebuild};
-pub use input::{Input, PaymentAnswer, RefundAnswer, ShipmentNews, StockAnswer, Verb};
+pub use input::{DisputeNews, Input, PaymentAnswer, RefundAnswer, ShipmentNews, StockAnswer, Verb};
 pub use order::{Address, Details, Line, Order, Timer};
 pub use phase::{
     Asked, Attention, Authorizing, Cancelling, Confirming, OrderState, Outcome, Parcel,

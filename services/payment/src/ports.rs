@@ -12,9 +12,11 @@ use tradepost_postgres::{Abandoned, DbError};
 use tradepost_types::{Currency, Money, OrderId, PaymentId, RefundId, TenantId};
 
 pub use self::desk::{
-    LedgerFilter, LedgerLine, NewRefund, RequestKey, StoredPayment, StoredRefund,
+    LedgerFilter, LedgerLine, NewRefund, RequestKey, StoredDispute, StoredPayment, StoredRefund,
 };
-pub use self::work::{Action, Asked, Done, Job, Key, News, Outcome, Taken, WebhookEvent, Work};
+pub use self::work::{
+    Action, Asked, Done, Job, Key, News, Outcome, Taken, WebhookEvent, Whose, Work,
+};
 use crate::domain::{Observation, RefundInput, RefundRefusal};
 
 /// Why the store did not do it.

@@ -12,10 +12,12 @@ use axum::routing::{delete, get, post, put};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::bank::{Command, NewDispute};
 use crate::clock;
 use crate::config::WebhookTarget;
 use crate::faults::{ActiveRule, Rule};
 use crate::journal::{Entry, lines};
+use crate::model::DisputeStatus;
 use crate::render;
 use crate::simulator::{ActionResult, App};
 use crate::webhooks::{self, now_seconds, signature};
@@ -36,6 +38,8 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/faults/{id}", delete(remove_fault))
         .route("/reset", post(reset))
         .route("/complete_action/{id}", post(complete_action))
+        .route("/disputes", post(open_dispute))
+        .route("/disputes/{id}", get(read_dispute).post(move_dispute))
         .route("/webhooks/target", put(set_target))
         .route("/webhooks/send", post(send_webhook))
         .route("/log", get(log))
@@ -103,17 +107,50 @@ async fn complete_action(
     Query(query): Query<ActionQuery>,
 ) -> Response {
     match app.complete_action(&id, query.result).await {
-        Ok(entry) => {
-            let status = entry.error.as_ref().map_or(200, |error| error.status);
-            let status = StatusCode::from_u16(status).unwrap_or_default();
-            (
-                status,
-                Json(render::answer(&entry, render::Expand::Nothing)),
-            )
-                .into_response()
-        }
+        Ok(entry) => rendered(&entry),
         Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, &error).into_response(),
     }
+}
+
+fn rendered(entry: &Entry) -> Response {
+    let status = entry.error.as_ref().map_or(200, |error| error.status);
+    let status = StatusCode::from_u16(status).unwrap_or_default();
+    (status, Json(render::answer(entry, render::Expand::Nothing))).into_response()
+}
+
+async fn open_dispute(State(app): Shared, Json(new): Json<NewDispute>) -> Response {
+    disputed(app.dispute(Command::Dispute(Box::new(new))).await)
+}
+
+/// Where the bank goes next.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NextStatus {
+    status: DisputeStatus,
+}
+
+async fn move_dispute(
+    State(app): Shared,
+    Path(id): Path<String>,
+    Json(next): Json<NextStatus>,
+) -> Response {
+    let status = next.status;
+    disputed(app.dispute(Command::GoOn { id, status }).await)
+}
+
+fn disputed(entry: std::io::Result<Entry>) -> Response {
+    match entry {
+        Ok(entry) => rendered(&entry),
+        Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, &error).into_response(),
+    }
+}
+
+async fn read_dispute(State(app): Shared, Path(id): Path<String>) -> Result<Json<Value>, Failure> {
+    let found = app
+        .ledger
+        .look(|bank| bank.dispute(&id).map(render::dispute));
+    let found = found.ok_or_else(|| failure(StatusCode::NOT_FOUND, &"no such dispute"));
+    Ok(Json(found?))
 }
 
 #[derive(Deserialize)]
@@ -140,7 +177,7 @@ struct CraftedWebhook {
     kind: String,
     /// An event id of one's own, to play a duplicate.
     id: Option<String>,
-    /// The present state of this intent or refund is the object,
+    /// The present state of this intent, refund or dispute is the object,
     object_id: Option<String>,
     /// or this is.
     object: Option<Value>,
@@ -167,7 +204,9 @@ async fn send_webhook(
                     true => render::charge(found),
                     false => render::intent(found, render::Expand::Nothing),
                 });
-            intent.or_else(|| bank.refund(id).map(render::refund))
+            let refund = || bank.refund(id).map(render::refund);
+            let dispute = || bank.dispute(id).map(render::dispute);
+            intent.or_else(refund).or_else(dispute)
         })
     });
     let id = crafted

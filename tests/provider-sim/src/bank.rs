@@ -6,13 +6,15 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::error::ApiError;
 use crate::journal::{Entry, Move, MoveKind, Op, Outcome};
-use crate::model::{EventType, Intent, IntentStatus, Refund};
+use crate::model::{Dispute, EventType, Intent, IntentStatus, Refund};
 
 mod command;
+mod disputes;
 mod payments;
 mod refunds;
 mod search;
 
+pub use command::NewDispute;
 pub(crate) use command::{Command, Confirmation, NewIntent, NewRefund};
 pub(crate) use search::Query;
 
@@ -28,6 +30,7 @@ pub(crate) struct Mint<'a> {
 pub(crate) struct Decision {
     pub(crate) intent: Option<Intent>,
     pub(crate) refund: Option<Refund>,
+    pub(crate) dispute: Option<Dispute>,
     pub(crate) amount: Option<i64>,
     pub(crate) moves: Vec<Move>,
     pub(crate) outcome: Outcome,
@@ -41,6 +44,7 @@ impl Decision {
             amount: Some(intent.amount),
             intent: Some(intent),
             refund: None,
+            dispute: None,
             moves: Vec::new(),
             outcome: Outcome::Effect,
             error: None,
@@ -53,6 +57,7 @@ impl Decision {
         Self {
             intent: intent.cloned(),
             refund: None,
+            dispute: None,
             amount: None,
             moves: Vec::new(),
             outcome: Outcome::Refused,
@@ -74,12 +79,13 @@ impl Decision {
     }
 }
 
-/// All intents and refunds.
+/// All intents, refunds and disputes.
 #[derive(Debug, Default)]
 pub(crate) struct Bank {
     intents: HashMap<String, Intent>,
     refunds: HashMap<String, Refund>,
     refunds_of: HashMap<String, Vec<String>>,
+    disputes: HashMap<String, Dispute>,
     by_payment: HashMap<Box<str>, Vec<String>>,
     /// Oldest first: ids grow with the log's sequence.
     order: BTreeSet<(i64, String)>,
@@ -92,6 +98,10 @@ impl Bank {
 
     pub(crate) fn refund(&self, id: &str) -> Option<&Refund> {
         self.refunds.get(id)
+    }
+
+    pub(crate) fn dispute(&self, id: &str) -> Option<&Dispute> {
+        self.disputes.get(id)
     }
 
     /// Newest first.
@@ -140,6 +150,16 @@ impl Bank {
                 }
             },
             Command::Settle { id } => self.settle(&id),
+            Command::Dispute(new) => {
+                let id = new.intent_id.clone();
+                self.on_intent(&id, |intent| disputes::open(intent, *new, mint))
+            }
+            Command::GoOn { id, status } => match self.disputes.get(&id) {
+                Some(dispute) => self.on_intent(&dispute.intent_id, |intent| {
+                    disputes::go_on(intent, dispute, status, mint)
+                }),
+                None => Decision::refused(ApiError::missing(404, "dispute", &id, "dispute"), None),
+            },
         }
     }
 
@@ -169,6 +189,9 @@ impl Bank {
         }
         if let Some(intent) = &entry.intent {
             self.keep_intent(intent);
+        }
+        if let Some(dispute) = &entry.dispute {
+            self.disputes.insert(dispute.id.clone(), dispute.clone());
         }
         if let Some(refund) = &entry.refund
             && self

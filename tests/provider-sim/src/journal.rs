@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::error::ApiError;
-use crate::model::{EventType, Intent, Metadata, Refund};
+use crate::model::{Dispute, EventType, Intent, Metadata, Refund};
 
 mod file;
 
@@ -32,6 +32,8 @@ pub enum Op {
     Action,
     /// An unfinished capture or refund ended.
     Settle,
+    /// A bank began a dispute, or went on with it.
+    Dispute,
     /// A webhook was delivered or given up.
     Webhook,
     /// Everything before is forgotten.
@@ -85,6 +87,14 @@ pub enum MoveKind {
     Refunded,
     /// A refund did not arrive and the money came back.
     RefundReversed,
+    /// A dispute took money from the merchant.
+    DisputeWithdrawn,
+    /// A dispute gave it back.
+    DisputeReinstated,
+    /// A dispute cost this besides.
+    DisputeFee,
+    /// That was returned.
+    DisputeFeeReturned,
 }
 
 /// A webhook event that an entry caused, or that a webhook entry is about.
@@ -155,6 +165,9 @@ pub struct Entry {
     /// The refund afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refund: Option<Refund>,
+    /// The dispute afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispute: Option<Dispute>,
 }
 
 impl Entry {
@@ -179,6 +192,7 @@ impl Entry {
             events: Vec::new(),
             intent: None,
             refund: None,
+            dispute: None,
         }
     }
 

@@ -239,4 +239,5 @@ fn fill(entry: &mut Entry, decision: Decision, suffix: &str) {
         .collect();
     entry.intent = decision.intent;
     entry.refund = decision.refund;
+    entry.dispute = decision.dispute;
 }

@@ -24,12 +24,14 @@ mod simulator;
 mod webhooks;
 pub mod witness;
 
+pub use bank::NewDispute;
 pub use config::{Config, WebhookTarget};
 pub use error::{ApiError, ErrorType};
 pub use faults::{ActiveRule, Fault, Faults, OpMatch, Rule, RuleError};
 pub use journal::{Entry, EventRef, Move, MoveKind, Op, Outcome};
 pub use model::{
-    CaptureMethod, EventType, Intent, IntentStatus, Metadata, Refund, RefundStatus, Settlement,
+    BalanceTransaction, CaptureMethod, Dispute, DisputeStatus, EventType, Intent, IntentStatus,
+    Metadata, Refund, RefundStatus, Settlement,
 };
 pub use simulator::{ActionResult, Running, Simulator, StartError};
 pub use webhooks::signature;

@@ -74,6 +74,9 @@ pub struct Intent {
     pub captured: i64,
     /// Refunds of it that did not fail.
     pub refunded: i64,
+    /// What banks hold of it for open disputes, or gave away with lost ones.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub disputed: i64,
     /// Whether a charge exists (an authorisation was given).
     pub charged: bool,
     /// Unix seconds.
@@ -111,7 +114,10 @@ impl Intent {
     /// What can still be refunded.
     pub fn refundable(&self) -> i64 {
         match self.status {
-            IntentStatus::Succeeded => self.captured.saturating_sub(self.refunded),
+            IntentStatus::Succeeded => {
+                let left = self.captured.saturating_sub(self.refunded);
+                left.saturating_sub(self.disputed).max(0)
+            }
             IntentStatus::RequiresPaymentMethod
             | IntentStatus::RequiresConfirmation
             | IntentStatus::RequiresAction
@@ -175,6 +181,68 @@ pub struct Refund {
     pub metadata: Metadata,
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(units: &i64) -> bool {
+    *units == 0
+}
+
+/// State of a dispute, in Stripe's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DisputeStatus {
+    /// The bank asks, and waits for an answer; no money moves.
+    WarningNeedsResponse,
+    /// The bank asks, and looks at the answer.
+    WarningUnderReview,
+    /// The bank asks no more.
+    WarningClosed,
+    /// The bank took the money and waits for evidence.
+    NeedsResponse,
+    /// The bank looks at the evidence.
+    UnderReview,
+    /// The money is the merchant's.
+    Won,
+    /// The money is the customer's.
+    Lost,
+}
+
+/// A movement of the merchant's balance for a dispute.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BalanceTransaction {
+    /// `txn_…`
+    pub id: String,
+    /// Minor units: below zero what is withdrawn, above what is reinstated.
+    pub amount: i64,
+    /// What it costs; below zero what is returned.
+    pub fee: i64,
+}
+
+/// A customer's objection to a captured intent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dispute {
+    /// `dp_…`
+    pub id: String,
+    /// The disputed intent.
+    pub intent_id: String,
+    /// Minor units.
+    pub amount: i64,
+    /// Lower-case ISO 4217 code.
+    pub currency: String,
+    /// In Stripe's words, e.g. `fraudulent`.
+    pub reason: String,
+    /// Where it stands.
+    pub status: DisputeStatus,
+    /// What a withdrawal costs, in minor units.
+    pub fee: i64,
+    /// All movements so far, oldest first.
+    pub balance_transactions: Vec<BalanceTransaction>,
+    /// Unix seconds.
+    pub created: i64,
+}
+
 /// The kinds of webhook events the simulator sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum EventType {
@@ -208,4 +276,19 @@ pub enum EventType {
     /// A refund failed after all.
     #[serde(rename = "refund.failed")]
     RefundFailed,
+    /// A dispute or an inquiry began.
+    #[serde(rename = "charge.dispute.created")]
+    DisputeCreated,
+    /// It changed.
+    #[serde(rename = "charge.dispute.updated")]
+    DisputeUpdated,
+    /// It took money.
+    #[serde(rename = "charge.dispute.funds_withdrawn")]
+    DisputeFundsWithdrawn,
+    /// It gave money back.
+    #[serde(rename = "charge.dispute.funds_reinstated")]
+    DisputeFundsReinstated,
+    /// It is decided.
+    #[serde(rename = "charge.dispute.closed")]
+    DisputeClosed,
 }

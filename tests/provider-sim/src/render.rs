@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::error::ApiError;
 use crate::journal::{Entry, EventRef, Op};
-use crate::model::{EventType, Intent, IntentStatus, Refund, RefundStatus};
+use crate::model::{Dispute, EventType, Intent, IntentStatus, Refund, RefundStatus};
 
 /// What stays an id unless the client asked for the object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,9 @@ pub(crate) fn answer(entry: &Entry, expand: Expand) -> Value {
         (Some(failure), _, _) if entry.op == Op::Refund => error(failure, None),
         (Some(failure), _, intent) => error(failure, intent.as_ref()),
         (None, Some(made), _) if entry.op == Op::Refund => refund(made),
+        (None, _, Some(_)) if entry.op == Op::Dispute => {
+            entry.dispute.as_ref().map_or(Value::Null, dispute)
+        }
         (None, _, Some(made)) => intent(made, expand),
         (None, _, None) => Value::Null,
     }
@@ -106,6 +109,7 @@ pub(crate) fn charge(intent: &Intent) -> Value {
         "captured": intent.captured > 0,
         "created": intent.created,
         "currency": intent.currency,
+        "disputed": intent.disputed > 0,
         "livemode": false,
         "metadata": intent.metadata,
         "payment_intent": intent.id,
@@ -138,6 +142,40 @@ pub(crate) fn refund(refund: &Refund) -> Value {
     body
 }
 
+/// As Stripe's, it carries none of the merchant's references but the intent's id.
+pub(crate) fn dispute(dispute: &Dispute) -> Value {
+    let suffix = dispute
+        .intent_id
+        .strip_prefix("pi_")
+        .unwrap_or(&dispute.intent_id);
+    let moved = dispute.balance_transactions.iter().map(|moved| {
+        json!({
+            "id": moved.id,
+            "object": "balance_transaction",
+            "amount": moved.amount,
+            "currency": dispute.currency,
+            "fee": moved.fee,
+            "net": moved.amount.saturating_sub(moved.fee),
+            "type": "adjustment",
+        })
+    });
+    json!({
+        "id": dispute.id,
+        "object": "dispute",
+        "amount": dispute.amount,
+        "balance_transactions": moved.collect::<Vec<_>>(),
+        "charge": format!("ch_{suffix}"),
+        "created": dispute.created,
+        "currency": dispute.currency,
+        "is_charge_refundable": dispute.balance_transactions.is_empty(),
+        "livemode": false,
+        "metadata": {},
+        "payment_intent": dispute.intent_id,
+        "reason": dispute.reason,
+        "status": dispute.status,
+    })
+}
+
 /// The payload of a webhook; the same for every delivery of the event, also after a restart.
 pub(crate) fn event(entry: &Entry, event: &EventRef) -> Value {
     let object = match event.kind {
@@ -154,6 +192,11 @@ pub(crate) fn event(entry: &Entry, event: &EventRef) -> Value {
         EventType::RefundCreated | EventType::RefundUpdated | EventType::RefundFailed => {
             entry.refund.as_ref().map(refund)
         }
+        EventType::DisputeCreated
+        | EventType::DisputeUpdated
+        | EventType::DisputeFundsWithdrawn
+        | EventType::DisputeFundsReinstated
+        | EventType::DisputeClosed => entry.dispute.as_ref().map(dispute),
     };
     envelope(
         &event.id,

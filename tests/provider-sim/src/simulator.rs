@@ -12,12 +12,12 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::bank::Command;
+use crate::bank::{Command, NewDispute};
 use crate::config::{Config, WebhookTarget};
 use crate::faults::Faults;
 use crate::journal::{Entry, Op};
 use crate::ledger::{Cause, Ledger};
-use crate::model::IntentStatus;
+use crate::model::{DisputeStatus, IntentStatus};
 use crate::webhooks::Dispatcher;
 use crate::witness::{self, Witness, WitnessError};
 use crate::{admin, connection, exchange};
@@ -109,6 +109,12 @@ impl App {
             result,
         };
         let entry = self.ledger.execute(&Cause::of(Op::Action), command)?;
+        self.after(&entry).await;
+        Ok(entry)
+    }
+
+    pub(crate) async fn dispute(&self, command: Command) -> io::Result<Entry> {
+        let entry = self.ledger.execute(&Cause::of(Op::Dispute), command)?;
         self.after(&entry).await;
         Ok(entry)
     }
@@ -205,6 +211,23 @@ impl Running {
         result: ActionResult,
     ) -> io::Result<Entry> {
         self.app.complete_action(intent_id, result).await
+    }
+
+    /// Lets a bank begin a dispute or an inquiry.
+    ///
+    /// # Errors
+    /// The log cannot be written.
+    pub async fn open_dispute(&self, new: NewDispute) -> io::Result<Entry> {
+        self.app.dispute(Command::Dispute(Box::new(new))).await
+    }
+
+    /// Lets the bank go on with a dispute; one that cannot go there is refused in the entry.
+    ///
+    /// # Errors
+    /// The log cannot be written.
+    pub async fn move_dispute(&self, id: &str, status: DisputeStatus) -> io::Result<Entry> {
+        let id = id.to_owned();
+        self.app.dispute(Command::GoOn { id, status }).await
     }
 
     /// What the log says at this moment.

@@ -70,6 +70,14 @@ pub struct PaymentSums {
     pub refunded: Sum,
     /// Refunds that failed after all.
     pub reversed: Sum,
+    /// Taken from the merchant for disputes.
+    pub withdrawn: Sum,
+    /// Given back of it.
+    pub reinstated: Sum,
+    /// Charged for disputes.
+    pub dispute_fees: Sum,
+    /// Returned of that.
+    pub dispute_fees_returned: Sum,
     /// Declined attempts.
     pub declined: u64,
     /// Requests refused.
@@ -90,10 +98,21 @@ pub struct Sum {
 }
 
 impl PaymentSums {
-    /// What the merchant keeps: captured less refunds that arrived.
+    /// What was captured less refunds that arrived; disputes are beside it.
     pub fn net(&self) -> i64 {
         let refunded = self.refunded.amount.saturating_sub(self.reversed.amount);
         self.captured.amount.saturating_sub(refunded)
+    }
+
+    /// What banks took back of it and keep, without fees.
+    pub fn charged_back(&self) -> i64 {
+        self.withdrawn.amount.saturating_sub(self.reinstated.amount)
+    }
+
+    /// What disputes cost besides, less what was returned.
+    pub fn fees_of_disputes(&self) -> i64 {
+        let returned = self.dispute_fees_returned.amount;
+        self.dispute_fees.amount.saturating_sub(returned)
     }
 
     /// What is held on the card and neither taken nor given free.
@@ -129,6 +148,10 @@ impl PaymentSums {
                 MoveKind::Expired => &mut self.expired,
                 MoveKind::Refunded => &mut self.refunded,
                 MoveKind::RefundReversed => &mut self.reversed,
+                MoveKind::DisputeWithdrawn => &mut self.withdrawn,
+                MoveKind::DisputeReinstated => &mut self.reinstated,
+                MoveKind::DisputeFee => &mut self.dispute_fees,
+                MoveKind::DisputeFeeReturned => &mut self.dispute_fees_returned,
             };
             sum.count = sum.count.saturating_add(1);
             sum.amount = sum.amount.saturating_add(movement.amount);

@@ -246,10 +246,16 @@ async fn a_payment_is_read_and_refunded() {
         "amount": gbp(100), "note": "broken",
         "create_time": "1970-01-01T00:00:00Z", "update_time": "1970-01-01T00:00:01Z",
     });
+    let dispute = json!({
+        "dispute_id": "dispute_1", "payment_id": "payment_1", "state": "UNDER_REVIEW",
+        "amount": gbp(300), "reason": "FRAUDULENT", "provider_reference": "dp_1",
+        "withdrawn": gbp(300), "reinstated": gbp(0), "fee": gbp(15),
+        "create_time": "1970-01-01T00:00:00Z", "update_time": "1970-01-01T00:00:01Z",
+    });
     let payment = json!({
         "payment_id": "payment_1", "order_id": ORDER_ID, "state": "CAPTURE_UNKNOWN",
         "amount": gbp(1_200), "captured": gbp(0), "refunded": gbp(0),
-        "provider_reference": "pi_1", "refunds": [refund],
+        "provider_reference": "pi_1", "refunds": [refund], "disputes": [dispute],
         "create_time": "1970-01-01T00:00:00Z", "update_time": "1970-01-01T00:00:01Z",
     });
     assert_eq!(read.json(), payment);

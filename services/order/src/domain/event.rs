@@ -82,6 +82,10 @@ kinds! {
     Refunded => "refunded",
     /// The refund was refused.
     RefundFailed => "refund_failed",
+    /// The customer objects at the bank, or the bank asks.
+    PaymentDisputed => "payment_disputed",
+    /// That is decided.
+    DisputeClosed => "dispute_closed",
     /// Stock sold, money held, parcel booked.
     Confirmed => "confirmed",
     /// The customer wants out.

@@ -11,6 +11,8 @@ pub enum Input {
     Payment(PaymentId, PaymentAnswer),
     /// Payment said something about the refund.
     Refund(RefundId, RefundAnswer),
+    /// Payment said something about a dispute at the bank.
+    Dispute(PaymentId, DisputeNews),
     /// Shipping said something.
     Shipment(ShipmentId, ShipmentNews),
     /// The customer wants out.
@@ -97,6 +99,21 @@ pub enum RefundAnswer {
     Failed {
         /// Why.
         reason: String,
+    },
+}
+
+/// What payment says about a dispute. It is noted, and moves nothing by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DisputeNews {
+    /// The bank asks, or takes the money back for the time being.
+    Begun {
+        /// The same for people: what, how much and why.
+        text: String,
+    },
+    /// It is decided.
+    Closed {
+        /// The same for people.
+        text: String,
     },
 }
 

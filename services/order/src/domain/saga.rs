@@ -18,8 +18,12 @@ mod tests;
 mod transition;
 
 use time::{Duration, OffsetDateTime};
+use tradepost_types::PaymentId;
 
-use super::input::{Input, PaymentAnswer, RefundAnswer, ShipmentNews, StockAnswer, Verb};
+use super::event::EventKind;
+use super::input::{
+    DisputeNews, Input, PaymentAnswer, RefundAnswer, ShipmentNews, StockAnswer, Verb,
+};
 use super::order::Order;
 use super::phase::Phase;
 
@@ -212,6 +216,9 @@ pub fn apply(
     policy: &Policy,
 ) -> Result<Reaction, Refusal> {
     let moment = Moment { order, now, policy };
+    if let Input::Dispute(id, news) = input {
+        return moment.disputed(*id, news);
+    }
     match signal(order, input)? {
         Some(signal) => moment.dispatch(signal),
         None => Ok(Reaction::Ignored(Ignored::Stale)),
@@ -243,6 +250,8 @@ fn signal<'a>(order: &Order, input: &'a Input) -> Result<Option<Signal<'a>>, Ref
         Input::Refund(id, answer) => {
             known(*id == order.refund(), asked.payment, Signal::Refund(answer))
         }
+        // Taken before, in every phase alike.
+        Input::Dispute(..) => Ok(None),
         Input::Shipment(id, news) => known(
             *id == order.shipment(),
             asked.shipment,
@@ -255,6 +264,22 @@ fn signal<'a>(order: &Order, input: &'a Input) -> Result<Option<Signal<'a>>, Ref
 }
 
 impl Moment<'_> {
+    /// A dispute may begin in any phase and long after the last: it is written into the history for
+    /// whoever looks at the order, and neither the phase nor its timer moves. What it bars, the
+    /// payment service refuses, and that answer calls a person where one is needed.
+    fn disputed(&self, payment: PaymentId, news: &DisputeNews) -> Answer {
+        if payment != self.order.payment() {
+            return Ok(Reaction::Ignored(Ignored::Stale));
+        }
+        if !self.order.saga.asked.payment {
+            return ILLEGAL;
+        }
+        match news {
+            DisputeNews::Begun { text } => self.note(EventKind::PaymentDisputed, text.as_str()),
+            DisputeNews::Closed { text } => self.note(EventKind::DisputeClosed, text.as_str()),
+        }
+    }
+
     /// The transition table: one function a phase, one exhaustive match a function.
     fn dispatch(&self, signal: Signal<'_>) -> Answer {
         match &self.order.saga.phase {

@@ -8,8 +8,9 @@ use tradepost_proto::order::v1 as pb;
 use tradepost_proto::payment::event::v1 as pe;
 use tradepost_proto::shipping::event::v1 as se;
 use tradepost_testkit::eventually;
+use tradepost_types::DisputeId;
 
-use crate::stage::{SOON, Stage, of, paid_by, reason, request, to};
+use crate::stage::{SOON, Stage, gbp, of, paid_by, reason, request, to};
 
 fn handed_over(order: &pb::Order) -> se::ShipmentHandedOver {
     se::ShipmentHandedOver {
@@ -247,6 +248,60 @@ async fn a_parcel_that_comes_back_is_refunded_and_restocked() {
     stage.until(&order.order_id, S::Returned).await;
     assert_eq!(stage.participants.count(&order.order_id, "refund"), 1);
     assert_eq!(stage.participants.count(&order.order_id, "release"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dispute_appears_in_the_timeline_and_moves_nothing() {
+    let stage = Stage::new().await;
+    let order = stage.placed_until(request(), S::Confirmed).await;
+    let dispute_id = DisputeId::new().to_string();
+    let begun = pe::PaymentDisputed {
+        dispute_id: dispute_id.clone(),
+        payment_id: order.payment_id.clone(),
+        order_id: order.order_id.clone(),
+        amount: Some(gbp(500)),
+        kind: pe::DisputeKind::Chargeback.into(),
+        reason: "FRAUDULENT".to_owned(),
+    };
+    let closed = pe::PaymentDisputeClosed {
+        dispute_id: dispute_id.clone(),
+        payment_id: order.payment_id.clone(),
+        order_id: order.order_id.clone(),
+        amount: Some(gbp(500)),
+        outcome: pe::DisputeOutcome::Lost.into(),
+    };
+
+    stage.tell(&order.order_id, &begun).await;
+    stage.tell(&order.order_id, &closed).await;
+
+    let told = eventually("both are in the timeline", SOON, async || {
+        let events = stage.timeline(&order.order_id).await.events;
+        let of_disputes = events
+            .into_iter()
+            .filter(|event| event.r#type.contains("dispute"));
+        let told: Vec<_> = of_disputes
+            .map(|event| (event.r#type, event.description))
+            .collect();
+        (told.len() == 2).then_some(told)
+    })
+    .await;
+    let (disputed, lost) = (&told[0], &told[1]);
+    assert_eq!(
+        (&*disputed.0, &*lost.0),
+        ("payment_disputed", "dispute_closed")
+    );
+    assert_eq!(
+        disputed.1,
+        format!(
+            "the customer disputes 500 GBP (minor units) of the payment: FRAUDULENT ({dispute_id})"
+        )
+    );
+    assert!(
+        lost.1.starts_with("the dispute is lost: 500 GBP"),
+        "{}",
+        lost.1
+    );
+    assert_eq!(stage.get(&order.order_id).await.state(), S::Confirmed);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 mod cases;
 mod desk;
+mod disputes;
 mod entries;
 mod fold;
 mod payments;

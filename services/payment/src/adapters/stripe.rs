@@ -1,5 +1,6 @@
 //! The card provider over Stripe's HTTP API. One client for the life of the process.
 
+mod dispute;
 mod guard;
 pub mod hint;
 pub mod signature;

@@ -1,11 +1,17 @@
 //! A payment with its refunds: what one of them does to the others, and when to ask again.
 
-use tradepost_types::{Money, OrderId, PaymentId, RefundId, TenantId};
+mod disputes;
 
+use tradepost_types::{DisputeId, Money, OrderId, PaymentId, RefundId, TenantId};
+
+use super::dispute::{Dispute, DisputeReply};
 use super::ledger::{Entry, EntryKind};
 use super::payment::{Input, Observation, Payment, Reply, Transition};
 use super::refund::{Refund, RefundInput, RefundReply};
 use super::state::State;
+
+/// Why a refund is refused that a dispute stands against, by us as by the provider.
+const DISPUTED: &str = "PAYMENT_DISPUTED";
 
 /// Who asked for a refund, hence who is told of its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +73,9 @@ pub enum RefundRefusal {
     /// Zero or less.
     #[error("the refund is not above zero")]
     NotPositive,
+    /// It would be possible but for a dispute that is open or lost.
+    #[error("what is to be refunded is disputed")]
+    Disputed,
 }
 
 impl RefundRefusal {
@@ -78,6 +87,7 @@ impl RefundRefusal {
             Self::ExceedsCaptured => "REFUND_EXCEEDS_CAPTURED",
             Self::CurrencyMismatch => "CURRENCY_MISMATCH",
             Self::NotPositive => "AMOUNT_NOT_POSITIVE",
+            Self::Disputed => DISPUTED,
         }
     }
 }
@@ -89,6 +99,17 @@ pub enum Told {
     Payment(Reply),
     /// Of a refund.
     Refund(RefundId, Money, RefundReply),
+    /// Of a dispute, as it is now.
+    Dispute(Box<Dispute>, DisputeReply),
+}
+
+/// The part of a case that an entry is about, if it is not the payment as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// A refund.
+    Refund(RefundId),
+    /// A dispute.
+    Dispute(DisputeId),
 }
 
 /// What follows, besides the changed case.
@@ -96,8 +117,8 @@ pub enum Told {
 pub struct Effects {
     /// What the order is told.
     pub told: Vec<Told>,
-    /// What the ledger records, and for which refund.
-    pub entries: Vec<(Entry, Option<RefundId>)>,
+    /// What the ledger records, and for which part.
+    pub entries: Vec<(Entry, Option<Part>)>,
 }
 
 impl Effects {
@@ -124,6 +145,8 @@ pub struct Case {
     pub attempts: u32,
     /// Its refunds, oldest first.
     pub refunds: Vec<RefundCase>,
+    /// Its disputes, oldest first.
+    pub disputes: Vec<Dispute>,
 }
 
 impl Case {
@@ -149,6 +172,7 @@ impl Case {
             reference: None,
             attempts: 0,
             refunds: Vec::new(),
+            disputes: Vec::new(),
         }
     }
 
@@ -198,7 +222,7 @@ impl Case {
         });
         Ok(Effects {
             told: Vec::new(),
-            entries: vec![(aside, Some(id))],
+            entries: vec![(aside, Some(Part::Refund(id)))],
         })
     }
 
@@ -220,7 +244,7 @@ impl Case {
                 self.payment.refunded = rest.unwrap_or(self.payment.refunded);
                 self.payment.fully_refunded = false;
             }
-            effects.entries.push((entry, Some(id)));
+            effects.entries.push((entry, Some(Part::Refund(id))));
         }
         let Some(reply) = reply else { return effects };
         match (origin, reply) {
@@ -267,8 +291,7 @@ impl Case {
         let left = self.payment.refundable();
         let left = left.map_err(|_broken| RefundRefusal::ExceedsCaptured)?;
         let amount = match wish {
-            None if left.is_positive() => left,
-            None => return Err(RefundRefusal::ExceedsCaptured),
+            None => self.all_that_is_free(left)?,
             Some(amount) => amount,
         };
         if amount.currency() != left.currency() {
@@ -279,6 +302,9 @@ impl Case {
         }
         if amount.minor_units() > left.minor_units() {
             return Err(RefundRefusal::ExceedsCaptured);
+        }
+        if amount.minor_units() > self.free_of(left) {
+            return Err(RefundRefusal::Disputed);
         }
         Ok(amount)
     }
@@ -302,15 +328,23 @@ impl Case {
     fn refund_rest(&mut self) -> Effects {
         let label = format!("void/{}", self.refunds.len());
         let id = RefundId::derive(self.id.as_uuid(), &label);
-        // Nothing left is no failure: it is on its way back already.
-        self.request_refund(id, None, Origin::Void)
-            .unwrap_or_default()
+        match self.request_refund(id, None, Origin::Void) {
+            Ok(effects) => effects,
+            Err(RefundRefusal::Disputed) => void_failed(DISPUTED),
+            // Nothing left is no failure: it is on its way back already.
+            Err(
+                RefundRefusal::NotCaptured
+                | RefundRefusal::ExceedsCaptured
+                | RefundRefusal::CurrencyMismatch
+                | RefundRefusal::NotPositive,
+            ) => Effects::default(),
+        }
     }
 
     /// Tells whoever wanted the payment undone once everything has gone back.
     fn check_given_back(&mut self) -> Effects {
-        let done = self.payment.refunded == self.payment.captured
-            && !self.refunds.iter().any(|made| made.refund.state.is_due());
+        let done =
+            self.payment.is_gone() && !self.refunds.iter().any(|made| made.refund.state.is_due());
         if !done {
             return Effects::default();
         }
@@ -327,7 +361,22 @@ const fn returned(kind: EntryKind) -> bool {
         | EntryKind::Release
         | EntryKind::Capture
         | EntryKind::RefundSetAside
-        | EntryKind::RefundPaid => false,
+        | EntryKind::RefundPaid
+        | EntryKind::DisputeWithdrawn
+        | EntryKind::DisputeFee
+        | EntryKind::DisputeReinstated
+        | EntryKind::DisputeFeeReturned
+        | EntryKind::DisputeLost
+        | EntryKind::DisputeLossReversed => false,
+    }
+}
+
+/// The void that was wanted cannot be carried out.
+fn void_failed(reason: &str) -> Effects {
+    let reason = reason.to_owned();
+    Effects {
+        told: vec![Told::Payment(Reply::VoidFailed { reason })],
+        entries: Vec::new(),
     }
 }
 

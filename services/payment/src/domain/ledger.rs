@@ -2,7 +2,8 @@
 //!
 //! Debits are positive, credits negative. A hold is a memo entry: it is made before the provider
 //! is asked and taken back when nothing is held any more. A refund's amount is set aside before
-//! the provider is asked.
+//! the provider is asked. What the provider withdraws for a dispute stays on an account of its own
+//! until the dispute is decided.
 
 use tradepost_types::{Money, MoneyError};
 
@@ -19,6 +20,12 @@ pub enum Account {
     MerchantRevenue,
     /// What is set aside for refunds that are not finished.
     RefundsPending,
+    /// What the provider withdrew for disputes that are not lost.
+    DisputesWithheld,
+    /// What was lost in disputes.
+    DisputeLosses,
+    /// What disputes cost besides.
+    DisputeFees,
 }
 
 impl Account {
@@ -31,6 +38,9 @@ impl Account {
             Self::ProviderReceivable => "provider_receivable",
             Self::MerchantRevenue => "merchant_revenue",
             Self::RefundsPending => "refunds_pending",
+            Self::DisputesWithheld => "disputes_withheld",
+            Self::DisputeLosses => "dispute_losses",
+            Self::DisputeFees => "dispute_fees",
         }
     }
 }
@@ -52,9 +62,38 @@ pub enum EntryKind {
     RefundGivenBack,
     /// It had been given back and came back to us: the refund failed after it had succeeded.
     RefundReversed,
+    /// The provider took money back from us for a dispute.
+    DisputeWithdrawn,
+    /// It charged a fee for it.
+    DisputeFee,
+    /// It gave the money back.
+    DisputeReinstated,
+    /// It returned the fee.
+    DisputeFeeReturned,
+    /// The dispute is lost, and the money with it.
+    DisputeLost,
+    /// It is not lost after all, or less of it is.
+    DisputeLossReversed,
 }
 
 impl EntryKind {
+    /// Every kind, for tables.
+    pub const ALL: [Self; 13] = [
+        Self::Hold,
+        Self::Release,
+        Self::Capture,
+        Self::RefundSetAside,
+        Self::RefundPaid,
+        Self::RefundGivenBack,
+        Self::RefundReversed,
+        Self::DisputeWithdrawn,
+        Self::DisputeFee,
+        Self::DisputeReinstated,
+        Self::DisputeFeeReturned,
+        Self::DisputeLost,
+        Self::DisputeLossReversed,
+    ];
+
     /// The name that tables and callers see.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -66,6 +105,12 @@ impl EntryKind {
             Self::RefundPaid => "refund_paid",
             Self::RefundGivenBack => "refund_given_back",
             Self::RefundReversed => "refund_reversed",
+            Self::DisputeWithdrawn => "dispute_withdrawn",
+            Self::DisputeFee => "dispute_fee",
+            Self::DisputeReinstated => "dispute_reinstated",
+            Self::DisputeFeeReturned => "dispute_fee_returned",
+            Self::DisputeLost => "dispute_lost",
+            Self::DisputeLossReversed => "dispute_loss_reversed",
         }
     }
 
@@ -79,6 +124,12 @@ impl EntryKind {
             Self::RefundPaid => (Account::RefundsPending, Account::ProviderReceivable),
             Self::RefundGivenBack => (Account::RefundsPending, Account::MerchantRevenue),
             Self::RefundReversed => (Account::ProviderReceivable, Account::MerchantRevenue),
+            Self::DisputeWithdrawn => (Account::DisputesWithheld, Account::ProviderReceivable),
+            Self::DisputeFee => (Account::DisputeFees, Account::ProviderReceivable),
+            Self::DisputeReinstated => (Account::ProviderReceivable, Account::DisputesWithheld),
+            Self::DisputeFeeReturned => (Account::ProviderReceivable, Account::DisputeFees),
+            Self::DisputeLost => (Account::DisputeLosses, Account::DisputesWithheld),
+            Self::DisputeLossReversed => (Account::DisputesWithheld, Account::DisputeLosses),
         }
     }
 }
@@ -130,16 +181,7 @@ mod tests {
 
     #[test]
     fn the_postings_of_every_kind_sum_to_zero_on_two_accounts() {
-        let kinds = [
-            EntryKind::Hold,
-            EntryKind::Release,
-            EntryKind::Capture,
-            EntryKind::RefundSetAside,
-            EntryKind::RefundPaid,
-            EntryKind::RefundGivenBack,
-            EntryKind::RefundReversed,
-        ];
-        for kind in kinds {
+        for kind in EntryKind::ALL {
             let entry = Entry {
                 kind,
                 amount: Money::new(7, Currency::GBP),

@@ -126,6 +126,8 @@ pub struct Payment {
     pub captured: Money,
     /// What was refunded or is set aside for it.
     pub refunded: Money,
+    /// What of it the customer got back through the bank; it follows from the disputes.
+    pub lost: Money,
     /// The order wants it undone, whatever becomes of it.
     pub void_requested: bool,
     /// Every refund of what was captured has succeeded; money merely set aside does not count.
@@ -164,13 +166,21 @@ impl Payment {
             capture_amount: None,
             captured: Money::zero(amount.currency()),
             refunded: Money::zero(amount.currency()),
+            lost: Money::zero(amount.currency()),
             void_requested: false,
             fully_refunded: false,
             decline_reason: None,
         }
     }
 
-    /// What can still be refunded.
+    /// Whether nothing of what was captured is ours any more: refunded, on its way back, or lost.
+    #[must_use]
+    pub const fn is_gone(&self) -> bool {
+        let refunded = self.refunded.minor_units();
+        refunded.saturating_add(self.lost.minor_units()) >= self.captured.minor_units()
+    }
+
+    /// What was captured and not refunded; disputes may leave less of it to be refunded.
     ///
     /// # Errors
     /// [`MoneyError`] for a row that breaks `refunded <= captured`; such a row is never loaded.
@@ -260,9 +270,7 @@ impl Payment {
                 Transition::reply(Reply::Voided)
             }
             // On its way back: answered when it has arrived, not before.
-            State::Captured | State::PartiallyCaptured if self.refunded == self.captured => {
-                Transition::default()
-            }
+            State::Captured | State::PartiallyCaptured if self.is_gone() => Transition::default(),
             State::Captured | State::PartiallyCaptured => Transition {
                 refund_all: true,
                 ..Transition::default()

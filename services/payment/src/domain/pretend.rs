@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tradepost_types::{Money, RefundId};
 
-use super::{Call, Observation, Payment, RefundInput};
+use super::{Call, DisputeNews, DisputeState, Funds, Observation, Payment, RefundInput, Stage};
 
 /// What the provider really did, as its own log would tell.
 #[derive(Debug, Default)]
@@ -18,6 +18,10 @@ pub(super) struct Provider {
     pub(super) captures: u32,
     /// By our id: a repeated request finds the refund that is there.
     refunds: BTreeMap<RefundId, (Money, Given)>,
+    /// As they are now.
+    pub(super) disputes: Vec<DisputeNews>,
+    /// Grows with every change of a dispute, but not always: news may be of one second.
+    clock: i64,
 }
 
 /// Where a refund stands at the provider.
@@ -73,6 +77,9 @@ impl Provider {
     /// Makes a refund, or finds the one it made.
     pub(super) fn refund(&mut self, id: RefundId, amount: Money, end: &RefundInput) -> RefundInput {
         let given = match end {
+            _ if !self.refunds.contains_key(&id) && amount.minor_units() > self.kept() => {
+                Given::Failed
+            }
             RefundInput::Pending | RefundInput::NoAnswer => Given::Pending,
             RefundInput::Succeeded => Given::Back,
             RefundInput::Failed { .. } => Given::Failed,
@@ -81,7 +88,7 @@ impl Provider {
         if made.1 == Given::Pending {
             made.1 = given;
         }
-        assert!(self.net() >= 0, "more is given back than was taken");
+        assert!(self.kept() >= 0, "more is given back than is ours");
         self.refund_view(id)
     }
 
@@ -106,6 +113,82 @@ impl Provider {
                 reason: "BANK".into(),
             },
         }
+    }
+
+    /// The bank begins a dispute of as much, if there is still as much; its news.
+    pub(super) fn dispute(&mut self, units: i64, inquiry: bool) -> Option<DisputeNews> {
+        let amount = Money::new(units, self.taken?.currency());
+        if units > self.kept() {
+            return None;
+        }
+        let (state, withdrawn, fee) = if inquiry {
+            (DisputeState::InquiryNeedsResponse, 0, 0)
+        } else {
+            (DisputeState::NeedsResponse, units, 15)
+        };
+        self.clock += 1;
+        let news = DisputeNews {
+            reference: format!("dp_{}", self.disputes.len()),
+            amount,
+            reason: "GENERAL".into(),
+            state,
+            told_at: self.clock,
+            funds: Funds {
+                withdrawn,
+                fee,
+                ..Funds::default()
+            },
+        };
+        self.disputes.push(news.clone());
+        Some(news)
+    }
+
+    /// The bank goes on with a dispute, if it can go there; its news.
+    pub(super) fn go_on(
+        &mut self,
+        at: usize,
+        state: DisputeState,
+        seconds: i64,
+    ) -> Option<DisputeNews> {
+        let free = self.kept();
+        let dispute = self.disputes.get_mut(at)?;
+        if state.stage() < dispute.state.stage() || state == dispute.state {
+            return None;
+        }
+        let units = dispute.amount.minor_units();
+        // The bank takes the money when the chargeback begins, or again when it thinks again.
+        let takes = match (dispute.state.stage(), state) {
+            (Stage::Inquiry | Stage::InquiryClosed, to) => to.stage() >= Stage::Chargeback,
+            (Stage::Decided, DisputeState::Lost) => true,
+            _ => false,
+        };
+        if takes && units > free {
+            return None;
+        }
+        if takes {
+            dispute.funds.withdrawn += units;
+            dispute.funds.fee += 15;
+        }
+        if state == DisputeState::Won {
+            dispute.funds.reinstated += units;
+            dispute.funds.fee_returned += 15;
+        }
+        dispute.state = state;
+        self.clock += seconds;
+        dispute.told_at = self.clock;
+        Some(dispute.clone())
+    }
+
+    /// What was taken less what went back, is on its way, or is with a bank.
+    pub(super) fn kept(&self) -> i64 {
+        let withheld = self.disputes.iter().map(|known| known.funds.withheld());
+        self.net() - withheld.sum::<i64>()
+    }
+
+    /// What disputes cost besides.
+    pub(super) fn fees(&self) -> i64 {
+        let fees = self.disputes.iter().map(|known| known.funds);
+        fees.map(|funds| funds.fee - funds.fee_returned).sum()
     }
 
     /// What was taken less what went back or is on its way.

@@ -1,9 +1,9 @@
 //! What callers ask for and read.
 
 use time::OffsetDateTime;
-use tradepost_types::{Money, PaymentId, RefundId};
+use tradepost_types::{DisputeId, Money, PaymentId, RefundId};
 
-use crate::domain::{Case, RefundCase};
+use crate::domain::{Case, Dispute, RefundCase};
 
 /// A caller's key of a mutating call.
 #[derive(Debug, Clone)]
@@ -38,13 +38,26 @@ pub struct StoredRefund {
     pub updated_at: OffsetDateTime,
 }
 
+/// A dispute as it is stored.
+#[derive(Debug, Clone)]
+pub struct StoredDispute {
+    /// The dispute.
+    pub dispute: Dispute,
+    /// When we first heard of it.
+    pub created_at: OffsetDateTime,
+    /// When it last changed.
+    pub updated_at: OffsetDateTime,
+}
+
 /// A payment as it is stored.
 #[derive(Debug, Clone)]
 pub struct StoredPayment {
-    /// The payment; its refunds are beside it.
+    /// The payment; its refunds and disputes are beside it.
     pub case: Case,
     /// The refunds, oldest first.
     pub refunds: Vec<StoredRefund>,
+    /// The disputes, oldest first.
+    pub disputes: Vec<StoredDispute>,
     /// When it was asked for.
     pub created_at: OffsetDateTime,
     /// When it last changed.
@@ -66,6 +79,8 @@ pub struct LedgerLine {
     pub payment: PaymentId,
     /// The refund, if it is about one.
     pub refund: Option<RefundId>,
+    /// The dispute, if it is about one.
+    pub dispute: Option<DisputeId>,
     /// When.
     pub created_at: OffsetDateTime,
 }

@@ -7,7 +7,7 @@ use tradepost_messaging::Message;
 use tradepost_telemetry::Redacted;
 use tradepost_types::{Money, OrderId, PaymentId, RefundId, TenantId};
 
-use crate::domain::{Call, Input, RefundInput};
+use crate::domain::{Call, DisputeNews, Input, RefundInput};
 
 /// What the order asks for.
 #[derive(Debug, Clone)]
@@ -124,6 +124,8 @@ pub enum News {
         /// What the machine takes.
         input: RefundInput,
     },
+    /// About a dispute.
+    Dispute(DisputeNews),
     /// No call was made; it is tried again later, a refund if one is named.
     Postponed(Option<RefundId>, Option<Duration>),
 }
@@ -137,13 +139,24 @@ pub struct Outcome {
     pub news: News,
 }
 
+/// How a webhook names its payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whose {
+    /// By our ids, which the provider keeps with what we asked for.
+    Ours(Key),
+    /// By the provider's reference of the payment, with what the bank began.
+    Theirs(String),
+}
+
 /// A webhook that proved genuine.
 #[derive(Debug, Clone)]
 pub struct WebhookEvent {
     /// The provider's id of it, by which a repetition is recognised.
     pub id: String,
+    /// Which payment it is about.
+    pub about: Whose,
     /// What it hints at.
-    pub outcome: Outcome,
+    pub news: News,
     /// The same, as it is kept while the payment is not there.
     pub hint: serde_json::Value,
 }

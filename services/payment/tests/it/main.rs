@@ -10,6 +10,7 @@
 
 mod access;
 mod broker;
+mod disputes;
 mod faults;
 mod flows;
 mod ledger;

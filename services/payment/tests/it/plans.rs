@@ -7,6 +7,7 @@ use crate::support::{Hook, Till, Workers, fresh_database};
 
 const PAYMENTS: &str = include_str!("../../src/adapters/postgres/lease_payments.sql");
 const REFUNDS: &str = include_str!("../../src/adapters/postgres/lease_refunds.sql");
+const REFERENCES: &str = include_str!("../../src/adapters/postgres/find_references.sql");
 const WEBHOOKS: &str = include_str!("../../src/adapters/postgres/due_webhooks.sql");
 
 #[tokio::test]
@@ -30,6 +31,18 @@ async fn the_sweeps_read_only_what_is_due() {
         );
         assert!(plan.contains(&wanted), "{plan}");
     }
+}
+
+#[tokio::test]
+async fn a_payment_is_found_by_the_providers_reference_without_reading_the_others() {
+    let test_database = fresh_database().await;
+    let database = Database::connect_lazy(&test_database.config(), "plans").unwrap();
+    let mut tx = database.system_tx().await.unwrap();
+
+    let found = plan(tx.conn(), REFERENCES, "array['pi_1', 'pi_2']").await;
+    tx.rollback().await;
+
+    assert!(found.contains("payments_by_reference"), "{found}");
 }
 
 #[tokio::test]

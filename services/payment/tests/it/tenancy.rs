@@ -7,7 +7,7 @@ use tradepost_proto::payment::v1::payment_service_server::PaymentService;
 use tradepost_testkit::assert_tenancy;
 use tradepost_types::TenantId;
 
-use crate::support::{Till, Workers, call_as, fresh_database, gbp, reason};
+use crate::support::{Hook, Till, Workers, call_as, fresh_database, gbp, reason};
 
 /// Infrastructure keyed by sequence or consumer, and the sweepers' indexes over all tenants.
 const ACROSS_TENANTS: &[&str] = &[
@@ -17,6 +17,7 @@ const ACROSS_TENANTS: &[&str] = &[
     "messaging.parked",
     "platform.idempotency_keys_created_at",
     "public.payments_due",
+    "public.payments_by_reference",
     "public.refunds_due",
     "public.provider_events_due",
 ];
@@ -31,11 +32,14 @@ async fn another_tenants_rows_are_not_there_for_whoever_asks_the_database() {
     let till = Till::with(Workers::Dead).await;
     let sale = till.hinted(1_000, true).await;
     till.refund(sale, "1", Some(400)).await.unwrap();
+    let hook = Hook::dispute(sale, "needs_response", 100, 1);
+    till.hear(&hook).await.unwrap();
     let counts = [
         ("select count(*) from payments", 1),
         ("select count(*) from refunds", 1),
-        ("select count(*) from journal_entries", 4),
-        ("select count(*) from postings", 8),
+        ("select count(*) from disputes", 1),
+        ("select count(*) from journal_entries", 6),
+        ("select count(*) from postings", 12),
     ];
 
     for (sql, ours) in counts {
@@ -50,6 +54,11 @@ async fn another_tenants_rows_are_not_there_for_whoever_asks_the_database() {
     let mut tx = till.database.tenant_tx(TenantId::new()).await.unwrap();
     let moved = sqlx::query("update payments set state = 'voided'");
     assert_eq!(moved.execute(tx.conn()).await.unwrap().rows_affected(), 0);
+    tx.rollback().await;
+    // Only webhooks write disputes.
+    let mut tx = till.database.tenant_tx(till.tenant).await.unwrap();
+    let won = sqlx::query("update disputes set state = 'won'");
+    assert!(won.execute(tx.conn()).await.is_err());
     tx.rollback().await;
     // Webhooks name no tenant that a token vouches for: requests do not see them at all.
     let mut tx = till.database.tenant_tx(till.tenant).await.unwrap();

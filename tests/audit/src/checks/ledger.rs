@@ -68,6 +68,11 @@ with booked as (
 paid_back as (
     select tenant_id, payment_id, sum(amount) as amount from refunds
     where state = 'succeeded' group by tenant_id, payment_id),
+disputed as (
+    select tenant_id, payment_id, currency, sum(withdrawn) as withdrawn,
+           sum(reinstated) as reinstated, sum(fee - fee_returned) as fees,
+           sum(case when state = 'lost' then greatest(withdrawn - reinstated, 0) else 0 end) as lost
+    from disputes group by tenant_id, payment_id, currency),
 states as (
     select p.*, coalesce(b.amount, 0) as paid_back,
            case when p.state in ('authorizing', 'requires_action', 'authorized', 'unknown',
@@ -75,7 +80,7 @@ states as (
                 then p.amount else 0 end as held
     from payments p
     left join paid_back b on b.tenant_id = p.tenant_id and b.payment_id = p.payment_id),
-due as (
+parts as (
     select s.tenant_id, s.payment_id, d.account, s.currency, d.amount
     from states s cross join lateral (values
         ('authorizations_held', s.held),
@@ -83,7 +88,17 @@ due as (
         ('provider_receivable', s.captured - s.paid_back),
         ('merchant_revenue', s.refunded - s.captured),
         ('refunds_pending', s.paid_back - s.refunded)) as d (account, amount)
-    where s.currency is not null)
+    where s.currency is not null
+    union all
+    select s.tenant_id, s.payment_id, d.account, s.currency, d.amount
+    from disputed s cross join lateral (values
+        ('provider_receivable', s.reinstated - s.withdrawn - s.fees),
+        ('disputes_withheld', s.withdrawn - s.reinstated - s.lost),
+        ('dispute_losses', s.lost),
+        ('dispute_fees', s.fees)) as d (account, amount)),
+due as (
+    select tenant_id, payment_id, account, currency, sum(amount) as amount
+    from parts group by tenant_id, payment_id, account, currency)
 select tenant_id, payment_id::text,
        account || ' is ' || coalesce(booked.amount, 0) || ' ' || currency || ' and should be '
        || coalesce(due.amount, 0)

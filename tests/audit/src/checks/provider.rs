@@ -23,13 +23,14 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         group: 2,
         invariant: "provider.agrees_with_payments",
-        says: "the provider took, gave back and holds what the payments say",
+        says: "the provider took, gave back, holds and disputes what the payments say",
         test: Test::World(agrees_with_payments),
     },
     Check {
         group: 2,
         invariant: "provider.is_paid_for_orders",
-        says: "captured less refunded is the total of a shipped order, and 0 of an undone one",
+        says: "captured less refunded is the total of a shipped order, and 0 of an undone one, \
+               but for what a bank gave back",
         test: Test::World(is_paid_for_orders),
     },
     Check {
@@ -100,6 +101,13 @@ fn agrees_with_payments(world: &World) -> Found {
         let mut pairs = vec![
             ("captured", payment.captured, sums.captured.amount),
             ("refunded", payment.refunded, given_back),
+            ("withdrawn", payment.withdrawn, sums.withdrawn.amount),
+            ("reinstated", payment.reinstated, sums.reinstated.amount),
+            (
+                "dispute fees",
+                payment.dispute_fees,
+                sums.fees_of_disputes(),
+            ),
         ];
         if let Some(held) = payment.held() {
             pairs.push(("held", held, sums.held()));
@@ -125,7 +133,14 @@ fn is_paid_for_orders(world: &World) -> Found {
         |order| {
             let (net_due, held_due) = due(world, order)?;
             let sums = world.sums(order.payment());
-            let (net, held) = (sums.net(), sums.held());
+            let held = sums.held();
+            // What an undone order's customer got from the bank is not refunded once more.
+            let net = match order.stage() {
+                Stage::Returned | Stage::Undone => sums
+                    .net()
+                    .saturating_sub(sums.charged_back().clamp(0, sums.net().max(0))),
+                Stage::Open | Stage::Confirmed | Stage::Shipped | Stage::Delivered => sums.net(),
+            };
             (net != net_due || held != held_due).then(|| {
                 let state = order.state.name();
                 let detail = format!(

@@ -74,6 +74,12 @@ pub(crate) struct Payment {
     pub(crate) refunded: i64,
     /// Those of them that a caller asked for, not the saga.
     pub(crate) refunded_by_request: i64,
+    /// What disputes took, without fees.
+    pub(crate) withdrawn: i64,
+    /// What of it came back.
+    pub(crate) reinstated: i64,
+    /// What disputes cost besides, less what was returned.
+    pub(crate) dispute_fees: i64,
 }
 
 pub(super) const QUERY: &str = "
@@ -82,10 +88,17 @@ with paid_back as (
            coalesce(sum(amount) filter (where state = 'succeeded'), 0)::int8 as refunded,
            coalesce(sum(amount) filter (where state = 'succeeded' and origin = 'request'), 0)::int8
                as by_request
-    from refunds group by tenant_id, payment_id)
+    from refunds group by tenant_id, payment_id),
+disputed as (
+    select tenant_id, payment_id, sum(withdrawn)::int8 as withdrawn,
+           sum(reinstated)::int8 as reinstated, sum(fee - fee_returned)::int8 as fees
+    from disputes group by tenant_id, payment_id)
 select p.tenant_id, p.payment_id, p.order_id, p.state, p.currency, p.amount, p.captured,
-       coalesce(b.refunded, 0) as refunded, coalesce(b.by_request, 0) as refunded_by_request
+       coalesce(b.refunded, 0) as refunded, coalesce(b.by_request, 0) as refunded_by_request,
+       coalesce(d.withdrawn, 0) as withdrawn, coalesce(d.reinstated, 0) as reinstated,
+       coalesce(d.fees, 0) as dispute_fees
 from payments p
+left join disputed d on d.tenant_id = p.tenant_id and d.payment_id = p.payment_id
 left join paid_back b on b.tenant_id = p.tenant_id and b.payment_id = p.payment_id";
 
 /// A row of [`QUERY`].
@@ -100,6 +113,9 @@ pub(super) struct Row {
     captured: i64,
     refunded: i64,
     refunded_by_request: i64,
+    withdrawn: i64,
+    reinstated: i64,
+    dispute_fees: i64,
 }
 
 impl Payment {
@@ -114,6 +130,9 @@ impl Payment {
             captured: row.captured,
             refunded: row.refunded,
             refunded_by_request: row.refunded_by_request,
+            withdrawn: row.withdrawn,
+            reinstated: row.reinstated,
+            dispute_fees: row.dispute_fees,
         };
         Ok(((payment.tenant, payment.id), payment))
     }

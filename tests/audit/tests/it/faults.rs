@@ -91,6 +91,86 @@ async fn a_missing_entry_is_caught() {
 }
 
 #[tokio::test]
+async fn disputes_that_everybody_knows_of_are_clean_open_and_lost() {
+    let mut shop = Shop::open().await;
+    let (open, lost) = (
+        shop.sell(Way::Delivered).await,
+        shop.sell(Way::Delivered).await,
+    );
+
+    shop.dispute(open, "under_review", 650, 15).await;
+    shop.dispute(lost, "lost", 1_650, 15).await;
+
+    shop.assert_clean().await;
+}
+
+#[tokio::test]
+async fn a_withdrawal_that_we_do_not_know_of_is_caught() {
+    let mut shop = Shop::open().await;
+    let sold = shop.sell(Way::Delivered).await;
+    shop.assert_clean().await;
+
+    shop.provider(sold, "dispute", "dispute_withdrawn", 1_650);
+    assert_eq!(shop.offended().await, ["provider.agrees_with_payments"]);
+
+    let mut shop = Shop::open().await;
+    let sold = shop.sell(Way::Delivered).await;
+    shop.dispute(sold, "needs_response", 650, 15).await;
+    shop.assert_clean().await;
+    shop.provider(sold, "dispute", "dispute_fee_returned", 15);
+    assert_eq!(shop.offended().await, ["provider.agrees_with_payments"]);
+}
+
+#[tokio::test]
+async fn a_dispute_that_the_ledger_does_not_explain_is_caught() {
+    let mut shop = Shop::open().await;
+    let sold = shop.sell(Way::Delivered).await;
+    shop.dispute(sold, "under_review", 650, 15).await;
+    shop.assert_clean().await;
+
+    // Lost, and the loss was never entered.
+    let lost = "update disputes set state = 'lost'";
+    shop.run(Service::Payment, lost).await;
+    assert_eq!(shop.offended().await, ["ledger.balances_recompute"]);
+
+    let gone = "update disputes set state = 'under_review';
+        delete from postings p using journal_entries e
+            where e.tenant_id = p.tenant_id and e.entry_id = p.entry_id
+              and e.kind = 'dispute_withdrawn';
+        delete from journal_entries where kind = 'dispute_withdrawn'";
+    shop.sabotage(Service::Payment, gone).await;
+    assert_eq!(shop.offended().await, ["ledger.balances_recompute"]);
+}
+
+#[tokio::test]
+async fn an_undone_order_whose_money_is_neither_refunded_nor_lost_at_the_bank_is_caught() {
+    let mut shop = Shop::open().await;
+    let sold = shop.sell(Way::Delivered).await;
+    shop.dispute(sold, "lost", 1_650, 15).await;
+    shop.assert_clean().await;
+
+    // It was won after all, and nobody refunded it.
+    let returned = format!(
+        "update orders set state = 'returned', saga = jsonb_set(saga, '{{phase,name}}', '\"returned\"')
+         where order_id = '{id}';
+         update order_events set type = 'returned', state = 'returned',
+             data = jsonb_set(data, '{{saga,phase,name}}', '\"returned\"')
+         where order_id = '{id}' and version = 2",
+        id = sold.order.as_uuid()
+    );
+    shop.sabotage(Service::Order, &returned).await;
+    let before = shop.offended().await;
+    shop.provider(sold, "dispute", "dispute_reinstated", 1_650);
+    let after = shop.offended().await;
+
+    assert!(
+        !before.contains(&"provider.is_paid_for_orders"),
+        "{before:?}"
+    );
+    assert!(after.contains(&"provider.is_paid_for_orders"), "{after:?}");
+}
+
+#[tokio::test]
 async fn a_second_charge_is_caught() {
     let mut shop = Shop::open().await;
     let sold = shop.sell(Way::Delivered).await;

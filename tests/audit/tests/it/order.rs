@@ -240,4 +240,45 @@ impl Shop {
             }),
         );
     }
+
+    /// A dispute of a delivered order, as the payment service and the provider tell it.
+    pub(crate) async fn dispute(&mut self, sold: Sold, state: &str, units: i64, fee: i64) {
+        let (tenant, payment) = (self.tenant.as_uuid(), sold.payment.as_uuid());
+        let mut rows = format!(
+            "update payments set disputes = disputes + 1 where payment_id = '{payment}';
+             insert into disputes (tenant_id, dispute_id, payment_id, provider_reference, state,
+                 reason, currency, amount, withdrawn, fee, told_at)
+             values ('{tenant}', '{payment}', '{payment}', 'dp_1', '{state}', 'FRAUDULENT', 'GBP',
+                 {units}, {units}, {fee}, now());"
+        );
+        let mut entries = vec![
+            (
+                "dispute_withdrawn",
+                "disputes_withheld",
+                "provider_receivable",
+                units,
+            ),
+            ("dispute_fee", "dispute_fees", "provider_receivable", fee),
+        ];
+        if state == "lost" {
+            entries.push(("dispute_lost", "dispute_losses", "disputes_withheld", units));
+        }
+        for (kind, debit, credit, amount) in entries {
+            rows.push_str(&format!(
+                "with entry as (
+                     insert into journal_entries
+                         (tenant_id, entry_id, kind, payment_id, dispute_id)
+                     values ('{tenant}', nextval('journal_entry_ids'), '{kind}', '{payment}',
+                         '{payment}')
+                     returning tenant_id, entry_id)
+                 insert into postings (tenant_id, entry_id, account, currency, amount)
+                 select tenant_id, entry_id, account, 'GBP', amount
+                 from entry, (values ('{debit}', {amount}), ('{credit}', -{amount}))
+                     as p (account, amount);"
+            ));
+        }
+        self.run(Service::Payment, &rows).await;
+        self.provider(sold, "dispute", "dispute_withdrawn", units);
+        self.provider(sold, "dispute", "dispute_fee", fee);
+    }
 }

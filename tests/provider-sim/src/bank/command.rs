@@ -1,6 +1,8 @@
 //! What can be asked of the bank.
 
-use crate::model::{CaptureMethod, Metadata};
+use serde::Deserialize;
+
+use crate::model::{CaptureMethod, DisputeStatus, Metadata};
 use crate::simulator::ActionResult;
 
 #[derive(Debug)]
@@ -26,6 +28,13 @@ pub(crate) enum Command {
     /// The end of a slow capture or refund.
     Settle {
         id: String,
+    },
+    /// A bank begins a dispute.
+    Dispute(Box<NewDispute>),
+    /// A bank goes on with one.
+    GoOn {
+        id: String,
+        status: DisputeStatus,
     },
 }
 
@@ -55,4 +64,21 @@ pub(crate) struct NewRefund {
     pub(crate) amount: Option<i64>,
     pub(crate) reason: Option<String>,
     pub(crate) metadata: Metadata,
+}
+
+/// A dispute as a bank begins it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewDispute {
+    /// The captured intent.
+    pub intent_id: String,
+    /// Minor units; all that was captured when absent.
+    pub amount: Option<i64>,
+    /// In Stripe's words; `fraudulent` when absent.
+    pub reason: Option<String>,
+    /// Only an inquiry: it takes no money.
+    #[serde(default)]
+    pub inquiry: bool,
+    /// What a withdrawal costs, in minor units; nothing when absent.
+    pub fee: Option<i64>,
 }

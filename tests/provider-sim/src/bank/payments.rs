@@ -21,6 +21,7 @@ pub(super) fn create(new: NewIntent, mint: &Mint<'_>) -> Decision {
         payment_method: new.confirmation.method.clone(),
         captured: 0,
         refunded: 0,
+        disputed: 0,
         charged: false,
         created: mint.now,
         canceled_at: None,

@@ -16,12 +16,14 @@ pub(super) fn create(intent: &Intent, new: NewRefund, mint: &Mint<'_>) -> Decisi
     }
     let card = intent.payment_method.as_deref().and_then(Card::find);
     let charge = intent.charge_id().unwrap_or_default();
-    if card == Some(Card::IsDisputed) {
+    let left = intent.refundable();
+    let unrefunded = intent.captured.saturating_sub(intent.refunded);
+    let barred = left < new.amount.unwrap_or(left.max(1)) && unrefunded > left;
+    if card == Some(Card::IsDisputed) || barred {
         let message = format!("Charge {charge} has been charged back; cannot issue a refund.");
         let error = ApiError::invalid(message).code("charge_disputed");
         return Decision::refused(error, Some(intent));
     }
-    let left = intent.refundable();
     if left == 0 {
         let error = ApiError::invalid(format!("Charge {charge} has already been refunded."));
         return Decision::refused(error.code("charge_already_refunded"), Some(intent));

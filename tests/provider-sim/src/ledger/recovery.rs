@@ -87,7 +87,8 @@ impl Rebuilt {
             | Op::Search
             | Op::Get
             | Op::Action
-            | Op::Settle => {
+            | Op::Settle
+            | Op::Dispute => {
                 for event in &entry.events {
                     let key = (entry.seq, event.id.clone());
                     self.undelivered.insert(key, (event.clone(), position));

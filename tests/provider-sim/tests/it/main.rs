@@ -7,6 +7,7 @@
 )]
 
 mod api;
+mod disputes;
 mod faults;
 mod idempotency;
 mod support;

@@ -57,6 +57,26 @@ mirrored! {
     }
 }
 
+mirrored! {
+    /// Where a dispute stands. An inquiry asks and moves no money; it may become a chargeback.
+    DisputeState of pb::DisputeState {
+        /// The bank asks, and waits for an answer.
+        InquiryNeedsResponse,
+        /// The bank asks, and looks at the answer.
+        InquiryUnderReview,
+        /// The bank asks no more.
+        InquiryClosed,
+        /// The bank took the money back and waits for evidence.
+        NeedsResponse,
+        /// The bank looks at the evidence.
+        UnderReview,
+        /// The money is ours.
+        Won,
+        /// The money is the customer's.
+        Lost,
+    }
+}
+
 /// One attempt to take the money of one order.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Payment {
@@ -83,6 +103,8 @@ pub(super) struct Payment {
     decline_reason: Option<String>,
     /// The refunds, oldest first.
     refunds: Vec<Refund>,
+    /// The disputes, oldest first. What they withhold cannot be refunded.
+    disputes: Vec<Dispute>,
     /// When it was asked for.
     create_time: Time,
     /// When it last changed.
@@ -94,6 +116,7 @@ impl TryFrom<pb::Payment> for Payment {
 
     fn try_from(payment: pb::Payment) -> Result<Self, Problem> {
         let refunds = payment.refunds.into_iter().map(Refund::try_from);
+        let disputes = payment.disputes.into_iter().map(Dispute::try_from);
         Ok(Self {
             payment_id: payment.payment_id,
             order_id: payment.order_id,
@@ -104,6 +127,7 @@ impl TryFrom<pb::Payment> for Payment {
             provider_reference: text(payment.provider_reference),
             decline_reason: text(payment.decline_reason),
             refunds: refunds.collect::<Result<_, Problem>>()?,
+            disputes: disputes.collect::<Result<_, Problem>>()?,
             create_time: instant(payment.create_time)?,
             update_time: instant(payment.update_time)?,
         })
@@ -153,11 +177,60 @@ impl TryFrom<pb::Refund> for Refund {
     }
 }
 
+/// A customer's objection to one payment at the bank, or the bank's inquiry before one.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Dispute {
+    /// Its id.
+    #[schema(example = "dispute_01h455vb4pex5vsknk084sn02q")]
+    dispute_id: String,
+    /// The payment.
+    payment_id: String,
+    /// Where it stands.
+    state: DisputeState,
+    /// How much is disputed.
+    amount: Money,
+    /// Why, in the card provider's words, e.g. `FRAUDULENT`.
+    reason: String,
+    /// The card provider's own reference.
+    provider_reference: String,
+    /// What the provider withdrew so far, without fees.
+    withdrawn: Money,
+    /// What of it was given back.
+    reinstated: Money,
+    /// What the provider charged for it, less what it returned.
+    fee: Money,
+    /// When it was first heard of.
+    create_time: Time,
+    /// When it last changed.
+    update_time: Time,
+}
+
+impl TryFrom<pb::Dispute> for Dispute {
+    type Error = Problem;
+
+    fn try_from(dispute: pb::Dispute) -> Result<Self, Problem> {
+        Ok(Self {
+            dispute_id: dispute.dispute_id,
+            payment_id: dispute.payment_id,
+            state: DisputeState::of(dispute.state),
+            amount: present(dispute.amount)?.into(),
+            reason: dispute.reason,
+            provider_reference: dispute.provider_reference,
+            withdrawn: present(dispute.withdrawn)?.into(),
+            reinstated: present(dispute.reinstated)?.into(),
+            fee: present(dispute.fee)?.into(),
+            create_time: instant(dispute.create_time)?,
+            update_time: instant(dispute.update_time)?,
+        })
+    }
+}
+
 /// A refund to be made.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewRefund {
-    /// How much; above 0 and in the payment's currency. Left out: all that can still be refunded.
+    /// How much; above 0 and in the payment's currency. Left out: all that can still be refunded,
+    /// which is refused while any of it is disputed.
     #[schema(nullable = false)]
     amount: Option<Money>,
     /// Why, for people.

@@ -5,7 +5,9 @@ use tradepost_proto::common::v1::{Money, PostalAddress};
 use tradepost_proto::inventory::v1::{Item, MovementKind, Stock, StockMovement};
 use tradepost_proto::metrics::v1::{Event, Sum};
 use tradepost_proto::order::v1::{Order, OrderLine, OrderState, TimelineEvent, Waiting};
-use tradepost_proto::payment::v1::{Payment, PaymentState, Refund, RefundState};
+use tradepost_proto::payment::v1::{
+    Dispute, DisputeState, Payment, PaymentState, Refund, RefundState,
+};
 use tradepost_proto::shipping::v1::{Shipment, ShipmentState, TrackingEvent};
 
 pub(crate) const ORDER_ID: &str = "order_01h455vb4pex5vsknk084sn02q";
@@ -107,6 +109,22 @@ pub(super) fn refund() -> Refund {
     }
 }
 
+fn dispute() -> Dispute {
+    Dispute {
+        dispute_id: "dispute_1".to_owned(),
+        payment_id: "payment_1".to_owned(),
+        state: DisputeState::UnderReview.into(),
+        amount: pence(300),
+        reason: "FRAUDULENT".to_owned(),
+        provider_reference: "dp_1".to_owned(),
+        withdrawn: pence(300),
+        reinstated: pence(0),
+        fee: pence(15),
+        create_time: at(0),
+        update_time: at(1),
+    }
+}
+
 pub(super) fn payment() -> Payment {
     Payment {
         payment_id: "payment_1".to_owned(),
@@ -118,6 +136,7 @@ pub(super) fn payment() -> Payment {
         provider_reference: "pi_1".to_owned(),
         decline_reason: String::new(),
         refunds: vec![refund()],
+        disputes: vec![dispute()],
         create_time: at(0),
         update_time: at(1),
     }

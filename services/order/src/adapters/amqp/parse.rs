@@ -3,15 +3,18 @@
 use std::str::FromStr;
 
 use tradepost_messaging::{HandleError, Message};
+use tradepost_proto::common::v1 as common;
 use tradepost_proto::inventory::event::v1 as inventory;
 use tradepost_proto::payment::event::v1 as payment;
 use tradepost_proto::shipping::event::v1 as shipping;
 
-use crate::domain::{Input, PaymentAnswer, RefundAnswer, ShipmentNews, StockAnswer};
+use crate::domain::{DisputeNews, Input, PaymentAnswer, RefundAnswer, ShipmentNews, StockAnswer};
 use crate::ports::Incoming;
 
 /// Shortfalls named in the history.
 const SHORTFALLS_SHOWN_MAX: usize = 10;
+/// The longest reason of a dispute in the history.
+const REASON_CHARS_MAX: usize = 64;
 
 /// Reads an answer. `None` for a kind that is not for us: the queue's patterns also catch facts
 /// that other binaries may send.
@@ -24,6 +27,7 @@ pub fn parse(message: &Message) -> Result<Option<Incoming>, HandleError> {
         Reader::stock,
         Reader::payment,
         Reader::refund,
+        Reader::dispute,
         Reader::shipment,
     ] {
         if let Some(incoming) = read(&reader)? {
@@ -109,6 +113,13 @@ impl Reader<'_> {
         })
     }
 
+    fn dispute(&self) -> Parsed {
+        first_of!(self, Input::Dispute, payment_id, {
+            payment::PaymentDisputed => |body| DisputeNews::Begun { text: begun(&body) },
+            payment::PaymentDisputeClosed => |body| DisputeNews::Closed { text: closed(&body) },
+        })
+    }
+
     fn shipment(&self) -> Parsed {
         first_of!(self, Input::Shipment, shipment_id, {
             shipping::ShipmentBooked => |body| ShipmentNews::Booked {
@@ -129,6 +140,46 @@ impl Reader<'_> {
             shipping::ShipmentVoidRefused => |_body| ShipmentNews::VoidRefused,
         })
     }
+}
+
+fn begun(body: &payment::PaymentDisputed) -> String {
+    let what = match body.kind() {
+        payment::DisputeKind::Inquiry => "the bank asks about",
+        payment::DisputeKind::Chargeback | payment::DisputeKind::Unspecified => {
+            "the customer disputes"
+        }
+    };
+    let why = body.reason.chars().take(REASON_CHARS_MAX);
+    let (amount, why) = (units(body.amount.as_ref()), why.collect::<String>());
+    format!(
+        "{what} {amount} of the payment: {why} ({})",
+        body.dispute_id
+    )
+}
+
+fn closed(body: &payment::PaymentDisputeClosed) -> String {
+    let how = match body.outcome() {
+        payment::DisputeOutcome::InquiryClosed => "the bank's question is settled",
+        payment::DisputeOutcome::Won => "the dispute is won",
+        payment::DisputeOutcome::Lost => "the dispute is lost",
+        payment::DisputeOutcome::Unspecified => "the dispute is closed",
+    };
+    let amount = units(body.amount.as_ref());
+    format!("{how}: {amount} ({})", body.dispute_id)
+}
+
+/// An amount for people, in minor units: how many of them make one of the larger ones is no matter
+/// of an order's.
+fn units(amount: Option<&common::Money>) -> String {
+    amount.map_or_else(
+        || "an amount".to_owned(),
+        |amount| {
+            format!(
+                "{} {} (minor units)",
+                amount.minor_units, amount.currency_code
+            )
+        },
+    )
 }
 
 fn shortfall(shortfalls: &[inventory::Shortfall]) -> String {

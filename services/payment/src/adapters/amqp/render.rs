@@ -6,7 +6,7 @@ use tradepost_proto::payment::event::v1 as pb;
 use tradepost_proto::routing::Event;
 use tradepost_types::{Money, OrderId, PaymentId, TenantId};
 
-use crate::domain::{RefundReply, Reply, Told};
+use crate::domain::{Dispute, DisputeReply, DisputeState, RefundReply, Reply, Told};
 
 /// Whom an answer is about.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +21,7 @@ pub(crate) struct Subject {
 pub(crate) fn told(subject: Subject, told: &Told) -> Outgoing {
     match told {
         Told::Payment(reply) => payment(subject, reply.clone()),
+        Told::Dispute(known, reply) => dispute(subject, known, *reply),
         Told::Refund(id, amount, reply) => {
             let refund_id = id.to_string();
             let payment_id = subject.payment.to_string();
@@ -46,6 +47,50 @@ pub(crate) fn told(subject: Subject, told: &Told) -> Outgoing {
                 ),
             }
         }
+    }
+}
+
+/// The facts of a dispute: whoever listens may hear them, nobody waits for them.
+fn dispute(subject: Subject, dispute: &Dispute, reply: DisputeReply) -> Outgoing {
+    let dispute_id = dispute.id.to_string();
+    let payment_id = subject.payment.to_string();
+    let order_id = subject.order.to_string();
+    let amount = Some(money_to_proto(dispute.known.amount));
+    let kind = match reply {
+        DisputeReply::Asked => pb::DisputeKind::Inquiry,
+        DisputeReply::Opened => pb::DisputeKind::Chargeback,
+        DisputeReply::Closed => {
+            let outcome = outcome(dispute.known.state).into();
+            let closed = pb::PaymentDisputeClosed {
+                dispute_id,
+                payment_id,
+                order_id,
+                amount,
+                outcome,
+            };
+            return event(subject, &closed);
+        }
+    };
+    let opened = pb::PaymentDisputed {
+        dispute_id,
+        payment_id,
+        order_id,
+        amount,
+        kind: kind.into(),
+        reason: dispute.known.reason.clone(),
+    };
+    event(subject, &opened)
+}
+
+const fn outcome(state: DisputeState) -> pb::DisputeOutcome {
+    match state {
+        DisputeState::Won => pb::DisputeOutcome::Won,
+        DisputeState::Lost => pb::DisputeOutcome::Lost,
+        DisputeState::InquiryClosed => pb::DisputeOutcome::InquiryClosed,
+        DisputeState::InquiryNeedsResponse
+        | DisputeState::InquiryUnderReview
+        | DisputeState::NeedsResponse
+        | DisputeState::UnderReview => pb::DisputeOutcome::Unspecified,
     }
 }
 
@@ -78,7 +123,12 @@ fn payment(subject: Subject, reply: Reply) -> Outgoing {
 }
 
 fn event<E: Event + prost::Message>(subject: Subject, body: &E) -> Outgoing {
-    Outgoing::required_event(E::KEY, subject.tenant, body).about(subject.payment.to_string(), 0)
+    let outgoing = if E::REPLY {
+        Outgoing::required_event(E::KEY, subject.tenant, body)
+    } else {
+        Outgoing::event(E::KEY, subject.tenant, body)
+    };
+    outgoing.about(subject.payment.to_string(), 0)
 }
 
 /// One word for it, for metrics.
@@ -97,5 +147,7 @@ pub(crate) const fn word(told: &Told) -> &'static str {
         },
         Told::Refund(_, _, RefundReply::Succeeded) => "refund_succeeded",
         Told::Refund(_, _, RefundReply::Failed { .. }) => "refund_failed",
+        Told::Dispute(_, DisputeReply::Asked | DisputeReply::Opened) => "disputed",
+        Told::Dispute(_, DisputeReply::Closed) => "dispute_closed",
     }
 }

@@ -4,8 +4,8 @@ use tradepost_proto::convert::{money_to_proto, timestamp_to_proto};
 use tradepost_proto::payment::v1 as pb;
 use tradepost_types::{Money, PaymentId};
 
-use crate::domain::{RefundState, State};
-use crate::ports::{LedgerLine, StoredPayment, StoredRefund};
+use crate::domain::{DisputeState, RefundState, State};
+use crate::ports::{LedgerLine, StoredDispute, StoredPayment, StoredRefund};
 
 pub(super) fn payment(stored: StoredPayment) -> pb::Payment {
     let case = stored.case;
@@ -26,6 +26,11 @@ pub(super) fn payment(stored: StoredPayment) -> pb::Payment {
             .refunds
             .into_iter()
             .map(|made| refund(id, made))
+            .collect(),
+        disputes: stored
+            .disputes
+            .into_iter()
+            .map(|made| dispute(id, made))
             .collect(),
         create_time: Some(timestamp_to_proto(stored.created_at)),
         update_time: Some(timestamp_to_proto(stored.updated_at)),
@@ -53,6 +58,34 @@ pub(super) fn refund(payment: PaymentId, stored: StoredRefund) -> pb::Refund {
     }
 }
 
+fn dispute(payment: PaymentId, stored: StoredDispute) -> pb::Dispute {
+    let known = stored.dispute.known;
+    let funds = known.funds;
+    let state = match known.state {
+        DisputeState::InquiryNeedsResponse => pb::DisputeState::InquiryNeedsResponse,
+        DisputeState::InquiryUnderReview => pb::DisputeState::InquiryUnderReview,
+        DisputeState::InquiryClosed => pb::DisputeState::InquiryClosed,
+        DisputeState::NeedsResponse => pb::DisputeState::NeedsResponse,
+        DisputeState::UnderReview => pb::DisputeState::UnderReview,
+        DisputeState::Won => pb::DisputeState::Won,
+        DisputeState::Lost => pb::DisputeState::Lost,
+    };
+    let money = |units| Some(money_to_proto(Money::new(units, known.amount.currency())));
+    pb::Dispute {
+        dispute_id: stored.dispute.id.to_string(),
+        payment_id: payment.to_string(),
+        state: state.into(),
+        amount: money(known.amount.minor_units()),
+        reason: known.reason,
+        provider_reference: known.reference,
+        withdrawn: money(funds.withdrawn),
+        reinstated: money(funds.reinstated),
+        fee: money(funds.fee.saturating_sub(funds.fee_returned)),
+        create_time: Some(timestamp_to_proto(stored.created_at)),
+        update_time: Some(timestamp_to_proto(stored.updated_at)),
+    }
+}
+
 pub(super) fn line(line: LedgerLine) -> pb::LedgerEntry {
     pb::LedgerEntry {
         entry_id: line.entry_id,
@@ -61,6 +94,7 @@ pub(super) fn line(line: LedgerLine) -> pb::LedgerEntry {
         kind: line.kind,
         payment_id: line.payment.to_string(),
         refund_id: line.refund.map(|id| id.to_string()).unwrap_or_default(),
+        dispute_id: line.dispute.map(|id| id.to_string()).unwrap_or_default(),
         create_time: Some(timestamp_to_proto(line.created_at)),
     }
 }

@@ -40,6 +40,11 @@ fn refund(refusal: RefundRefusal) -> Failure {
             "REFUND_EXCEEDS_CAPTURED",
             "the refund exceeds what was captured and not yet refunded",
         ),
+        RefundRefusal::Disputed => failure(
+            Code::FailedPrecondition,
+            "PAYMENT_DISPUTED",
+            "what is to be refunded is disputed at the bank, or was lost there",
+        ),
         RefundRefusal::CurrencyMismatch => failure(
             Code::InvalidArgument,
             "CURRENCY_MISMATCH",

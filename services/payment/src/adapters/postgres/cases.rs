@@ -11,8 +11,8 @@ use tradepost_telemetry::Redacted;
 use tradepost_types::{PaymentId, RefundId, TenantId};
 use uuid::Uuid;
 
-use super::Pace;
 use super::rows::{PAYMENT_COLUMNS, PaymentRow, REFUND_COLUMNS, RefundRow};
+use super::{Pace, disputes};
 use crate::domain::{Call, Case, RefundCase, RefundState, State};
 use crate::ports::{Job, Key, Work};
 
@@ -95,6 +95,7 @@ async fn load(
         .await?;
     let mut cases = Cases::new();
     let mut with_refunds = false;
+    let mut disputed = Vec::new();
     for row in rows {
         let case = row.case()?;
         with_refunds |= case.payment.captured.is_positive();
@@ -102,6 +103,7 @@ async fn load(
             tenant: case.tenant,
             payment: case.id,
         };
+        disputed.extend((row.disputes > 0).then_some(key));
         let mut held = Held::new(case, row.payment_method.clone());
         held.age = row.age();
         held.causes = Causes {
@@ -113,8 +115,9 @@ async fn load(
         cases.insert(key, held);
     }
     if with_refunds {
-        load_refunds(conn, &tenants, &ids, &mut cases).await?;
+        load_refunds(&mut *conn, &tenants, &ids, &mut cases).await?;
     }
+    disputes::load(conn, &disputed, &mut cases).await?;
     for held in cases.values_mut() {
         held.before = Some(held.case.clone());
     }
@@ -239,7 +242,22 @@ pub(super) async fn save(
     }
     save_payments(conn, payments).await?;
     save_refunds(conn, refunds).await?;
+    disputes::save(conn, changed_disputes(cases)).await?;
     Ok(work)
+}
+
+/// The disputes that are not as they were loaded.
+fn changed_disputes(cases: &Cases) -> Vec<serde_json::Value> {
+    let of_case = |(key, held): (&Key, &Held)| {
+        let before = held.before.as_ref().map(|case| case.disputes.as_slice());
+        let known = before.unwrap_or_default();
+        let changed = held.case.disputes.iter();
+        let changed = changed.filter(|dispute| !known.contains(dispute));
+        changed
+            .map(|dispute| disputes::row(*key, dispute))
+            .collect::<Vec<_>>()
+    };
+    cases.iter().flat_map(of_case).collect()
 }
 
 async fn save_payments(
@@ -293,6 +311,7 @@ fn payment_json(held: &Held, next_ms: Option<i64>) -> serde_json::Value {
         "void_cause": held.causes.void,
         "traceparent": held.causes.traceparent,
         "attempts": case.attempts,
+        "disputes": case.disputes.len(),
         "next_ms": next_ms,
     })
 }

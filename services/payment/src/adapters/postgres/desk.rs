@@ -5,13 +5,13 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use time::OffsetDateTime;
 use tradepost_postgres::idempotency::{self, Claim};
 use tradepost_postgres::{DbError, retrying};
-use tradepost_types::{Currency, Money, PaymentId, RefundId, TenantId};
+use tradepost_types::{Currency, DisputeId, Money, PaymentId, RefundId, TenantId};
 use uuid::Uuid;
 
-use super::PgPayments;
 use super::cases::RefundNotes;
 use super::fold::{Fold, Wish};
 use super::rows::{PAYMENT_COLUMNS, PaymentRow, REFUND_COLUMNS, RefundRow, broken};
+use super::{PgPayments, disputes};
 use crate::domain::Origin;
 use crate::ports::{
     Done, Key, LedgerFilter, LedgerLine, NewRefund, PaymentDesk, RequestKey, StoreError,
@@ -52,7 +52,7 @@ impl PaymentDesk for PgPayments {
         let after = filter.after.as_ref();
         let rows: Vec<LineRow> = sqlx::query_as(
             "select p.entry_id, p.account, p.currency, p.amount, e.kind, e.payment_id, e.refund_id,
-                    e.created_at
+                    e.dispute_id, e.created_at
              from journal_entries e
              join postings p on p.tenant_id = e.tenant_id and p.entry_id = e.entry_id
              where e.tenant_id = $1
@@ -174,12 +174,21 @@ async fn load(
     let refunds: Vec<RefundRow> = sqlx::query_as(AssertSqlSafe(query))
         .bind(tenant.as_uuid())
         .bind(id.as_uuid())
-        .fetch_all(conn)
+        .fetch_all(&mut *conn)
         .await?;
+    let key = Key {
+        tenant,
+        payment: id,
+    };
+    let disputes = match row.disputes {
+        0 => Vec::new(),
+        _ => disputes::of(conn, key).await?,
+    };
     let currency = case.payment.amount.currency();
     let refunds = refunds.into_iter().map(|refund| refund.stored(currency));
     Ok(Some(StoredPayment {
         refunds: refunds.collect::<Result<_, _>>()?,
+        disputes,
         case,
         created_at: row.created_at,
         updated_at: row.updated_at,
@@ -195,6 +204,7 @@ struct LineRow {
     kind: String,
     payment_id: Uuid,
     refund_id: Option<Uuid>,
+    dispute_id: Option<Uuid>,
     created_at: OffsetDateTime,
 }
 
@@ -207,6 +217,7 @@ impl LineRow {
             kind: self.kind,
             payment: PaymentId::from_uuid(self.payment_id),
             refund: self.refund_id.map(RefundId::from_uuid),
+            dispute: self.dispute_id.map(DisputeId::from_uuid),
             created_at: self.created_at,
         })
     }

@@ -2,16 +2,17 @@
 
 use sqlx::PgConnection;
 use tradepost_postgres::DbError;
-use tradepost_types::{MoneyError, RefundId};
+use tradepost_types::MoneyError;
+use uuid::Uuid;
 
 use super::rows::broken;
-use crate::domain::Entry;
+use crate::domain::{Entry, Part};
 use crate::ports::Key;
 
 /// An entry to be made.
 pub(super) struct NewEntry {
     pub(super) key: Key,
-    pub(super) refund: Option<RefundId>,
+    pub(super) part: Option<Part>,
     pub(super) entry: Entry,
 }
 
@@ -29,11 +30,12 @@ pub(super) async fn insert(conn: &mut PgConnection, entries: &[NewEntry]) -> Res
         "with fresh as materialized (
              select nextval('journal_entry_ids') as entry_id, r.*
              from jsonb_to_recordset($1) as r(
-                 tenant_id uuid, payment_id uuid, refund_id uuid, kind text, currency text,
+                 tenant_id uuid, payment_id uuid, refund_id uuid, dispute_id uuid, kind text, currency text,
                  debit text, credit text, amount bigint)),
          made as (
-             insert into journal_entries (tenant_id, entry_id, kind, payment_id, refund_id)
-             select tenant_id, entry_id, kind, payment_id, refund_id from fresh)
+             insert into journal_entries
+                 (tenant_id, entry_id, kind, payment_id, refund_id, dispute_id)
+             select tenant_id, entry_id, kind, payment_id, refund_id, dispute_id from fresh)
          insert into postings (tenant_id, entry_id, account, currency, amount)
          select tenant_id, entry_id, debit, currency, amount from fresh
          union all
@@ -47,10 +49,16 @@ pub(super) async fn insert(conn: &mut PgConnection, entries: &[NewEntry]) -> Res
 
 fn row(new: &NewEntry) -> Result<serde_json::Value, MoneyError> {
     let [debit, credit] = new.entry.postings()?;
+    let (refund, dispute): (Option<Uuid>, Option<Uuid>) = match new.part {
+        None => (None, None),
+        Some(Part::Refund(id)) => (Some(id.as_uuid()), None),
+        Some(Part::Dispute(id)) => (None, Some(id.as_uuid())),
+    };
     Ok(serde_json::json!({
         "tenant_id": new.key.tenant.as_uuid(),
         "payment_id": new.key.payment.as_uuid(),
-        "refund_id": new.refund.map(RefundId::as_uuid),
+        "refund_id": refund,
+        "dispute_id": dispute,
         "kind": new.entry.kind.name(),
         "currency": new.entry.amount.currency().code(),
         "debit": debit.account.name(),

@@ -166,7 +166,7 @@ impl Fold {
             return false;
         };
         match &outcome.news {
-            News::Payment { .. } | News::Refund { .. } => {
+            News::Payment { .. } | News::Refund { .. } | News::Dispute(_) => {
                 let effects = hear(&mut held.case, &outcome.news);
                 self.note(key, effects);
             }
@@ -194,11 +194,12 @@ impl Fold {
 
     fn note(&mut self, key: Key, effects: Effects) {
         self.entries
-            .extend(effects.entries.into_iter().map(|(entry, refund)| NewEntry {
-                key,
-                refund,
-                entry,
-            }));
+            .extend(
+                effects
+                    .entries
+                    .into_iter()
+                    .map(|(entry, part)| NewEntry { key, part, entry }),
+            );
         let Some(held) = self.cases.get(&key) else {
             return;
         };
@@ -259,6 +260,7 @@ fn hear(case: &mut Case, news: &News) -> Effects {
             }
             case.take_refund(*id, input.clone())
         }
+        News::Dispute(news) => case.take_dispute(news.clone()),
         News::Postponed(..) => Effects::default(),
     }
 }
@@ -295,6 +297,8 @@ fn cause_of(held: &Held, told: &Told) -> (Option<uuid::Uuid>, Option<String>) {
                 notes.and_then(|notes| notes.traceparent.clone()),
             );
         }
+        // Nobody of ours asked for it.
+        Told::Dispute(..) => None,
     };
     (cause, causes.traceparent.clone())
 }

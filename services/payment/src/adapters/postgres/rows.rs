@@ -14,7 +14,7 @@ use crate::ports::{NO_CURRENCY, StoredRefund};
 /// The columns of [`PaymentRow`].
 pub(super) const PAYMENT_COLUMNS: &str = "tenant_id, payment_id, order_id, state, currency, amount,
     capture_amount, captured, refunded, void_requested, fully_refunded, decline_reason, payment_method,
-    provider_reference, authorize_cause, capture_cause, void_cause, traceparent, attempts,
+    provider_reference, authorize_cause, capture_cause, void_cause, traceparent, attempts, disputes,
     extract(epoch from clock_timestamp() - created_at)::bigint as age_seconds,
     created_at, updated_at";
 
@@ -45,6 +45,8 @@ pub(super) struct PaymentRow {
     pub(super) void_cause: Option<Uuid>,
     pub(super) traceparent: Option<String>,
     attempts: i32,
+    /// How many there are.
+    pub(super) disputes: i32,
     age_seconds: i64,
     pub(super) created_at: OffsetDateTime,
     pub(super) updated_at: OffsetDateTime,
@@ -55,7 +57,7 @@ impl PaymentRow {
         age(self.age_seconds)
     }
 
-    /// The case without its refunds.
+    /// The case without its refunds and disputes.
     pub(super) fn case(&self) -> Result<Case, DbError> {
         let currency = match &self.currency {
             Some(code) => code.parse().map_err(|_unknown| broken("currency"))?,
@@ -68,6 +70,7 @@ impl PaymentRow {
             capture_amount: self.capture_amount.map(money),
             captured: money(self.captured),
             refunded: money(self.refunded),
+            lost: money(0),
             void_requested: self.void_requested,
             fully_refunded: self.fully_refunded,
             decline_reason: self.decline_reason.clone(),

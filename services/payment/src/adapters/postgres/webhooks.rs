@@ -1,18 +1,21 @@
 //! Webhooks: each is taken once; one whose payment is not there yet waits.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sqlx::PgConnection;
 use tradepost_postgres::DbError;
+use tradepost_types::{PaymentId, TenantId};
 use uuid::Uuid;
 
 use super::fold::{self, Fold};
 use super::{PgPayments, cases};
 use crate::adapters::stripe::hint;
-use crate::ports::{Done, Key, Outcome, StoreError, Taken, WebhookEvent};
+use crate::ports::{Done, Key, News, Outcome, StoreError, Taken, WebhookEvent, Whose};
 
 /// The first wait of a parked webhook, and the longest.
 const PARKED_WAIT_SECONDS: (i32, i32) = (1, 60);
+/// The longest wait of one that names no payment of ours: it may be another system's for ever.
+const STRANGER_WAIT_SECONDS_MAX: i32 = 3_600;
 
 /// A webhook's row: whose it is, and the provider's id of it.
 type EventKey = (Uuid, String);
@@ -27,21 +30,23 @@ impl PgPayments {
     ) -> Result<(Vec<Taken>, Done), StoreError> {
         let mut tx = self.database.system_tx().await?;
         let mut fresh = insert(tx.conn(), events).await?;
-        let keys: BTreeSet<Key> = events.iter().map(|event| event.outcome.key).collect();
-        let keys: Vec<Key> = keys.into_iter().collect();
+        let named = find(tx.conn(), events.iter().map(|event| &event.about)).await?;
+        let keys = events.iter().filter_map(|event| named.key(&event.about));
+        let keys: Vec<Key> = keys.collect::<BTreeSet<_>>().into_iter().collect();
         let seen = cases::look(tx.conn(), &keys).await?;
         let (mut taken, mut waiting) = (Vec::with_capacity(events.len()), Vec::new());
         let (mut applied, mut changing) = (Vec::new(), BTreeSet::new());
         for event in events {
-            let outcome = &event.outcome;
+            let key = named.key(&event.about);
             // One that occurs twice in a batch is taken once.
             if !fresh.remove(&event_key(event)) {
                 taken.push(Taken::Duplicate);
-            } else if let Some(held) = seen.get(&outcome.key) {
-                if !fold::is_known(held, &outcome.news) {
-                    changing.insert(outcome.key);
+            } else if let Some((key, held)) = key.and_then(|key| Some((key, seen.get(&key)?))) {
+                let news = event.news.clone();
+                if !fold::is_known(held, &news) {
+                    changing.insert(key);
                 }
-                applied.push(outcome);
+                applied.push(Outcome { key, news });
                 taken.push(Taken::Applied);
             } else {
                 waiting.push(event_key(event));
@@ -54,7 +59,7 @@ impl PgPayments {
             let mut fold = Fold::lock(tx.conn(), changing.iter().copied()).await?;
             for outcome in applied {
                 if changing.contains(&outcome.key) {
-                    fold.news(outcome);
+                    fold.news(&outcome);
                 }
             }
             done = fold.save(tx.conn(), &self.outbox, self.pace).await?;
@@ -75,20 +80,22 @@ impl PgPayments {
             tx.rollback().await;
             return Ok((0, Done::default()));
         }
-        let mut due: Vec<(EventKey, Outcome)> = Vec::with_capacity(rows.len());
+        let mut due: Vec<(EventKey, Whose, News)> = Vec::with_capacity(rows.len());
         let mut waiting = Vec::new();
         for (tenant, id, kept) in rows {
             match hint::restore(&kept.0) {
-                Some(outcome) => due.push(((tenant, id), outcome)),
+                Some((about, news)) => due.push(((tenant, id), about, news)),
                 // Kept by a version that read more than this one: it must not hold up the others.
                 None => waiting.push((tenant, id)),
             }
         }
-        let keys = due.iter().map(|(_, outcome)| outcome.key);
+        let named = find(tx.conn(), due.iter().map(|(_, about, _)| about)).await?;
+        let keys = due.iter().filter_map(|(_, about, _)| named.key(about));
         let mut fold = Fold::lock(tx.conn(), keys).await?;
         let mut applied = Vec::new();
-        for (event, outcome) in due {
-            if fold.news(&outcome) {
+        for (event, about, news) in due {
+            let outcome = named.key(&about).map(|key| Outcome { key, news });
+            if outcome.is_some_and(|outcome| fold.news(&outcome)) {
                 applied.push(event);
             } else {
                 waiting.push(event);
@@ -102,8 +109,54 @@ impl PgPayments {
     }
 }
 
+/// One that names a payment only as the provider does is kept under no tenant, before and after its
+/// payment is found: so its repetition is recognised whenever it comes.
 fn event_key(event: &WebhookEvent) -> EventKey {
-    (event.outcome.key.tenant.as_uuid(), event.id.clone())
+    let tenant = match &event.about {
+        Whose::Ours(key) => key.tenant.as_uuid(),
+        Whose::Theirs(_) => Uuid::nil(),
+    };
+    (tenant, event.id.clone())
+}
+
+/// The payments of references that were looked for.
+struct Named(HashMap<String, Key>);
+
+impl Named {
+    fn key(&self, about: &Whose) -> Option<Key> {
+        match about {
+            Whose::Ours(key) => Some(*key),
+            Whose::Theirs(reference) => self.0.get(reference).copied(),
+        }
+    }
+}
+
+/// Finds the payments that are named by the provider's references of them.
+async fn find(
+    conn: &mut PgConnection,
+    about: impl Iterator<Item = &Whose>,
+) -> Result<Named, DbError> {
+    let references: Vec<&String> = about
+        .filter_map(|about| match about {
+            Whose::Ours(_) => None,
+            Whose::Theirs(reference) => Some(reference),
+        })
+        .collect();
+    if references.is_empty() {
+        return Ok(Named(HashMap::new()));
+    }
+    let rows: Vec<(String, Uuid, Uuid)> = sqlx::query_as(include_str!("find_references.sql"))
+        .bind(references)
+        .fetch_all(conn)
+        .await?;
+    let found = rows.into_iter().map(|(reference, tenant, payment)| {
+        let key = Key {
+            tenant: TenantId::from_uuid(tenant),
+            payment: PaymentId::from_uuid(payment),
+        };
+        (reference, key)
+    });
+    Ok(Named(found.collect()))
 }
 
 /// Notes the webhooks that never came before and returns them. They are inserted in one order, so
@@ -115,7 +168,10 @@ async fn insert(
     let (tenants, ids): (Vec<Uuid>, Vec<String>) = events.iter().map(event_key).unzip();
     let payments: Vec<Uuid> = events
         .iter()
-        .map(|event| event.outcome.key.payment.as_uuid())
+        .map(|event| match &event.about {
+            Whose::Ours(key) => key.payment.as_uuid(),
+            Whose::Theirs(_) => Uuid::nil(),
+        })
         .collect();
     let hints: Vec<_> = events.iter().map(|event| &event.hint).collect();
     let fresh: Vec<EventKey> = sqlx::query_as(
@@ -147,7 +203,8 @@ async fn park(conn: &mut PgConnection, events: &[EventKey]) -> Result<(), DbErro
         "update provider_events e
          set state = 'parked', attempts = attempts + 1,
              next_attempt_at = clock_timestamp()
-                 + least($4, $3 * power(2, least(attempts, 16))) * interval '1 second'
+                 + least(case when e.tenant_id = $5 then $6 else $4 end,
+                         $3 * power(2, least(attempts, 16))) * interval '1 second'
          from unnest($1::uuid[], $2::text[]) as u(tenant_id, event_id)
          where e.tenant_id = u.tenant_id and e.event_id = u.event_id",
     )
@@ -155,6 +212,8 @@ async fn park(conn: &mut PgConnection, events: &[EventKey]) -> Result<(), DbErro
     .bind(ids)
     .bind(first)
     .bind(longest)
+    .bind(Uuid::nil())
+    .bind(STRANGER_WAIT_SECONDS_MAX)
     .execute(conn)
     .await?;
     Ok(())

@@ -11,12 +11,15 @@ use tradepost_service::Clock;
 use tradepost_types::{PaymentId, RefundId, TenantId};
 
 use super::signature::{self, SignatureError};
-use super::wire;
+use super::{dispute, wire};
 use crate::domain::{Input, Observation, RefundInput};
-use crate::ports::{Key, News, Outcome, WebhookEvent, WebhookFault, WebhookReader};
+use crate::ports::{Key, News, WebhookEvent, WebhookFault, WebhookReader, Whose};
 
 /// The longest event id that is taken.
 const EVENT_ID_LEN_MAX: usize = 255;
+
+/// What the kinds of webhooks about disputes begin with.
+const DISPUTE: &str = "charge.dispute.";
 
 /// Reads webhooks that one of the secrets signed.
 pub struct StripeWebhooks {
@@ -55,8 +58,26 @@ fn event(payload: &[u8]) -> Result<Option<WebhookEvent>, WebhookFault> {
     if !object.is_object() {
         return Err(WebhookFault::Malformed);
     }
-    // Kept are the few fields that count, never the whole body.
-    let hint = json!({
+    let hint = if kind.starts_with(DISPUTE) {
+        json!({"type": kind, "created": event["created"], "object": dispute::kept(object)})
+    } else {
+        kept(kind, object)
+    };
+    // PostgreSQL holds no NUL, in no text.
+    if id.contains('\0') || hint.to_string().contains("\\u0000") {
+        return Err(WebhookFault::Malformed);
+    }
+    Ok(restore(&hint).map(|(about, news)| WebhookEvent {
+        id: id.to_owned(),
+        about,
+        news,
+        hint,
+    }))
+}
+
+/// The few fields that count, never the whole body.
+fn kept(kind: &str, object: &Value) -> Value {
+    json!({
         "type": kind,
         "object": {
             "id": object["id"],
@@ -75,22 +96,19 @@ fn event(payload: &[u8]) -> Result<Option<WebhookEvent>, WebhookFault> {
                 "refund_id": object["metadata"]["refund_id"],
             },
         },
-    });
-    // PostgreSQL holds no NUL, in no text.
-    if id.contains('\0') || hint.to_string().contains("\\u0000") {
-        return Err(WebhookFault::Malformed);
-    }
-    Ok(restore(&hint).map(|outcome| WebhookEvent {
-        id: id.to_owned(),
-        outcome,
-        hint,
-    }))
+    })
 }
 
-/// The news in a kept hint.
-pub(crate) fn restore(hint: &Value) -> Option<Outcome> {
+/// The news in a kept hint, and of which payment.
+pub(crate) fn restore(hint: &Value) -> Option<(Whose, News)> {
     let kind = hint["type"].as_str()?;
     let object = &hint["object"];
+    if kind.starts_with(DISPUTE) {
+        // The bank began it: none of our references is with it, but the provider's of the intent.
+        let intent = object["payment_intent"].as_str()?.to_owned();
+        let news = dispute::read(object, hint["created"].as_i64()?).ok()?;
+        return Some((Whose::Theirs(intent), News::Dispute(news)));
+    }
     let ours = &object["metadata"];
     let tenant: TenantId = ours["tenant_id"].as_str()?.parse().ok()?;
     let payment: PaymentId = ours["payment_id"].as_str()?.parse().ok()?;
@@ -117,8 +135,5 @@ pub(crate) fn restore(hint: &Value) -> Option<Outcome> {
     } else {
         return None;
     };
-    Some(Outcome {
-        key: Key { tenant, payment },
-        news,
-    })
+    Some((Whose::Ours(Key { tenant, payment }), news))
 }

@@ -191,7 +191,7 @@ pub(super) fn refund(body: &Value) -> Result<SeenRefund, ProviderError> {
     })
 }
 
-fn money(body: &Value, field: &str) -> Result<Money, ProviderError> {
+pub(super) fn money(body: &Value, field: &str) -> Result<Money, ProviderError> {
     let units = body[field].as_i64().ok_or_else(|| unreadable("amount"))?;
     let code = body["currency"].as_str().unwrap_or_default();
     let currency: Currency = code
@@ -233,6 +233,6 @@ fn not_found_or_refused(status: StatusCode, body: &Value) -> ProviderError {
     ProviderError::Unknown(format!("the provider refused a question: {code}").into())
 }
 
-fn unreadable(what: &str) -> ProviderError {
+pub(super) fn unreadable(what: &str) -> ProviderError {
     ProviderError::Unknown(format!("the provider's {what} cannot be read").into())
 }

@@ -1,5 +1,6 @@
 //! Refunds and voids beside each other: every state, every input.
 
+mod disputed;
 mod story;
 
 use tradepost_types::Currency;
@@ -106,7 +107,7 @@ fn cases() -> Vec<Case> {
 }
 
 fn moved(effects: &Effects, kind: EntryKind) -> i64 {
-    let of_kind = |(entry, _): &&(Entry, Option<RefundId>)| entry.kind == kind;
+    let of_kind = |(entry, _): &&(Entry, Option<Part>)| entry.kind == kind;
     let entries = effects.entries.iter().filter(of_kind);
     entries.map(|(entry, _)| entry.amount.minor_units()).sum()
 }

@@ -18,6 +18,8 @@ pub(crate) struct Hook {
     pub(crate) id: String,
     pub(crate) kind: String,
     pub(crate) object: Value,
+    /// When the provider made it, in seconds since 1970.
+    pub(crate) created: i64,
 }
 
 impl Hook {
@@ -49,17 +51,46 @@ impl Hook {
         Self::new("refund.updated", object)
     }
 
+    /// A snapshot of a dispute of so much of the sale, made at that second: it names the provider's
+    /// intent and nothing of ours.
+    pub(crate) fn dispute(sale: Sale, status: &str, units: i64, created: i64) -> Self {
+        let moved =
+            |amount: i64, fee: i64| json!({"amount": amount, "currency": "gbp", "fee": fee});
+        let moved = match status {
+            "needs_response" | "under_review" | "lost" => vec![moved(-units, 15)],
+            "won" => vec![moved(-units, 15), moved(units, -15)],
+            _ => Vec::new(),
+        };
+        let object = json!({
+            "id": format!("dp_{}", sale.payment),
+            "object": "dispute",
+            "status": status,
+            "amount": units,
+            "currency": "gbp",
+            "reason": "fraudulent",
+            "payment_intent": format!("pi_{}", sale.payment),
+            "balance_transactions": moved,
+            "metadata": {},
+        });
+        let mut hook = Self::new("charge.dispute.updated", object);
+        hook.created = created;
+        hook
+    }
+
     fn new(kind: &str, object: Value) -> Self {
         Self {
             id: format!("evt_{}", uuid::Uuid::now_v7()),
             kind: kind.to_owned(),
             object,
+            created: 1_760_000_000,
         }
     }
 
     pub(crate) fn payload(&self) -> String {
         let (id, kind, object) = (&self.id, &self.kind, &self.object);
-        json!({ "id": id, "type": kind, "data": { "object": object } }).to_string()
+        let created = self.created;
+        json!({ "id": id, "type": kind, "created": created, "data": { "object": object } })
+            .to_string()
     }
 }
 
@@ -111,6 +142,18 @@ impl Till {
         .unwrap();
         tx.commit().await.unwrap();
         states
+    }
+
+    /// What became of a webhook, by its own id.
+    pub(crate) async fn stored_hook(&self, hook: &Hook) -> Option<String> {
+        let mut tx = self.database.system_tx().await.unwrap();
+        let state = sqlx::query_scalar("select state from provider_events where event_id = $1")
+            .bind(&hook.id)
+            .fetch_optional(tx.conn())
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        state
     }
 
     /// Waits until a webhook about the payment was taken.

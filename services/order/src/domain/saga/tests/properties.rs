@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::harness::{Goods, Money_, Script, Stock, World};
 use crate::domain::saga::Refusal;
-use crate::domain::{Input, OrderState, PaymentAnswer, Verb};
+use crate::domain::{DisputeNews, Input, OrderState, PaymentAnswer, Verb};
 
 #[derive(Debug, Clone)]
 enum Chaos {
@@ -21,6 +21,8 @@ enum Chaos {
     Cancel,
     Expire,
     Carrier,
+    /// The bank begins a dispute, or closes one.
+    Dispute(bool),
 }
 
 fn chaos() -> impl Strategy<Value = Chaos> {
@@ -33,6 +35,7 @@ fn chaos() -> impl Strategy<Value = Chaos> {
         1 => Just(Chaos::Cancel),
         1 => Just(Chaos::Expire),
         2 => Just(Chaos::Carrier),
+        1 => any::<bool>().prop_map(Chaos::Dispute),
     ]
 }
 
@@ -93,7 +96,20 @@ fn disturb(world: &mut World, chaos: &Chaos, end: Goods) {
         }
         Chaos::Expire => world.expire(),
         Chaos::Carrier => world.carrier(end),
-        Chaos::Command(_) | Chaos::CommandTwice(_) | Chaos::Answer(_) | Chaos::Twice(_) => {}
+        Chaos::Dispute(begun) if world.order.saga.asked.payment => {
+            let text = "x".to_owned();
+            let news = if *begun {
+                DisputeNews::Begun { text }
+            } else {
+                DisputeNews::Closed { text }
+            };
+            let _ = world.feed(Input::Dispute(world.order.payment(), news));
+        }
+        Chaos::Command(_)
+        | Chaos::CommandTwice(_)
+        | Chaos::Answer(_)
+        | Chaos::Twice(_)
+        | Chaos::Dispute(_) => {}
     }
 }
 

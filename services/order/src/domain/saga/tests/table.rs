@@ -5,9 +5,9 @@ use time::Duration;
 use super::harness::order_of;
 use crate::domain::saga::{Command, Ignored, Policy, Reaction, Refusal, Transition, apply};
 use crate::domain::{
-    Asked, Attention, Authorizing, Cancelling, Confirming, Input, Order, OrderState, Outcome,
-    Parcel, PaymentAnswer, PaymentWait, Phase, RefundAnswer, ShipmentNews, Step, StockAnswer,
-    StockStep, Undo, Verb,
+    Asked, Attention, Authorizing, Cancelling, Confirming, DisputeNews, EventKind, Input, Order,
+    OrderState, Outcome, Parcel, PaymentAnswer, PaymentWait, Phase, RefundAnswer, ShipmentNews,
+    Step, StockAnswer, StockStep, Undo, Verb,
 };
 
 fn in_phase(phase: Phase) -> Order {
@@ -116,6 +116,7 @@ fn inputs(order: &Order) -> Vec<(&'static str, Input)> {
     let reason = || "X".to_owned();
     let stock = |answer| Input::Stock(order.current_reservation(), answer);
     let payment = |answer| Input::Payment(order.payment(), answer);
+    let dispute = |news| Input::Dispute(order.payment(), news);
     let parcel = |news| Input::Shipment(order.shipment(), news);
     let operator = |verb| Input::Operator {
         actor: "ann".into(),
@@ -162,6 +163,11 @@ fn inputs(order: &Order) -> Vec<(&'static str, Input)> {
         (
             "refund-failed",
             Input::Refund(order.refund(), RefundAnswer::Failed { reason: reason() }),
+        ),
+        ("disputed", dispute(DisputeNews::Begun { text: reason() })),
+        (
+            "dispute-closed",
+            dispute(DisputeNews::Closed { text: reason() }),
         ),
         (
             "booked",
@@ -233,6 +239,89 @@ fn moved(order: &Order, input: Input) -> Transition {
     match apply(order, &input, order.created_at, &Policy::default()) {
         Ok(Reaction::Moved(moved)) => *moved,
         other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_dispute_is_written_into_the_history_and_moves_neither_phase_nor_timer() {
+    for (name, phase) in phases().into_iter().skip(1) {
+        let order = in_phase(phase);
+        for (news, kind) in [
+            (
+                DisputeNews::Begun {
+                    text: "400 GBP".into(),
+                },
+                EventKind::PaymentDisputed,
+            ),
+            (
+                DisputeNews::Closed {
+                    text: "400 GBP".into(),
+                },
+                EventKind::DisputeClosed,
+            ),
+        ] {
+            let noted = moved(&order, Input::Dispute(order.payment(), news));
+
+            assert_eq!(
+                (&noted.saga, noted.timer),
+                (&order.saga, order.timer),
+                "{name}"
+            );
+            assert_eq!((noted.commands, noted.facts), (vec![], vec![]), "{name}");
+            assert_eq!(noted.events.len(), 1, "{name}");
+            assert_eq!(
+                (noted.events[0].kind, &*noted.events[0].description),
+                (kind, "400 GBP")
+            );
+        }
+    }
+}
+
+#[test]
+fn a_dispute_of_another_payment_is_stale() {
+    let order = in_phase(Phase::Delivered);
+    let news = DisputeNews::Begun { text: "x".into() };
+    let other = Input::Dispute(order_of(1).payment(), news);
+
+    let reaction = apply(&order, &other, order.created_at, &Policy::default());
+
+    assert_eq!(reaction, Ok(Reaction::Ignored(Ignored::Stale)));
+}
+
+#[test]
+fn e09_a_refund_or_void_that_a_dispute_bars_calls_a_person() {
+    let disputed = || "PAYMENT_DISPUTED".to_owned();
+    let returning = Phase::Returning {
+        refunded: false,
+        restocked: false,
+    };
+    for (phase, step) in [
+        (returning, Step::RefundPayment),
+        (void_money(), Step::VoidPayment),
+    ] {
+        let mut order = in_phase(phase);
+        let news = DisputeNews::Begun { text: "x".into() };
+        order.saga = moved(&order, Input::Dispute(order.payment(), news)).saga;
+        let refused = match step {
+            Step::RefundPayment => {
+                let reason = disputed();
+                Input::Refund(order.refund(), RefundAnswer::Failed { reason })
+            }
+            _ => {
+                let reason = disputed();
+                Input::Payment(order.payment(), PaymentAnswer::VoidFailed { reason })
+            }
+        };
+
+        let called = moved(&order, refused);
+
+        let stuck = called.saga.phase.attention().unwrap();
+        assert_eq!(stuck.step, step);
+        assert!(
+            stuck.reason.contains("PAYMENT_DISPUTED"),
+            "{}",
+            stuck.reason
+        );
     }
 }
 

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::{Case, Effects, Input, Origin, Reply, Told, gbp};
 use crate::domain::pretend::Provider;
-use crate::domain::{Observation, RefundInput, RefundState};
+use crate::domain::{Dispute, DisputeNews, DisputeState, Observation, RefundInput, RefundState};
 use tradepost_types::{OrderId, PaymentId, RefundId, TenantId};
 
 /// One thing that happens.
@@ -31,6 +31,12 @@ enum Step {
     /// A webhook of long ago is delivered.
     Late(prop::sample::Index),
     Bounce(prop::sample::Index),
+    /// The bank begins a dispute, and its webhook comes at once or later.
+    Dispute(i64, bool, bool),
+    /// The bank goes on with a dispute, as above; perhaps within the same second.
+    GoOn(prop::sample::Index, usize, bool, i64),
+    /// A webhook about a dispute is delivered, late or again.
+    LateDispute(prop::sample::Index),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -52,6 +58,21 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+fn disputed_step() -> impl Strategy<Value = Step> {
+    let which = any::<prop::sample::Index>;
+    prop_oneof![
+        // So that there is something to dispute.
+        6 => Just(Step::Call { answered: true, reached: true, declines: false }),
+        4 => step(),
+        2 => Just(Step::Command(1)),
+        2 => (1_i64..=100, prop::bool::weighted(0.3), any::<bool>())
+            .prop_map(|(units, inquiry, heard)| Step::Dispute(units, inquiry, heard)),
+        4 => (which(), 0_usize..7, any::<bool>(), 0_i64..2)
+            .prop_map(|(which, to, heard, seconds)| Step::GoOn(which, to, heard, seconds)),
+        3 => which().prop_map(Step::LateDispute),
+    ]
+}
+
 struct Story {
     case: Case,
     provider: Provider,
@@ -59,6 +80,8 @@ struct Story {
     told: Vec<Told>,
     /// What webhooks said of refunds; any of it may be delivered again.
     said: Vec<(RefundId, RefundInput)>,
+    /// The same of disputes.
+    snapshots: Vec<DisputeNews>,
 }
 
 impl Story {
@@ -71,6 +94,7 @@ impl Story {
             books: BTreeMap::new(),
             told: Vec::new(),
             said: Vec::new(),
+            snapshots: Vec::new(),
         };
         story.note(effects);
         story
@@ -144,7 +168,63 @@ impl Story {
                     self.hear(id);
                 }
             }
+            Step::Dispute(units, inquiry, heard) => {
+                let news = self.provider.dispute(units, inquiry);
+                self.snapshot(news, heard);
+            }
+            Step::GoOn(which, to, heard, seconds) => {
+                if !self.provider.disputes.is_empty() {
+                    let at = which.index(self.provider.disputes.len());
+                    let to = DisputeState::ALL[to];
+                    let news = self.provider.go_on(at, to, seconds);
+                    self.snapshot(news, heard);
+                }
+            }
+            Step::LateDispute(which) => {
+                if !self.snapshots.is_empty() {
+                    let news = which.get(&self.snapshots).clone();
+                    self.take_dispute(news);
+                }
+            }
         }
+    }
+
+    fn snapshot(&mut self, news: Option<DisputeNews>, heard: bool) {
+        let Some(news) = news else { return };
+        self.snapshots.push(news.clone());
+        if heard {
+            self.take_dispute(news);
+        }
+    }
+
+    fn take_dispute(&mut self, news: DisputeNews) {
+        let before = self.case.payment.refunded;
+        let effects = self.case.take_dispute(news);
+        assert_eq!(
+            self.case.payment.refunded, before,
+            "a dispute moves no refund"
+        );
+        self.note(effects);
+    }
+
+    /// What the disputes leave to be refunded, by what was told of them.
+    fn free(&self) -> i64 {
+        let payment = &self.case.payment;
+        let barred = self.case.disputes.iter().map(|dispute| {
+            let (known, funds) = (&dispute.known, dispute.known.funds);
+            match known.state {
+                DisputeState::NeedsResponse | DisputeState::UnderReview => {
+                    known.amount.minor_units()
+                }
+                DisputeState::Lost => (known.amount.minor_units() - funds.reinstated).max(0),
+                DisputeState::InquiryNeedsResponse
+                | DisputeState::InquiryUnderReview
+                | DisputeState::InquiryClosed
+                | DisputeState::Won => (funds.withdrawn - funds.reinstated).max(0),
+            }
+        });
+        let left = payment.captured.minor_units() - payment.refunded.minor_units();
+        left - barred.sum::<i64>()
     }
 
     fn refund_at(&self, which: prop::sample::Index) -> Option<RefundId> {
@@ -158,10 +238,13 @@ impl Story {
         } else {
             Origin::Request
         };
+        let free = self.free();
         let asked = self
             .case
             .request_refund(RefundId::new(), units.map(gbp), origin);
         if let Ok(effects) = asked {
+            let aside = effects.entries[0].0.amount.minor_units();
+            assert!(aside <= free, "{aside} of {free}: {:?}", self.case);
             self.note(effects);
         }
     }
@@ -229,7 +312,20 @@ impl Story {
         prop_assert!(0 <= refunded && refunded <= captured && captured <= 100);
         prop_assert_eq!(refunded, pending + paid);
         prop_assert_eq!(self.books.values().sum::<i64>(), 0);
-        prop_assert_eq!(self.balance("provider_receivable"), captured - paid);
+        let sum =
+            |figure: fn(&Dispute) -> i64| -> i64 { self.case.disputes.iter().map(figure).sum() };
+        let withheld =
+            sum(|dispute| dispute.known.funds.withdrawn - dispute.known.funds.reinstated);
+        let fees = sum(|dispute| dispute.known.funds.fee - dispute.known.funds.fee_returned);
+        let losses = sum(Dispute::written_off);
+        prop_assert_eq!(
+            self.balance("provider_receivable"),
+            captured - paid - withheld - fees
+        );
+        prop_assert_eq!(self.balance("disputes_withheld"), withheld - losses);
+        prop_assert_eq!(self.balance("dispute_losses"), losses);
+        prop_assert_eq!(self.balance("dispute_fees"), fees);
+        prop_assert_eq!(payment.lost.minor_units(), sum(Dispute::lost));
         prop_assert_eq!(self.balance("refunds_pending"), -pending);
         prop_assert_eq!(self.balance("merchant_revenue"), refunded - captured);
         let held = if payment.state.holds() { 100 } else { 0 };
@@ -318,6 +414,64 @@ proptest! {
             matches!(told, Told::Payment(Reply::Voided))
         });
         prop_assert_eq!(answers.count(), 1);
+    }
+
+    #[test]
+    fn whatever_banks_dispute_the_books_agree_and_no_more_is_given_back_than_is_ours(
+        steps in prop::collection::vec(disputed_step(), 0..60),
+    ) {
+        let mut story = Story::new();
+        for step in steps {
+            story.step(step);
+            story.check()?;
+        }
+
+        story.settle();
+        for news in story.snapshots.clone().into_iter().rev() {
+            story.take_dispute(news);
+        }
+
+        story.check()?;
+        let kept = story.provider.kept() - story.provider.fees();
+        prop_assert_eq!(story.balance("provider_receivable"), kept);
+        for (known, theirs) in story.case.disputes.iter().map(|ours| {
+            let same = |theirs: &&DisputeNews| theirs.reference == ours.known.reference;
+            (&ours.known, story.provider.disputes.iter().find(same).unwrap())
+        }) {
+            prop_assert_eq!(known.funds, theirs.funds);
+            prop_assert_eq!(known.state.stage(), theirs.state.stage());
+        }
+    }
+
+    #[test]
+    fn a_void_beside_disputes_is_answered_that_nothing_is_kept_or_that_it_is_disputed(
+        steps in prop::collection::vec(disputed_step(), 0..60),
+    ) {
+        let mut story = Story::new();
+        for step in steps {
+            story.step(step);
+        }
+        story.settle();
+        for news in story.snapshots.clone() {
+            story.take_dispute(news);
+        }
+        story.settle();
+
+        story.told.clear();
+        story.take(Input::Void);
+        story.settle();
+
+        story.check()?;
+        let reason = "PAYMENT_DISPUTED".to_owned();
+        if story.case.disputes.iter().any(|dispute| dispute.contested() > 0)
+            && !story.case.payment.is_gone()
+        {
+            let refused = Told::Payment(Reply::VoidFailed { reason });
+            prop_assert_eq!(&story.told, &[refused]);
+        } else {
+            prop_assert_eq!(story.told.last(), Some(&Told::Payment(Reply::Voided)));
+            prop_assert!(story.case.payment.is_gone());
+        }
     }
 }
 

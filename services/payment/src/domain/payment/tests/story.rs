@@ -64,6 +64,12 @@ impl Story {
                 | EntryKind::RefundPaid
                 | EntryKind::RefundGivenBack
                 | EntryKind::RefundReversed => panic!("a payment does not refund by itself"),
+                EntryKind::DisputeWithdrawn
+                | EntryKind::DisputeFee
+                | EntryKind::DisputeReinstated
+                | EntryKind::DisputeFeeReturned
+                | EntryKind::DisputeLost
+                | EntryKind::DisputeLossReversed => panic!("a bank disputes, not a payment"),
             }
         }
         self.voided_replies += u32::from(transition.reply == Some(Reply::Voided));
