@@ -181,10 +181,6 @@ pub struct Refund {
     pub metadata: Metadata,
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes a reference"
-)]
 fn is_zero(units: &i64) -> bool {
     *units == 0
 }

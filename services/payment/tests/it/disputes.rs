@@ -139,6 +139,26 @@ async fn after_a_won_dispute_all_of_it_can_be_refunded_again() {
 }
 
 #[tokio::test]
+async fn a_refund_command_that_a_dispute_barred_works_under_the_same_id_once_it_is_won() {
+    let till = Till::listening().await;
+    let sale = till.captured(1_000).await;
+    let id = till.disputed(sale, 1_000, false).await;
+    till.dispute_in(sale, DisputeState::NeedsResponse).await;
+    let refund = RefundId::new();
+    till.send(sale, &sale.refund(refund, None)).await;
+    till.heard(sale, "payment.refund_failed").await;
+    till.decided(&id, DisputeStatus::Won).await;
+    till.dispute_in(sale, DisputeState::Won).await;
+
+    till.send(sale, &sale.refund(refund, None)).await;
+
+    till.heard(sale, "payment.refund_succeeded").await;
+    let told: Vec<event::RefundSucceeded> = till.told(sale).await;
+    assert_eq!(told[0].refund_id, refund.to_string());
+    assert_eq!(till.witnessed(sale).net(), 0);
+}
+
+#[tokio::test]
 async fn after_a_lost_dispute_the_disputed_amount_cannot_be_refunded() {
     let till = Till::listening().await;
     let sale = till.captured(1_000).await;

@@ -2,10 +2,6 @@
 //!
 //! The list of balance transactions in it is cumulative: it shows all that was moved up to the
 //! moment of the webhook, whatever the webhook's kind. So the kind says nothing more.
-#![expect(
-    clippy::indexing_slicing,
-    reason = "reading a JSON value by name gives null where there is none"
-)]
 
 use serde_json::{Value, json};
 

@@ -13,19 +13,19 @@ impl Case {
     /// ask for it. It moves no refund by itself.
     pub fn take_dispute(&mut self, news: DisputeNews) -> Effects {
         let id = DisputeId::derive(self.id.as_uuid(), &news.reference);
-        let (index, replies, entries) =
-            match self.disputes.iter_mut().position(|known| known.id == id) {
-                Some(index) => {
-                    let heard = self.disputes.get_mut(index).map(|known| known.hear(news));
-                    let (replies, entries) = heard.unwrap_or_default();
-                    (index, replies, entries)
-                }
-                None => {
-                    let (dispute, replies, entries) = Dispute::open(id, news);
-                    self.disputes.push(dispute);
-                    (self.disputes.len().saturating_sub(1), replies, entries)
-                }
-            };
+        let (index, replies, entries) = match self.disputes.iter().position(|known| known.id == id)
+        {
+            Some(index) => {
+                let heard = self.disputes.get_mut(index).map(|known| known.hear(news));
+                let (replies, entries) = heard.unwrap_or_default();
+                (index, replies, entries)
+            }
+            None => {
+                let (dispute, replies, entries) = Dispute::open(id, news);
+                self.disputes.push(dispute);
+                (self.disputes.len().saturating_sub(1), replies, entries)
+            }
+        };
         let mut effects = Effects::default();
         if let Some(dispute) = self.disputes.get(index) {
             let told = replies.into_iter();

@@ -290,7 +290,6 @@ fn a_dispute_of_another_payment_is_stale() {
 
 #[test]
 fn e09_a_refund_or_void_that_a_dispute_bars_calls_a_person() {
-    let disputed = || "PAYMENT_DISPUTED".to_owned();
     let returning = Phase::Returning {
         refunded: false,
         restocked: false,
@@ -302,15 +301,11 @@ fn e09_a_refund_or_void_that_a_dispute_bars_calls_a_person() {
         let mut order = in_phase(phase);
         let news = DisputeNews::Begun { text: "x".into() };
         order.saga = moved(&order, Input::Dispute(order.payment(), news)).saga;
-        let refused = match step {
-            Step::RefundPayment => {
-                let reason = disputed();
-                Input::Refund(order.refund(), RefundAnswer::Failed { reason })
-            }
-            _ => {
-                let reason = disputed();
-                Input::Payment(order.payment(), PaymentAnswer::VoidFailed { reason })
-            }
+        let reason = "PAYMENT_DISPUTED".to_owned();
+        let refused = if step == Step::RefundPayment {
+            Input::Refund(order.refund(), RefundAnswer::Failed { reason })
+        } else {
+            Input::Payment(order.payment(), PaymentAnswer::VoidFailed { reason })
         };
 
         let called = moved(&order, refused);
