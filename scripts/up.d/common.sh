@@ -3,7 +3,8 @@
 # What up and down share: where things are, and processes by their pid files.
 
 UP=$PWD/.run/up
-SERVICES=(inventory payment shipping order metrics gateway)
+# Metrics first: facts of orders that are told before its queue is there are not counted.
+SERVICES=(metrics inventory payment shipping order gateway)
 TARGET=${CARGO_TARGET_DIR:-$PWD/target}
 
 say() { echo "  $*"; }

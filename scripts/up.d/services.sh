@@ -82,7 +82,7 @@ ${prefix}DATABASE__URL='$(database_url "$name" app)'
 ${prefix}DATABASE__SYSTEM_URL='$(database_url "$name" system)'
 ${prefix}DATABASE__OWNER_URL='$(database_url "$name" owner)'
 TEXT
-    if [[ $name != gateway && $name != metrics ]]; then
+    if [[ $name != gateway ]]; then
         echo "${prefix}MESSAGING__URL='$AMQP_URL'"
     fi
 }
@@ -132,6 +132,9 @@ environment() {
             ;;
         metrics)
             echo "${prefix}LIVE__SNAPSHOT_PATH='$UP/live.snapshot'"
+            if [[ -n ${REDIS_URL:-} ]]; then
+                echo "${prefix}REDIS__URL='$REDIS_URL'"
+            fi
             ;;
     esac
     with_database "$name"

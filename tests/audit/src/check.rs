@@ -17,12 +17,20 @@ pub enum Service {
     Payment,
     /// Parcels.
     Shipping,
+    /// What happened, and what it adds up to. It is looked at where it is named.
+    Metrics,
 }
 
 impl Service {
     /// All of them, in the order in which their databases are looked at: an order is written before
     /// anything it asks for, so the orders are read last.
-    pub const ALL: [Self; 4] = [Self::Inventory, Self::Payment, Self::Shipping, Self::Order];
+    pub const ALL: [Self; 5] = [
+        Self::Metrics,
+        Self::Inventory,
+        Self::Payment,
+        Self::Shipping,
+        Self::Order,
+    ];
 
     /// The name; also its database's, unless said otherwise.
     #[must_use]
@@ -32,6 +40,7 @@ impl Service {
             Self::Inventory => "inventory",
             Self::Payment => "payment",
             Self::Shipping => "shipping",
+            Self::Metrics => "metrics",
         }
     }
 }
@@ -63,7 +72,7 @@ pub(crate) enum Test {
 /// A query for offenders.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sql {
-    /// Where to ask.
+    /// Where to ask, as far as it is audited.
     pub(crate) on: &'static [Service],
     /// What an offender is.
     pub(crate) subject: Subject,

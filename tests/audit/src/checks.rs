@@ -3,6 +3,7 @@
 mod history;
 mod ledger;
 pub(crate) mod messages;
+pub(crate) mod metrics;
 mod orders;
 mod provider;
 mod reservations;
@@ -14,7 +15,7 @@ use crate::check::Check;
 
 /// All of them, in the order of the design's list.
 pub(crate) fn all() -> Vec<Check> {
-    let groups: [&[Check]; 9] = [
+    let groups: [&[Check]; 10] = [
         stock::CHECKS,
         provider::CHECKS,
         orders::CHECKS,
@@ -22,6 +23,7 @@ pub(crate) fn all() -> Vec<Check> {
         reservations::CHECKS,
         shipments::CHECKS,
         messages::CHECKS,
+        metrics::CHECKS,
         history::CHECKS,
         tenancy::CHECKS,
     ];

@@ -31,7 +31,10 @@ impl Databases {
             .parse()
             .map_err(|source| CannotAudit::Url { source })?;
         let mut connections = HashMap::new();
-        for service in Service::ALL {
+        for service in Service::ALL
+            .into_iter()
+            .filter(|&each| targets.audits(each))
+        {
             let unreachable = |source| CannotAudit::Database { service, source };
             let mut conn = url
                 .clone()
@@ -55,6 +58,17 @@ impl Databases {
         Ok(Self { connections })
     }
 
+    /// The services whose databases are looked at, the orders' last.
+    pub(crate) fn services(&self) -> Vec<Service> {
+        let known = |service: &Service| self.connections.contains_key(service);
+        Service::ALL.into_iter().filter(known).collect()
+    }
+
+    /// Whether the metrics service's counts are audited.
+    pub(crate) fn has_metrics(&self) -> bool {
+        self.connections.contains_key(&Service::Metrics)
+    }
+
     pub(crate) fn get(&mut self, service: Service) -> Result<&mut PgConnection, CannotAudit> {
         let found = self.connections.get_mut(&service);
         found.ok_or(CannotAudit::NotConnected { service })
@@ -62,7 +76,7 @@ impl Databases {
 
     /// Opens the snapshots, the orders' last.
     pub(crate) async fn open(&mut self, grace: Duration) -> Result<(), CannotAudit> {
-        for service in Service::ALL {
+        for service in self.services() {
             let conn = self.get(service)?;
             let begin = "begin isolation level repeatable read read only";
             let opened = async {
@@ -99,7 +113,8 @@ impl Databases {
     /// Runs a query for offenders in each of its databases.
     pub(crate) async fn ask(&mut self, sql: &Sql) -> Result<Found, CannotAudit> {
         let mut all = Found::default();
-        for &service in sql.on {
+        let known = self.services();
+        for &service in sql.on.iter().filter(|each| known.contains(each)) {
             let conn = self.get(service)?;
             let found = ask_one(conn, service, sql).await;
             all.join(found.map_err(|source| CannotAudit::Database { service, source })?);

@@ -11,7 +11,8 @@ use crate::check::Service;
 pub struct Targets {
     /// The cluster of the services' databases, as a role that sees every row.
     pub postgres_url: String,
-    /// The databases that are not named like their service.
+    /// The databases that are not named like their service, and that of the metrics service if its
+    /// counts are audited.
     pub databases: Vec<DatabaseName>,
     /// The log of the card provider: the witness for money.
     pub provider_log: PathBuf,
@@ -37,6 +38,12 @@ impl Targets {
         }
     }
 
+    /// Whether the service's database is looked at. A shop may do without the metrics service, so that
+    /// it must be named.
+    pub(crate) fn audits(&self, service: Service) -> bool {
+        service != Service::Metrics || self.databases.iter().any(|each| each.service == service)
+    }
+
     /// The name of the service's database.
     pub(crate) fn database(&self, service: Service) -> &str {
         let named = self.databases.iter().find(|each| each.service == service);
@@ -55,7 +62,7 @@ pub struct DatabaseName {
 
 /// Not `SERVICE=NAME`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("write SERVICE=NAME, where SERVICE is order, inventory, payment or shipping")]
+#[error("write SERVICE=NAME, where SERVICE is order, inventory, payment, shipping or metrics")]
 pub struct NotADatabaseName;
 
 impl FromStr for DatabaseName {

@@ -1,6 +1,7 @@
 //! What several databases and the provider's log say together: the few columns of each that the
 //! checks compare.
 
+mod counted;
 mod orders;
 mod payments;
 mod reservations;
@@ -14,6 +15,7 @@ use tradepost_provider_sim::witness::{PaymentSums, Witness};
 use tradepost_types::{OrderId, PaymentId, ReservationId, ShipmentId, TenantId};
 use uuid::Uuid;
 
+pub(crate) use counted::{Count, Counted};
 pub(crate) use orders::{Order, OrderState, Stage};
 pub(crate) use payments::{Payment, PaymentState};
 pub(crate) use reservations::{Reservation, ReservationState};
@@ -37,6 +39,8 @@ pub(crate) struct World {
     pub(crate) causes: Vec<orders::Cause>,
     /// Messages that the order service has marked as handled.
     pub(crate) handled: HashSet<Uuid>,
+    /// What is counted of orders, if that is audited.
+    pub(crate) counted: Option<Counted>,
 }
 
 impl World {
@@ -51,6 +55,7 @@ impl World {
         let orders = rows(databases, Service::Order, orders::QUERY).await?;
         let causes = rows(databases, Service::Order, orders::CAUSES).await?;
         let handled: Vec<(Uuid,)> = rows(databases, Service::Order, orders::HANDLED).await?;
+        let counted = counted(databases).await?;
         Ok(Self {
             witness,
             orders: keyed(orders, Order::from_row)?,
@@ -59,6 +64,7 @@ impl World {
             shipments: keyed(shipments, Shipment::from_row)?,
             causes,
             handled: handled.into_iter().map(|(id,)| id).collect(),
+            counted,
         })
     }
 
@@ -73,6 +79,16 @@ impl World {
         let known = self.witness.payment(&payment.to_string());
         known.cloned().unwrap_or_default()
     }
+}
+
+/// What is counted of orders; nothing where the metrics service is not audited.
+pub(crate) async fn counted(databases: &mut Databases) -> Result<Option<Counted>, CannotAudit> {
+    if !databases.has_metrics() {
+        return Ok(None);
+    }
+    let counted = rows(databases, Service::Metrics, counted::COUNTED).await?;
+    let told = rows(databases, Service::Order, counted::TOLD).await?;
+    Ok(Some(Counted::of(told, counted)))
 }
 
 async fn rows<R>(

@@ -7,7 +7,6 @@
 mod backoff;
 mod entry;
 mod group;
-mod origin;
 mod reader;
 
 pub use reader::{Reader, Reading};

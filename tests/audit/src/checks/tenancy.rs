@@ -54,7 +54,7 @@ order by 1";
 /// Looks as the role that serves requests does, at every table it may read.
 pub(crate) async fn seen_by_requests(databases: &mut Databases) -> Result<Found, CannotAudit> {
     let mut found = Found::default();
-    for service in Service::ALL {
+    for service in databases.services() {
         let seen = look(databases.get(service)?, service).await;
         found.join(seen.map_err(|source| CannotAudit::Database { service, source })?);
     }

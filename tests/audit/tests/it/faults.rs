@@ -257,6 +257,7 @@ async fn money_taken_that_is_not_the_orders_total_is_caught() {
         "payments.have_an_order",
         "reservations.fit_their_order",
         "shipments.only_for_paid",
+        "metrics.count_orders",
     ];
     assert_eq!(offended, expected);
 }
@@ -304,7 +305,11 @@ async fn a_lost_order_is_caught() {
     let offended = shop.offended().await;
     assert_eq!(
         offended,
-        ["orders.accepted_exist", "reservations.have_an_order"]
+        [
+            "orders.accepted_exist",
+            "reservations.have_an_order",
+            "metrics.count_orders",
+        ]
     );
 }
 

@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod counted;
 mod faults;
 mod order;
 mod shop;

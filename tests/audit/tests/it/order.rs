@@ -72,6 +72,7 @@ impl Shop {
     pub(crate) async fn sell(&mut self, way: Way) -> Sold {
         let sold = Sold::new();
         self.run(Service::Order, &self.order_rows(sold, way)).await;
+        self.run(Service::Metrics, &self.counted_rows(way)).await;
         self.run(Service::Inventory, &self.stock_rows(sold, way))
             .await;
         if way.is_asked_further() {
@@ -136,6 +137,42 @@ impl Shop {
                      uuid_send('{order}'))",
             handled = message.as_uuid(),
         )
+    }
+
+    /// Nine units for 16.50, as the metrics service counts them.
+    fn counted_rows(&self, way: Way) -> String {
+        let tenant = self.tenant.as_uuid();
+        let counted: &[(i16, &str, i64)] = match way {
+            Way::Delivered | Way::Cancelled => {
+                &[(1, "order.placed", 9), (2, "order.placed.gbp", TOTAL)]
+            }
+            Way::Confirmed => &[
+                (1, "order.placed", 9),
+                (2, "order.placed.gbp", TOTAL),
+                (3, "order.confirmed", 70),
+                (4, "order.confirmed.units", 9),
+                (5, "order.confirmed.gbp", TOTAL),
+            ],
+            Way::Rejected => &[
+                (1, "order.placed", 9),
+                (2, "order.placed.gbp", TOTAL),
+                (6, "order.rejected", 30),
+                (7, "order.rejected.out_of_stock", 30),
+            ],
+        };
+        let mut rows = String::new();
+        for (type_id, name, value) in counted {
+            rows.push_str(&format!(
+                "insert into event_types (tenant_id, type_id, name)
+                 values ('{tenant}', {type_id}, '{name}') on conflict do nothing;
+                 insert into rollup_days as d (tenant_id, start_time, type_id, n, sum,
+                     sum_of_squares, min, max, users, sketch)
+                 values ('{tenant}', '2026-01-02 00:00Z', {type_id}, 1, {value}, 0, 0, 0, '', '')
+                 on conflict on constraint rollup_days_pk do update
+                 set n = d.n + 1, sum = d.sum + excluded.sum;"
+            ));
+        }
+        rows
     }
 
     fn stock_rows(&self, sold: Sold, way: Way) -> String {

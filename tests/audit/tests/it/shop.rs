@@ -1,4 +1,4 @@
-//! A little shop: the four databases, the provider's log, and a few orders that went different ways.
+//! A little shop: the five databases, the provider's log, and a few orders that went different ways.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -21,6 +21,7 @@ pub(crate) struct Shop {
     inventory: TestDatabase,
     payment: TestDatabase,
     shipping: TestDatabase,
+    metrics: TestDatabase,
     order: TestDatabase,
     log: PathBuf,
     entries: u64,
@@ -52,6 +53,7 @@ impl Shop {
             inventory: migrated(&tradepost_inventory::adapters::postgres::MIGRATOR).await,
             payment: migrated(&tradepost_payment::adapters::postgres::MIGRATOR).await,
             shipping: migrated(&tradepost_shipping::adapters::postgres::MIGRATOR).await,
+            metrics: migrated(&tradepost_metrics::adapters::postgres::MIGRATOR).await,
             order,
             log,
             entries: 0,
@@ -129,6 +131,7 @@ impl Shop {
             Service::Inventory => &self.inventory,
             Service::Payment => &self.payment,
             Service::Shipping => &self.shipping,
+            Service::Metrics => &self.metrics,
         }
     }
 

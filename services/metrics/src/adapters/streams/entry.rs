@@ -8,12 +8,10 @@ use std::str::FromStr;
 
 use prost::Message;
 use prost_types::Timestamp;
-use tonic::Status;
 use tradepost_proto::metrics::v1 as pb;
-use tradepost_service::error::ErrorDetails;
 
-use super::origin::{Allowed, EntryOrigin};
-use crate::adapters::grpc::analytics::batch::{Parsed, Window, parse};
+use crate::adapters::grpc::analytics::batch::entry::{Allowed, Refusal, read};
+use crate::adapters::grpc::analytics::batch::{Parsed, Window};
 use crate::adapters::naming;
 
 /// An entry as Redis has it. One that was deleted while nobody had acknowledged it has no fields.
@@ -41,10 +39,12 @@ impl Fault {
     }
 }
 
-impl From<Status> for Fault {
-    fn from(status: Status) -> Self {
-        let details = ErrorDetails::from_status(&status);
-        Self::new(&details.reason, status.message())
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            reason: refusal.reason,
+            detail: refusal.message,
+        }
     }
 }
 
@@ -70,15 +70,9 @@ impl Entry {
     pub(super) fn read(&self, place: Place<'_>) -> Result<Parsed, Fault> {
         let fields = self.fields.as_deref().unwrap_or_default();
         let request = request(&self.id, fields)?;
-        let origin = EntryOrigin {
-            allowed: place.allowed,
-            name: naming::of_source(
-                &format!("stream {}", place.key),
-                self.id.as_bytes(),
-                &content(fields),
-            ),
-        };
-        Ok(parse(request, &origin, place.window)?)
+        let source = format!("stream {}", place.key);
+        let name = naming::of_source(&source, self.id.as_bytes(), &content(fields));
+        Ok(read(request, place.allowed, name, place.window)?)
     }
 }
 

@@ -13,7 +13,7 @@ use tradepost_service::Clock;
 use super::backoff::Backoff;
 use super::entry::{Entry, Fault, Place};
 use super::group::Group;
-use super::origin::Allowed;
+use crate::adapters::grpc::analytics::batch::entry::Allowed;
 use crate::adapters::grpc::analytics::batch::{Parsed, Window};
 use crate::application::{Ingest, NotStored};
 use crate::config::{StreamConfig, StreamsConfig};

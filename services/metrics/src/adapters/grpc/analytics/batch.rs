@@ -1,6 +1,7 @@
 //! From the batches of the wire to those that are stored. Events are refused one by one, by their
 //! place; what is wrong with the batch itself refuses it whole.
 
+pub(crate) mod entry;
 mod head;
 
 use std::collections::HashMap;
