@@ -3,3 +3,4 @@
 pub mod files;
 pub mod grpc;
 pub mod postgres;
+pub mod redis;

@@ -1,4 +1,6 @@
-//! Puts the parts together: the only file that names concrete adapters.
+//! Puts the parts together: the only place that names concrete adapters.
+
+mod cache;
 
 use std::sync::Arc;
 
@@ -14,11 +16,13 @@ use crate::adapters::files::SnapshotFile;
 use crate::adapters::grpc::analytics::{self, AnalyticsApi, ApiLimits};
 use crate::adapters::grpc::live::{self, LiveApi, Peers};
 use crate::adapters::postgres::{MIGRATOR, PgAnalytics};
-use crate::application::{CountStored, Ingest, Keeper, Upkeep};
+use crate::application::{Answers, CountStored, Ingest, Keeper, Upkeep};
 use crate::command::{self, MetricsCommand};
 use crate::config::{AnalyticsConfig, LiveConfig, MetricsConfig};
 use crate::metrics::{LiveMetrics, Metrics};
 use crate::ports::{Events, Observed, Snapshots, Upkeeper};
+
+pub use cache::keep_answers;
 
 /// The service's name.
 pub(crate) const NAME: &str = "metrics";
@@ -49,6 +53,9 @@ impl Program for MetricsProgram {
         let (live, counting) = live(&config.live, &runtime).await?;
         let database = (store.database(), counting);
         let api = analytics(&config.analytics, &runtime, database).await;
+        let versions = PgAnalytics::new(store.database(), config.analytics.store());
+        let kept = (&config.cache, &config.redis);
+        let api = keep_answers(api, Arc::new(versions), kept, &runtime)?;
         let server = GrpcServer::new(&runtime)
             .descriptor(FILE_DESCRIPTOR_SET)
             .service(AnalyticsServiceServer::new(api), &analytics::RULES)
@@ -112,6 +119,7 @@ pub async fn analytics(
     let events: Events = store.clone();
     AnalyticsApi {
         reports: store,
+        answers: Answers::computed(clock.clone()),
         ingest: Ingest::start(
             (&events, &observed),
             config.ingest(),

@@ -1,6 +1,8 @@
 //! The configuration: one struct, parsed and validated once.
 
+mod cache;
 mod live;
+mod redis;
 
 use std::time::Duration;
 
@@ -9,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use tradepost_postgres::DatabaseConfig;
 use tradepost_service::CommonConfig;
 
+pub use cache::CacheConfig;
 pub use live::LiveConfig;
+pub use redis::RedisConfig;
 
 use crate::application::{IngestLimits, UpkeepLimits};
 use crate::domain::Kept;
@@ -34,6 +38,14 @@ pub struct MetricsConfig {
     #[garde(dive)]
     #[serde(default)]
     pub live: LiveConfig,
+    /// Answers that are kept.
+    #[garde(dive)]
+    #[serde(default)]
+    pub cache: CacheConfig,
+    /// What nodes share, and may lose.
+    #[garde(dive)]
+    #[serde(default)]
+    pub redis: RedisConfig,
 }
 
 /// Tenant analytics: what is kept how long, and how it gets there.
@@ -131,6 +143,7 @@ impl AnalyticsConfig {
             event_types_max: self.event_types_max,
             kept: self.kept(),
             ledger_kept_days: self.ledger_kept_days,
+            history_days: self.history_days,
         }
     }
 

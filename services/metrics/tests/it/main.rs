@@ -8,12 +8,14 @@
     reason = "a test fails by panicking"
 )]
 
+mod cache;
 mod counted;
 mod crashes;
 mod keys;
 mod live;
 mod operators;
 mod plans;
+mod producers;
 mod queries;
 mod report;
 mod store;

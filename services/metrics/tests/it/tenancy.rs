@@ -4,9 +4,14 @@ use tradepost_testkit::assert_tenancy;
 
 use crate::support::fresh_database;
 
-/// Which days have a partition; the report over tenants; the functions that make empty tables.
+/// Which days have a partition, what the versions of all tenants together are, and of which history;
+/// the report over tenants; what is past its age; the functions that make empty tables.
 const ACROSS_TENANTS: &[&str] = &[
     "event_days",
+    "day_versions",
+    "answer_history",
+    "tenants_by_plan",
+    "producers_by_age",
     "event_types_by_name",
     "rollup_days_by_day",
     "events_prepare",

@@ -7,7 +7,7 @@ use tradepost_postgres::DbError;
 use tradepost_service::error::Failure;
 
 use crate::adapters::grpc::DOMAIN;
-use crate::application::Refused;
+use crate::application::{NotAnswered, Refused};
 use crate::ports::StoreError;
 
 /// When a caller may try again after a passing fault.
@@ -18,6 +18,17 @@ pub(super) fn render(error: &StoreError) -> Status {
         StoreError::Database(error) => database(error),
     }
     .into()
+}
+
+pub(super) fn not_answered(why: &NotAnswered) -> Status {
+    match why {
+        NotAnswered::Store(error) => render(error),
+        NotAnswered::Died => Failure::internal(why).into(),
+    }
+}
+
+pub(super) fn not_ours(error: &prost::DecodeError) -> Status {
+    Failure::internal(error).into()
 }
 
 fn database(error: &DbError) -> Failure {
