@@ -74,7 +74,8 @@ impl Held {
     /// Claims to refresh it; `None`: somebody does.
     pub(super) fn refreshing(held: Arc<Self>) -> Option<Refreshing> {
         let is_refreshed = held.is_refreshed.swap(true, Ordering::AcqRel);
-        (!is_refreshed).then_some(Refreshing(held))
+        // Lazily: one that is made and dropped would let the next one in.
+        (!is_refreshed).then(|| Refreshing(held))
     }
 }
 
