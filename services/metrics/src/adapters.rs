@@ -6,5 +6,6 @@ pub mod grpc;
 pub mod naming;
 pub mod parquet;
 pub mod postgres;
+pub mod redis;
 pub mod sheets;
 pub mod streams;

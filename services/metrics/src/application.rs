@@ -1,11 +1,13 @@
 //! The use cases that sequence more than one call.
 
+mod answers;
 mod audit;
 mod ingest;
 mod live;
 mod raw;
 mod upkeep;
 
+pub use answers::{Answer, AnswerLimits, AnswerParts, Answers, Asked, NotAnswered};
 pub use audit::{Audited, Disagreement, audit};
 pub use ingest::{Ingest, IngestLimits, NotStored, Refused, Stored};
 pub use live::{CountStored, Keeper, Live, LiveLimits, NotCounted};

@@ -1,5 +1,6 @@
-//! Puts the parts together: the only file that names concrete adapters.
+//! Puts the parts together: the only place that names concrete adapters.
 
+mod cache;
 mod raw;
 mod sources;
 
@@ -16,11 +17,12 @@ use crate::adapters::files::SnapshotFile;
 use crate::adapters::grpc::analytics::{self, AnalyticsApi, ApiLimits};
 use crate::adapters::grpc::live::{self, LiveApi, Peers};
 use crate::adapters::postgres::PgAnalytics;
-use crate::application::{CountStored, Ingest, Keeper, Upkeep};
+use crate::application::{Answers, CountStored, Ingest, Keeper, Upkeep};
 use crate::command::{self, MetricsCommand};
 use crate::config::{AnalyticsConfig, LiveConfig, MetricsConfig};
 use crate::metrics::{LiveMetrics, Metrics};
 use crate::ports::{Events, Observed, Snapshots, Upkeeper};
+pub use cache::keep_answers;
 use sources::Ground;
 pub use sources::read_streams;
 
@@ -51,6 +53,9 @@ impl Program for MetricsProgram {
         let api = analytics(&config.analytics, &runtime, database).await;
         ground.count_orders(&api);
         read_streams(&config, &runtime, &api)?;
+        let versions = PgAnalytics::new(ground.database(), config.analytics.store());
+        let kept = (&config.cache, &config.redis);
+        let api = keep_answers(api, Arc::new(versions), kept, &runtime)?;
         let server = GrpcServer::new(&runtime)
             .descriptor(FILE_DESCRIPTOR_SET)
             .service(AnalyticsServiceServer::new(api), &analytics::RULES)
@@ -114,6 +119,7 @@ pub async fn analytics(
         listing,
         exports,
         reports: store,
+        answers: Answers::computed(clock.clone()),
         ingest: Ingest::start(
             (&events, &observed),
             config.ingest(),

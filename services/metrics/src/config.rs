@@ -1,5 +1,6 @@
 //! The configuration: one struct, parsed and validated once.
 
+mod cache;
 mod live;
 mod redis;
 mod streams;
@@ -12,6 +13,7 @@ use tradepost_messaging::MessagingConfig;
 use tradepost_postgres::DatabaseConfig;
 use tradepost_service::CommonConfig;
 
+pub use cache::CacheConfig;
 pub use live::LiveConfig;
 pub use redis::RedisConfig;
 pub use streams::{StreamConfig, StreamsConfig};
@@ -39,11 +41,15 @@ pub struct MetricsConfig {
     #[garde(dive)]
     #[serde(default)]
     pub live: LiveConfig,
+    /// Answers that are kept.
+    #[garde(dive)]
+    #[serde(default)]
+    pub cache: CacheConfig,
     /// The broker, whose facts of orders are counted. Without this section they are not.
     #[garde(dive)]
     #[serde(default)]
     pub messaging: Option<MessagingConfig>,
-    /// The Redis that streams of events come from.
+    /// The Redis that nodes keep answers in, and that streams of events come from.
     #[garde(dive)]
     #[serde(default)]
     pub redis: RedisConfig,
@@ -180,6 +186,7 @@ impl AnalyticsConfig {
             event_types_max: self.event_types_max,
             kept: self.kept(),
             ledger_kept_days: self.ledger_kept_days,
+            history_days: self.history_days,
         }
     }
 

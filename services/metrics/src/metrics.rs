@@ -1,5 +1,6 @@
 //! Every instrument of the service.
 
+mod answers;
 mod live;
 mod streams;
 
@@ -11,6 +12,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use tradepost_telemetry::Registry;
 
+pub use answers::{AnswerMetrics, Refresh, SharedFault, Source};
 pub use live::LiveMetrics;
 pub use streams::StreamMetrics;
 

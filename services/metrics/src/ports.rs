@@ -1,5 +1,6 @@
 //! What the service needs from the outside. One method is one transaction.
 
+mod answers;
 mod books;
 mod observer;
 mod raw;
@@ -17,6 +18,7 @@ use tradepost_types::TenantId;
 use crate::domain::{BatchName, EventType, Kept};
 use crate::rollup::TypeId;
 
+pub use answers::{Claim, Days, Scope, Shared, SharedAnswers, Version, VersionStore, Versions};
 pub use books::{BookStore, Books, Rebuilt, TenantDay};
 pub use observer::{Observed, Observer};
 pub use raw::{
@@ -86,6 +88,8 @@ pub struct StoreLimits {
     pub kept: Kept,
     /// For how many days it is known which batches were stored.
     pub ledger_kept_days: u16,
+    /// Events from longer ago than so many days are refused.
+    pub history_days: u16,
 }
 
 /// Why the store did not do it.
@@ -135,7 +139,8 @@ pub trait UpkeepStore: Send + Sync {
 
     /// Forgets up to `limit` rows of each kind that are past their age: minutes, hours, and batches
     /// that nobody will send again; how many in all. What is forgotten of a producer's batches, and
-    /// whatever it numbered lower, counts as sent before from then on.
+    /// whatever it numbered lower, counts as sent before from then on: until the last of those
+    /// batches is older than events may be, since from then on all that could be in them is refused.
     async fn forget(&self, limit: i64) -> Result<u64, StoreError>;
 
     /// How many events are in quarantine.

@@ -12,6 +12,7 @@ mod rollups;
 mod store;
 mod times;
 mod upkeep;
+mod versions;
 
 use std::sync::Arc;
 

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod cache;
 mod counted;
 mod crashes;
 mod exports;
@@ -16,6 +17,7 @@ mod live;
 mod operators;
 mod orders;
 mod plans;
+mod producers;
 mod queries;
 mod report;
 mod store;

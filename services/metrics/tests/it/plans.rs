@@ -168,6 +168,34 @@ async fn the_report_over_tenants_is_read_from_days_by_index() {
 }
 
 #[tokio::test]
+async fn versions_are_read_by_index_and_without_any_figures() {
+    let desk = seeded().await;
+    let tenant = desk.tenant.as_uuid();
+    let (from, to) = ("current_date - 6", "current_date");
+    let of_tenant = include_str!("../../src/adapters/postgres/tenant_version.sql");
+    let of_all = include_str!("../../src/adapters/postgres/platform_version.sql");
+    let allowed = |table| BTreeSet::from(["answer_history", table]);
+
+    let mut tx = desk.database.tenant_tx(desk.tenant).await.unwrap();
+    let arguments = format!("'{tenant}', {from}, {to}");
+    let own = reads(tx.conn(), of_tenant, &arguments).await;
+    tx.rollback().await;
+    let mut tx = desk.database.system_tx().await.unwrap();
+    let all = reads(tx.conn(), of_all, &format!("{from}, {to}")).await;
+
+    assert_eq!(tables(&own), allowed("tenant_day_versions"));
+    assert_eq!(faults_of_versions(&own), Vec::<&Read>::new());
+    // A day of all tenants has a handful of rows; here all of them fit on one page.
+    assert_eq!(tables(&all), allowed("day_versions"));
+}
+
+/// Reads of versions without an index.
+fn faults_of_versions(reads: &[Read]) -> Vec<&Read> {
+    let whole = |read: &&Read| read.table != "answer_history" && read.how == "Seq Scan";
+    reads.iter().filter(whole).collect()
+}
+
+#[tokio::test]
 async fn single_events_are_looked_for_in_the_days_of_their_range_and_no_further_than_a_page() {
     let desk = seeded().await;
     let today = today_ms();

@@ -4,8 +4,9 @@ use tradepost_testkit::assert_tenancy;
 
 use crate::support::fresh_database;
 
-/// Which days have a partition, and which files; the report over tenants; the functions that make and
-/// move tables without a look at their rows.
+/// Which days have a partition, and which files; what the versions of all tenants together are, and of
+/// which history; the report over tenants; what is past its age; the functions that make and move
+/// tables without a look at their rows.
 const ACROSS_TENANTS: &[&str] = &[
     "archive_days",
     "archive_files",
@@ -18,6 +19,10 @@ const ACROSS_TENANTS: &[&str] = &[
     "archive_return_finish",
     "archive_return_abandon",
     "event_days",
+    "day_versions",
+    "answer_history",
+    "tenants_by_plan",
+    "producers_by_age",
     "event_types_by_name",
     "rollup_days_by_day",
     "events_prepare",

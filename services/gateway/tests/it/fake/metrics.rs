@@ -146,6 +146,7 @@ impl met::analytics_service_server::AnalyticsService for Fake {
             sums: vec![samples::sum()],
             next_page_token: NEXT.to_owned(),
             percentile_relative_error: 0.01,
+            as_of_time: None,
         };
         self.answer(request, sample).await
     }
@@ -162,6 +163,7 @@ impl met::analytics_service_server::AnalyticsService for Fake {
                 mean: 12.5,
             }],
             next_page_token: NEXT.to_owned(),
+            as_of_time: None,
         };
         self.answer(request, sample).await
     }
@@ -177,6 +179,7 @@ impl met::analytics_service_server::AnalyticsService for Fake {
                 // Beyond what JSON has a number for.
                 sum: f64::INFINITY,
             }],
+            as_of_time: None,
         };
         self.answer(request, sample).await
     }

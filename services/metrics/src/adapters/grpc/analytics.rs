@@ -3,10 +3,13 @@
 pub(crate) mod batch;
 mod export;
 mod ingest;
+mod kept;
 mod parse;
 mod query;
 mod render;
 mod status;
+
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
@@ -16,10 +19,10 @@ use tradepost_service::Clock;
 use tradepost_service::auth::Rule;
 
 use super::tenant::Reach;
-use crate::application::{Exports, Ingest, Listing};
+use crate::application::{Answers, Asked, Exports, Ingest, Listing};
 use crate::domain::Kept;
 use crate::metrics::Metrics;
-use crate::ports::Reports;
+use crate::ports::{Reports, Scope};
 
 /// Another tenant's figures take this right.
 const READ_ANY: &str = "analytics:read_any";
@@ -41,12 +44,14 @@ pub const RULES: [Rule; 7] = [
 pub struct AnalyticsApi {
     /// Where batches go in.
     pub ingest: Ingest,
-    /// Where answers come from.
+    /// Where answers are computed.
     pub reports: Reports,
     /// Where single events come from.
     pub listing: Listing,
     /// Where files come from.
     pub exports: Exports,
+    /// Which of them are kept.
+    pub answers: Answers,
     /// The instruments.
     pub metrics: Metrics,
     /// Limits of the calls.
@@ -96,11 +101,19 @@ impl AnalyticsService for AnalyticsApi {
         request: Request<pb::ReportDailyRequest>,
     ) -> Result<Response<pb::ReportDailyResponse>, Status> {
         let (question, page) = parse::report_daily(request.get_ref(), self.now_ms())?;
-        let lines = self.reports.daily(&question).await;
-        let lines = lines.map_err(|error| status::render(&error))?;
-        Ok(Response::new(render::daily(
-            &page.page(lines, parse::day_key),
-        )))
+        let asked = Asked::new(
+            Scope::Platform,
+            parse::report_days(&question),
+            &format!("daily\n{question:?}"),
+        );
+        let reports = Arc::clone(&self.reports);
+        let compute = move || async move {
+            let lines = reports.daily(&question).await?;
+            Ok(render::daily(&page.page(lines, parse::day_key)))
+        };
+        let (mut answer, as_of): (pb::ReportDailyResponse, _) = self.kept(asked, compute).await?;
+        answer.as_of_time = as_of;
+        Ok(Response::new(answer))
     }
 
     async fn list_top(
@@ -110,9 +123,19 @@ impl AnalyticsService for AnalyticsApi {
         let (reach, request) = (Reach::of(&request)?, request.get_ref());
         let tenant = reach.tenant(&request.tenant_id, READ_ANY)?;
         let (range, measure, limit) = parse::list_top(request)?;
-        let lines = self.reports.top(tenant, range, measure, limit).await;
-        let lines = lines.map_err(|error| status::render(&error))?;
-        Ok(Response::new(render::top(lines)))
+        let asked = Asked::new(
+            Scope::Tenant(tenant),
+            kept::days(range),
+            &format!("top\n{range:?}\n{measure:?}\n{limit}"),
+        );
+        let reports = Arc::clone(&self.reports);
+        let compute = move || async move {
+            let lines = reports.top(tenant, range, measure, limit).await?;
+            Ok(render::top(lines))
+        };
+        let (mut answer, as_of): (pb::ListTopResponse, _) = self.kept(asked, compute).await?;
+        answer.as_of_time = as_of;
+        Ok(Response::new(answer))
     }
 
     async fn list_events(

@@ -12,6 +12,7 @@ use super::PgAnalytics;
 use super::rollups::{self, RollupRow, table};
 use super::store::hash;
 use super::times::millis;
+use super::versions::{self, Changed};
 use crate::domain::{Grain, Kept};
 use crate::ports::{BookStore, Rebuilt, StoreError, TenantDay};
 use crate::rollup::{Folding, Key, Rollup, Rollups};
@@ -185,6 +186,7 @@ async fn rebuild(
     let span = Span::of(day);
     let grains = grains_of(conn, span, kept).await?;
     let (mut rebuilt, mut events) = (0, 0);
+    let mut changed = Changed::default();
     for tenant in tenants {
         let (raw, folded) = fold(conn, tenant, span).await?;
         for &grain in &grains {
@@ -192,7 +194,9 @@ async fn rebuild(
         }
         rebuilt += u64::from(folded > 0);
         events += folded;
+        changed.add(tenant, day);
     }
+    versions::change(conn, &changed).await?;
     Ok(Rebuilt::Done {
         tenants: rebuilt,
         events,

@@ -12,7 +12,7 @@ use tradepost_types::TenantId;
 
 use super::rollups::{RollupRow, table};
 use super::times::{broken, millis, moment};
-use super::{PgAnalytics, daily};
+use super::{PgAnalytics, daily, versions};
 use crate::domain::{EventType, Grain, Range};
 use crate::ports::{
     DailyLine, DailyQuestion, EventsQuestion, Measure, NamedType, ReportStore, StoreError,
@@ -128,6 +128,7 @@ impl ReportStore for PgAnalytics {
         .execute(tx.conn())
         .await
         .map_err(DbError::from)?;
+        versions::change_plans(tx.conn()).await?;
         Ok(tx.commit().await?)
     }
 }

@@ -12,6 +12,7 @@ use tradepost_postgres::{DbError, retrying};
 use super::copy::{self, Row, Rows};
 use super::ledger::Place;
 use super::times::{day, millis};
+use super::versions::{self, Changed};
 use super::{PgAnalytics, days, ledger, rollups};
 use crate::domain::{Grain, Kept};
 use crate::ports::{Batch, EventStore, Outcome, StoreError};
@@ -67,6 +68,7 @@ impl PgAnalytics {
             tradepost_crash::point("metrics.after_events");
             let now_ms = millis(written.now);
             add_rollups(tx.conn(), &folded.rollups, self.limits.kept, now_ms).await?;
+            versions::change(tx.conn(), &changed(&folded.rollups)?).await?;
             homeless = written.homeless;
         }
         tx.commit().await?;
@@ -206,6 +208,15 @@ async fn write_events(conn: &mut PgConnection, folded: &Folded) -> Result<Writte
     .execute(conn)
     .await?;
     Ok(Written { now, homeless })
+}
+
+/// The days of tenants in which something happened: every event counts in the rollups by day.
+fn changed(rollups: &Rollups) -> Result<Changed, DbError> {
+    let mut changed = Changed::default();
+    for (key, _) in rollups.of(Grain::Day) {
+        changed.add(key.tenant, day(key.start_ms)?);
+    }
+    Ok(changed)
 }
 
 /// Adds to the rollups; what is too old for minutes or hours counts in the days alone.

@@ -11,7 +11,7 @@ use tradepost_types::TenantId;
 use crate::adapters::grpc::DOMAIN;
 use crate::application::{Content, ExportOrder};
 use crate::domain::{EventType, Grain, Range, RangeError};
-use crate::ports::{DailyLine, DailyQuestion, EventsQuestion, Measure, SheetKind};
+use crate::ports::{DailyLine, DailyQuestion, Days, EventsQuestion, Measure, SheetKind};
 
 const TYPES_MAX: usize = 100;
 const PLAN_BYTES_MAX: usize = 64;
@@ -75,13 +75,16 @@ pub(super) fn types(names: &[String]) -> Result<Vec<EventType>, Status> {
             EventType::try_from(name.as_str()),
         )
     };
-    let types = names
+    let mut types: Vec<EventType> = names
         .iter()
         .take(TYPES_MAX)
         .enumerate()
         .filter_map(take)
         .collect();
     faults.check(DOMAIN)?;
+    // The same question in any order of them, and however often it names one.
+    types.sort_unstable();
+    types.dedup();
     Ok(types)
 }
 
@@ -144,6 +147,15 @@ pub(super) fn report_daily(
         limit: page.limit(),
     };
     Ok((question, page))
+}
+
+/// The days that a page of the report depends on: behind a token nothing newer than its line.
+pub(super) fn report_days(question: &DailyQuestion) -> Days {
+    let newest = question.after.map_or(question.until, |(day, _)| day);
+    Days {
+        first: question.since,
+        last: newest.min(question.until),
+    }
 }
 
 fn day(at_ms: i64) -> Option<Date> {

@@ -1,14 +1,22 @@
 //! Sums by time and event type: by minutes, hours or days, or over a whole range in one.
 
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use prost_types::Timestamp;
 use tonic::Status;
 use tradepost_proto::metrics::v1 as pb;
 use tradepost_service::page::PageRequest;
 use tradepost_types::TenantId;
 
-use super::{AnalyticsApi, READ_ANY, parse, render, status};
+use super::{AnalyticsApi, READ_ANY, kept, parse, render};
 use crate::adapters::grpc::tenant::Reach;
+use crate::application::Asked;
 use crate::domain::{EventType, Grain, Range};
-use crate::ports::{SumsQuestion, TypesQuestion};
+use crate::ports::{Scope, SumsQuestion, TypesQuestion};
+
+/// Rollups that one page over a whole range takes apart, at most.
+const ROLLUPS_MAX: i64 = 20_000;
 
 pub(super) async fn answer(
     api: &AnalyticsApi,
@@ -29,11 +37,9 @@ pub(super) async fn answer(
     };
     let range = parse::range(Range::of_pieces(grain, start_ms, end_ms))?;
     api.check_kept(grain, range)?;
-    let page: PageRequest<(i64, String)> = PageRequest::parse(
-        request.page_size,
-        &request.page_token,
-        &filter(request, tenant),
-    )?;
+    let filter = filter(tenant, range, &format!("{grain:?}"), &types);
+    let page: PageRequest<(i64, String)> =
+        PageRequest::parse(request.page_size, &request.page_token, filter.as_bytes())?;
     let question = SumsQuestion {
         tenant,
         grain,
@@ -42,10 +48,20 @@ pub(super) async fn answer(
         after: page.after.clone(),
         limit: page.limit(),
     };
-    let sums = api.reports.sums(&question).await;
-    let sums = sums.map_err(|error| status::render(&error))?;
-    let page = page.page(sums, |sum| (sum.start_ms, sum.event_type.clone()));
-    Ok(render::sums(&page.items, page.next_page_token))
+    let mut days = kept::days(range);
+    if let Some((start_ms, _)) = page.after {
+        // Behind a token there is nothing newer than its line.
+        let end_ms = start_ms.clamp(range.start_ms, range.end_ms - 1) + 1;
+        days = kept::days(Range { end_ms, ..range });
+    }
+    let asked = Asked::new(Scope::Tenant(tenant), days, &asked(&filter, &page));
+    let reports = Arc::clone(&api.reports);
+    let compute = move || async move {
+        let sums = reports.sums(&question).await?;
+        let page = page.page(sums, |sum| (sum.start_ms, sum.event_type.clone()));
+        Ok(render::sums(&page.items, page.next_page_token))
+    };
+    Ok(dated(api.kept(asked, compute).await?))
 }
 
 /// A page of event types, each over the whole range. A type without events in it is left out, so a
@@ -59,30 +75,54 @@ async fn whole(
     for &(grain, piece) in &pieces {
         api.check_kept(grain, piece)?;
     }
-    let page: PageRequest<String> = PageRequest::parse(
-        request.page_size,
-        &request.page_token,
-        &filter(request, tenant),
-    )?;
+    let filter = filter(tenant, range, "whole", &types);
+    let mut page: PageRequest<String> =
+        PageRequest::parse(request.page_size, &request.page_token, filter.as_bytes())?;
+    page.size = page.size.min(types_max(&pieces));
     let question = TypesQuestion {
         tenant,
         types,
         after: page.after.clone(),
         limit: page.limit(),
     };
-    let types = api.reports.types(&question).await;
-    let types = types.map_err(|error| status::render(&error))?;
-    let page = page.page(types, |named| named.name.clone());
-    let sums = api.reports.whole(tenant, &pieces, &page.items).await;
-    let sums = sums.map_err(|error| status::render(&error))?;
-    Ok(render::sums(&sums, page.next_page_token))
+    let scope = Scope::Tenant(tenant);
+    let asked = Asked::new(scope, kept::days(range), &asked(&filter, &page));
+    let reports = Arc::clone(&api.reports);
+    let compute = move || async move {
+        let types = reports.types(&question).await?;
+        let page = page.page(types, |named| named.name.clone());
+        let sums = reports.whole(tenant, &pieces, &page.items).await?;
+        Ok(render::sums(&sums, page.next_page_token))
+    };
+    Ok(dated(api.kept(asked, compute).await?))
+}
+
+/// How many event types a page over these pieces may have: each of them may have a rollup in every
+/// bucket, which is read and taken apart.
+fn types_max(pieces: &[(Grain, Range)]) -> u32 {
+    let buckets = |&(grain, range): &(Grain, Range)| {
+        range.end_ms.saturating_sub(range.start_ms) / grain.width_ms()
+    };
+    let buckets: i64 = pieces.iter().map(buckets).sum();
+    u32::try_from(ROLLUPS_MAX / buckets.max(1)).map_or(u32::MAX, |types| types.max(1))
+}
+
+fn dated(
+    (mut answer, as_of): (pb::QueryEventsResponse, Option<Timestamp>),
+) -> pb::QueryEventsResponse {
+    answer.as_of_time = as_of;
+    answer
 }
 
 /// What a page token belongs to: everything that is asked but for the page.
-fn filter(request: &pb::QueryEventsRequest, tenant: TenantId) -> Vec<u8> {
-    let types = request.event_types.join(",");
-    let (range, bucket) = (&request.range, request.bucket());
-    format!("{tenant}\n{range:?}\n{bucket:?}\n{types}").into_bytes()
+fn filter(tenant: TenantId, range: Range, bucket: &str, types: &[EventType]) -> String {
+    let types: Vec<&str> = types.iter().map(EventType::as_str).collect();
+    format!("{tenant}\n{range:?}\n{bucket}\n{}", types.join(","))
+}
+
+/// Everything that is asked.
+fn asked<K: Debug>(filter: &str, page: &PageRequest<K>) -> String {
+    format!("query\n{filter}\n{:?}\n{}", page.after, page.size)
 }
 
 impl AnalyticsApi {
@@ -98,5 +138,25 @@ impl AnalyticsApi {
             return Err(parse::range_invalid(&fault));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 86_400_000;
+
+    #[test]
+    fn the_longer_a_range_the_fewer_event_types_a_page_has() {
+        let whole = |start_ms, end_ms| {
+            let range = Range::of_pieces(Grain::Minute, start_ms, end_ms).unwrap();
+            types_max(&range.pieces())
+        };
+
+        assert_eq!(whole(0, DAY), 20_000);
+        assert_eq!(whole(0, 730 * DAY), 27);
+        assert_eq!(whole(60_000, DAY - 60_000), 20_000 / (22 + 2 * 59));
+        assert_eq!(whole(0, 3_660 * DAY), 5);
     }
 }

@@ -8,7 +8,7 @@ use tradepost_service::page::Page;
 
 use crate::ports::{DailyLine, StoredEvent, Sum, TopLine};
 
-fn timestamp(at_ms: i64) -> Timestamp {
+pub(super) fn timestamp(at_ms: i64) -> Timestamp {
     Timestamp {
         seconds: at_ms.div_euclid(1_000),
         // Less than 1,000, times a million.
@@ -30,6 +30,7 @@ pub(super) fn sums(sums: &[Sum], next_page_token: String) -> pb::QueryEventsResp
         percentile_relative_error: errors.fold(Sketch::RELATIVE_ERROR, f64::max),
         sums: sums.iter().map(sum).collect(),
         next_page_token,
+        as_of_time: None,
     }
 }
 
@@ -67,6 +68,7 @@ pub(super) fn daily(page: &Page<DailyLine>) -> pb::ReportDailyResponse {
     pb::ReportDailyResponse {
         lines: page.items.iter().map(line).collect(),
         next_page_token: page.next_page_token.clone(),
+        as_of_time: None,
     }
 }
 
@@ -78,6 +80,7 @@ pub(super) fn top(lines: Vec<TopLine>) -> pb::ListTopResponse {
     };
     pb::ListTopResponse {
         lines: lines.into_iter().map(line).collect(),
+        as_of_time: None,
     }
 }
 

@@ -8,7 +8,7 @@ use tradepost_service::error::Failure;
 
 use super::parse;
 use crate::adapters::grpc::DOMAIN;
-use crate::application::{NotExported, NotRead, Refused};
+use crate::application::{NotAnswered, NotExported, NotRead, Refused};
 use crate::ports::StoreError;
 
 /// When a caller may ask again for a file while others are being written.
@@ -21,6 +21,17 @@ pub(super) fn render(error: &StoreError) -> Status {
         StoreError::Database(error) => database(error),
     }
     .into()
+}
+
+pub(super) fn not_answered(why: &NotAnswered) -> Status {
+    match why {
+        NotAnswered::Store(error) => render(error),
+        NotAnswered::Died => Failure::internal(why).into(),
+    }
+}
+
+pub(super) fn not_ours(error: &prost::DecodeError) -> Status {
+    Failure::internal(error).into()
 }
 
 fn database(error: &DbError) -> Failure {
