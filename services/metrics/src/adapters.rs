@@ -1,5 +1,6 @@
 //! Each foreign technology in one place.
 
+pub mod archived;
 pub mod files;
 pub mod grpc;
 pub mod parquet;
