@@ -35,7 +35,7 @@ use calls::Calls;
 use link::{Link, LinkLimits};
 use voice::{Speaker, Voice};
 
-pub use analytics::Analytics;
+pub use analytics::{Analytics, Pieces};
 pub use breaker::Standing;
 pub use inventory::Inventory;
 pub(crate) use notification::socket_limits;

@@ -1,6 +1,7 @@
 //! Each foreign technology in one place.
 
 pub mod amqp;
+pub mod archived;
 pub mod files;
 pub mod grpc;
 pub mod naming;

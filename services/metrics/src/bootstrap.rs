@@ -114,7 +114,7 @@ pub async fn analytics(
     let (tasks, shutdown) = (&runtime.tasks, &runtime.shutdown);
     tasks.spawn("upkeep", upkeep.run(shutdown.clone()));
     let events: Events = store.clone();
-    let (listing, exports) = raw::raw(config, runtime, (store.clone(), None));
+    let (listing, exports) = raw::raw(config, runtime, store.clone());
     AnalyticsApi {
         listing,
         exports,

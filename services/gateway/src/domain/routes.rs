@@ -338,6 +338,11 @@ pub const ROUTES: &[Route] = {
             "/v1/analytics/daily",
             needs(P::AnalyticsReadAny).cost(LIST),
         ),
+        get(
+            "export_events",
+            "/v1/analytics/export",
+            needs(P::AnalyticsRead).cost(BATCH),
+        ),
         // API keys and OAuth clients: made by people, for programs
         get(
             "list_api_keys",

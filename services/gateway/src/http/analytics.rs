@@ -2,8 +2,10 @@
 
 mod body;
 mod daily;
+mod export;
 
 use axum::Json;
+use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -13,12 +15,14 @@ use super::query::StrictQuery;
 use super::router::Shared;
 use body::{SumFilter, SumPage, Top, TopFilter};
 use daily::{DailyFilter, DailyPage};
+use export::ExportFilter;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::default()
         .routes(routes!(query))
         .routes(routes!(top))
         .routes(routes!(daily))
+        .routes(routes!(export))
 }
 
 /// Sum events up
@@ -78,4 +82,38 @@ async fn daily(
     let request = filter.into_request()?;
     let page = services.analytics()?.report(request).await?;
     DailyPage::try_from(page).map(Json)
+}
+
+/// Take events or sums away as a file
+///
+/// Oldest first, as it is at this moment, streamed. A file is whole when the body ends as HTTP has
+/// it end; one that breaks off is not. In CSV a text that a spreadsheet would calculate has an
+/// apostrophe in front, as has one that begins with an apostrophe: programs take one leading
+/// apostrophe away.
+#[utoipa::path(
+    get,
+    path = "/v1/analytics/export",
+    operation_id = "export_events",
+    tag = "analytics",
+    params(ExportFilter),
+    responses(
+        (
+            status = 200,
+            description = "The file",
+            headers(("Content-Disposition" = String, description = "Its name")),
+            content(
+                (String = "text/csv"),
+                (String = "application/vnd.apache.parquet"),
+            ),
+        ),
+        (status = 409, description = "`EXPORT_TOO_LARGE`: more rows than a file may have"),
+    )
+)]
+async fn export(
+    Asking(services): Asking,
+    StrictQuery(filter): StrictQuery<ExportFilter>,
+) -> Result<Response, Problem> {
+    let export = filter.into_export()?;
+    let pieces = services.analytics()?.export(export.request.clone()).await?;
+    export.answer(pieces).await
 }

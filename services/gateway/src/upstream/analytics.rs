@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use axum::http::StatusCode;
-use tonic::{Response, Status};
+use bytes::Bytes;
+use tonic::{Response, Status, Streaming};
 use tradepost_proto::metrics::v1 as pb;
 use tradepost_proto::metrics::v1::analytics_service_client::AnalyticsServiceClient;
 use tradepost_proto::metrics::v1::metrics_service_client::MetricsServiceClient;
@@ -128,6 +129,24 @@ impl Analytics {
             .await
     }
 
+    /// Begins a file. The deadline is for its beginning; it takes as long as its reader.
+    ///
+    /// # Errors
+    /// What the service refuses, or that it did not answer.
+    pub async fn export(&self, request: pb::ExportEventsRequest) -> Result<Pieces, Refusal> {
+        let begun = self
+            .calls
+            .answer(Repeat::Safe, request, |channel, request| async move {
+                AnalyticsServiceClient::new(channel)
+                    .export_events(request)
+                    .await
+            });
+        Ok(Pieces {
+            pieces: begun.await?,
+            calls: self.calls.clone(),
+        })
+    }
+
     /// Tells of a tenant. Of several calls the newest version counts, so that it may be sent again,
     /// late, and by many.
     ///
@@ -142,6 +161,24 @@ impl Analytics {
             })
             .await
             .map(|pb::PutTenantResponse {}| ())
+    }
+}
+
+/// A file on its way. Dropped, it is cancelled at the service.
+pub struct Pieces {
+    pieces: Streaming<pb::ExportEventsResponse>,
+    calls: Calls,
+}
+
+impl Pieces {
+    /// The next piece; none is the end of a whole file.
+    ///
+    /// # Errors
+    /// Why it is not whole.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Refusal> {
+        let piece = self.pieces.message().await;
+        let piece = piece.map_err(|status| self.calls.refusal(&status))?;
+        Ok(piece.map(|piece| piece.data))
     }
 }
 

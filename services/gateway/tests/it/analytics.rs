@@ -1,6 +1,7 @@
 //! What events come to: what the service is asked, and what the caller is told.
 
 use axum::http::Method;
+use http_body_util::BodyExt;
 use prost_types::Timestamp;
 use serde_json::{Value, json};
 use tonic::Code;
@@ -274,4 +275,101 @@ fn the_description_has_examples_of_every_form() {
         assert!(event["event_time"].is_string(), "{line}");
     }
     assert_eq!(in_lines.lines().count(), 2);
+}
+
+#[tokio::test]
+async fn a_file_is_streamed_with_its_name_and_type() {
+    let stage = Stage::new().await;
+    let range = "from=2026-07-01T00:00:00Z&to=2026-07-02T00:00:00Z";
+
+    let events = stage
+        .get(&format!(
+            "/v1/analytics/export?content=events&{range}&event_type=a"
+        ))
+        .await;
+    let sums = stage
+        .get(&format!(
+            "/v1/analytics/export?content=sums&format=parquet&bucket=HOUR&{range}&event_type=a&event_type=b"
+        ))
+        .await;
+
+    assert_eq!((events.status.as_u16(), sums.status.as_u16()), (200, 200));
+    assert_eq!(events.bytes, "event_time,user_id\r\nnow,ada\r\n");
+    let media_type = "text/csv; charset=utf-8; header=present";
+    assert_eq!(events.header("content-type"), Some(media_type));
+    let name = "attachment; filename=\"events_2026-07-01_2026-07-02.csv\"";
+    assert_eq!(events.header("content-disposition"), Some(name));
+    // How long it will be is not known: only its end says that it is whole.
+    assert_eq!(events.header("content-length"), None);
+    let media_type = "application/vnd.apache.parquet";
+    assert_eq!(sums.header("content-type"), Some(media_type));
+    let name = "attachment; filename=\"sums_2026-07-01_2026-07-02.parquet\"";
+    assert_eq!(sums.header("content-disposition"), Some(name));
+    let asked: Vec<met::ExportEventsRequest> = stage.fake.all();
+    assert_eq!(asked.len(), 2);
+    let content = met::EventsContent {
+        event_type: "a".to_owned(),
+    };
+    let wanted = met::ExportEventsRequest {
+        tenant_id: String::new(),
+        range: self::range(),
+        content: Some(met::export_events_request::Content::Events(content)),
+        format: met::ExportFormat::Csv.into(),
+    };
+    assert_eq!(asked[0], wanted);
+    let content = met::SumsContent {
+        bucket: met::Bucket::Hour.into(),
+        event_types: vec!["a".to_owned(), "b".to_owned()],
+    };
+    let wanted = met::ExportEventsRequest {
+        content: Some(met::export_events_request::Content::Sums(content)),
+        format: met::ExportFormat::Parquet.into(),
+        ..wanted
+    };
+    assert_eq!(asked[1], wanted);
+}
+
+#[tokio::test]
+async fn what_is_no_file_is_refused_before_anybody_is_asked() {
+    let stage = Stage::new().await;
+    let range = "from=2026-07-01T00:00:00Z&to=2026-07-02T00:00:00Z";
+    for query in [
+        range.to_owned(),
+        format!("content=all&{range}"),
+        format!("content=events&format=xlsx&{range}"),
+        format!("content=events&bucket=DAY&{range}"),
+        format!("content=events&event_type=a&event_type=b&{range}"),
+        format!("content=events&page_size=1&{range}"),
+        "content=events&from=2026-07-01".to_owned(),
+    ] {
+        let answer = stage.get(&format!("/v1/analytics/export?{query}")).await;
+        assert_eq!(answer.status, 400, "{query}");
+        assert_eq!(answer.json()["reason"], "INVALID_QUERY", "{query}");
+    }
+    assert_eq!(stage.fake.calls(), 0);
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_begin_is_a_problem_and_one_that_breaks_off_never_ends_well() {
+    let stage = Stage::new().await;
+    let path =
+        "/v1/analytics/export?content=events&from=2026-07-01T00:00:00Z&to=2026-07-02T00:00:00Z";
+    let failure = |code, reason| Failure::new(code, reason, "metrics.tradepost", "no");
+
+    for (code, reason, status) in [
+        (Code::FailedPrecondition, "EXPORT_TOO_LARGE", 409),
+        (Code::ResourceExhausted, "OVERLOADED", 429),
+    ] {
+        stage.fake.fail_times(1, failure(code, reason));
+        let answer = stage.get(path).await;
+        assert_eq!(answer.status, status);
+        assert_eq!(answer.json()["reason"], reason);
+    }
+    let broken = failure(Code::Unavailable, "ARCHIVE_UNAVAILABLE").into();
+    *stage.fake.break_exports.lock().unwrap() = Some(broken);
+    let request = bare(Method::GET, path);
+    let (parts, body) = stage.answering(request).await.into_parts();
+
+    assert_eq!(parts.status, 200);
+    assert!(body.collect().await.is_err());
 }

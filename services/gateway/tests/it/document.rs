@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::stage::{Stage, keyed};
 
 /// Every route of the contract: operation, method, path.
-const ROUTES: [(&str, &str, &str); 66] = [
+const ROUTES: [(&str, &str, &str); 67] = [
     ("list_audit_entries", "get", "/v1/audit"),
     ("export_audit", "get", "/v1/audit/export"),
     ("list_api_keys", "get", "/v1/api-keys"),
@@ -76,6 +76,7 @@ const ROUTES: [(&str, &str, &str); 66] = [
     ("query_events", "get", "/v1/analytics/events"),
     ("list_top_event_types", "get", "/v1/analytics/top"),
     ("report_daily", "get", "/v1/analytics/daily"),
+    ("export_events", "get", "/v1/analytics/export"),
     ("explain_access", "get", "/v1/access/explain"),
     ("log_in", "post", "/v1/auth/login"),
     ("refresh", "post", "/v1/auth/refresh"),

@@ -46,6 +46,8 @@ pub(crate) struct Script {
     pub(crate) gate: Semaphore,
     /// How many watches break at once.
     pub(crate) broken_watches: Mutex<u32>,
+    /// What exports end with behind their last piece, if not well.
+    pub(crate) break_exports: Mutex<Option<Status>>,
     /// What the metrics service keeps.
     kept: Mutex<metrics::Kept>,
 }
@@ -77,6 +79,7 @@ impl Fake {
             state: watch::Sender::new(OrderState::Reserving),
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
             broken_watches: Mutex::default(),
+            break_exports: Mutex::default(),
             kept: Mutex::default(),
         }));
         let url = format!("http://{}", listener.local_addr().unwrap());

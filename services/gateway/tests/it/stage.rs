@@ -7,7 +7,8 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
-use hyper::HeaderMap;
+use hyper::body::Incoming;
+use hyper::{HeaderMap, Response};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -249,17 +250,22 @@ impl Stage {
     }
 
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
-        let (mut parts, body) = request.into_parts();
-        parts.uri = format!("http://{}{}", self.addr, parts.uri)
-            .parse()
-            .unwrap();
-        let request = Request::from_parts(parts, body);
-        let (parts, body) = self.client.request(request).await.unwrap().into_parts();
+        let (parts, body) = self.answering(request).await.into_parts();
         Answer {
             status: parts.status,
             headers: parts.headers,
             bytes: body.collect().await.unwrap().to_bytes(),
         }
+    }
+
+    /// An answer whose body is still on its way.
+    pub(crate) async fn answering(&self, request: Request<Full<Bytes>>) -> Response<Incoming> {
+        let (mut parts, body) = request.into_parts();
+        parts.uri = format!("http://{}{}", self.addr, parts.uri)
+            .parse()
+            .unwrap();
+        let request = Request::from_parts(parts, body);
+        self.client.request(request).await.unwrap()
     }
 
     /// Whether the metrics have this text.

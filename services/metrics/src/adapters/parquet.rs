@@ -23,6 +23,7 @@ use crate::domain::Range;
 
 pub use layout::{Layout, Opening, Part};
 pub use rows::{Block, Blocks, EventReader};
+pub use schema::ROWS_PER_PAGE;
 pub use source::Pieces;
 pub use writer::{EventWriter, FileFacts, ROWS_PER_GROUP};
 

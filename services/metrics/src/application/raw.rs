@@ -3,6 +3,8 @@
 mod export;
 mod merge;
 mod source;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -52,6 +54,12 @@ impl Listing {
     #[must_use]
     pub fn new(store: RawEvents, archive: Option<Archived>) -> Self {
         Self { store, archive }
+    }
+
+    /// The same, out of that archive too.
+    #[must_use]
+    pub fn reaching(self, archive: Archived) -> Self {
+        Self::new(self.store, Some(archive))
     }
 
     /// Single events, newest first.

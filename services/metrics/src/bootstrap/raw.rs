@@ -7,17 +7,17 @@ use tradepost_service::Runtime;
 use crate::adapters::sheets::FileSheets;
 use crate::application::{Exports, Listing};
 use crate::config::AnalyticsConfig;
-use crate::ports::{Archived, RawEvents};
+use crate::ports::RawEvents;
 
-/// Pages and exports of single events out of the database and, if there is one, the archive.
+/// Pages and exports of single events out of the database.
 pub(super) fn raw(
     config: &AnalyticsConfig,
     runtime: &Runtime,
-    (store, archive): (RawEvents, Option<Archived>),
+    store: RawEvents,
 ) -> (Listing, Exports) {
-    let listing = Listing::new(Arc::clone(&store), archive.clone());
+    let listing = Listing::new(Arc::clone(&store), None);
     let running = (runtime.tasks.clone(), runtime.shutdown.clone());
     let sheets = Arc::new(FileSheets);
-    let exports = Exports::new((store, archive), sheets, config.exports(), running);
+    let exports = Exports::new((store, None), sheets, config.exports(), running);
     (listing, exports)
 }

@@ -10,7 +10,7 @@ use crate::http::values::{Day, Time, finite, instant, text};
 /// Into which times a range is cut.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-enum Bucket {
+pub(super) enum Bucket {
     /// Minutes; kept for 7 days.
     Minute,
     /// Hours; kept for 90 days.

@@ -116,6 +116,25 @@ fn rejected(event: &met::Event) -> Option<met::RejectionReason> {
 #[tonic::async_trait]
 impl met::analytics_service_server::AnalyticsService for Fake {
     type IngestEventsStream = Answers<met::IngestEventsResponse>;
+    type ExportEventsStream = Answers<met::ExportEventsResponse>;
+
+    async fn export_events(
+        &self,
+        request: Request<met::ExportEventsRequest>,
+    ) -> Answer<Self::ExportEventsStream> {
+        let pieces = self.answer(request, || samples::PIECES).await?.into_inner();
+        let mut file: Vec<_> = pieces
+            .into_iter()
+            .map(|piece| {
+                let data = piece.into();
+                Ok(met::ExportEventsResponse { data })
+            })
+            .collect();
+        if let Some(broken) = self.break_exports.lock().unwrap().clone() {
+            file.push(Err(broken));
+        }
+        Ok(Response::new(Box::pin(futures::stream::iter(file))))
+    }
 
     async fn ingest_events(
         &self,

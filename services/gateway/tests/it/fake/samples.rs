@@ -214,3 +214,6 @@ pub(super) fn waiting() -> Waiting {
         attempts: 1,
     }
 }
+
+/// A file in its pieces.
+pub(crate) const PIECES: [&str; 3] = ["event_time,", "user_id\r\n", "now,ada\r\n"];

@@ -22,7 +22,7 @@ use super::tenant::Reach;
 use crate::application::{Answers, Asked, Exports, Ingest, Listing};
 use crate::domain::Kept;
 use crate::metrics::Metrics;
-use crate::ports::{Reports, Scope};
+use crate::ports::{Archived, Reports, Scope};
 
 /// Another tenant's figures take this right.
 const READ_ANY: &str = "analytics:read_any";
@@ -172,6 +172,16 @@ impl AnalyticsService for AnalyticsApi {
 }
 
 impl AnalyticsApi {
+    /// The same calls, about events in that archive too.
+    #[must_use]
+    pub fn reaching(self, archive: Archived) -> Self {
+        Self {
+            listing: self.listing.reaching(Arc::clone(&archive)),
+            exports: self.exports.reaching(archive),
+            ..self
+        }
+    }
+
     /// Now, in milliseconds since 1970.
     fn now_ms(&self) -> i64 {
         let millis = self.clock.now().unix_timestamp_nanos() / 1_000_000;

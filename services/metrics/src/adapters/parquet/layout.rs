@@ -34,16 +34,23 @@ impl Part {
         self.rows.len()
     }
 
-    /// The last rows of it, at most `rows`, and what is before them.
+    /// The same rows in parts of at most `rows`, which lie in whole pages if that is a multiple of
+    /// [`ROWS_PER_PAGE`](super::ROWS_PER_PAGE).
     #[must_use]
-    pub fn split_back(self, rows: usize) -> (Option<Self>, Self) {
-        let cut = self.rows.end.saturating_sub(rows).max(self.rows.start);
-        let of = |rows: Span<usize>| Self {
-            group: self.group,
-            rows,
-        };
-        let before = (cut > self.rows.start).then(|| of(self.rows.start..cut));
-        (before, of(cut..self.rows.end))
+    pub fn split(self, rows: usize) -> Vec<Self> {
+        let step = rows.max(1);
+        let mut parts = Vec::new();
+        let mut start = self.rows.start;
+        while start < self.rows.end {
+            let end = (start / step + 1).saturating_mul(step).min(self.rows.end);
+            let group = self.group;
+            parts.push(Self {
+                group,
+                rows: start..end,
+            });
+            start = end;
+        }
+        parts
     }
 }
 

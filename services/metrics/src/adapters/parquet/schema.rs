@@ -33,7 +33,7 @@ const NAMES: [&str; COLUMNS] = [
 ];
 
 /// Rows after which each column begins a page: what is read at least to see one event.
-pub(super) const ROWS_PER_PAGE: usize = 8_192;
+pub const ROWS_PER_PAGE: usize = 8_192;
 /// A page is cut by rows; only texts of the greatest length reach this.
 const PAGE_BYTES_MAX: usize = 4 << 20;
 /// Up to how many bytes the different values of a column stand in one place. Beyond it they cost

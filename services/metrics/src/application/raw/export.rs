@@ -164,6 +164,13 @@ impl Exports {
         }
     }
 
+    /// The same, out of that archive too.
+    #[must_use]
+    pub fn reaching(self, archive: Archived) -> Self {
+        let archive = Some(archive);
+        Self { archive, ..self }
+    }
+
     /// Begins a file. What is known to be too large is refused here.
     ///
     /// # Errors
