@@ -31,7 +31,7 @@ pub struct Config {
 }
 
 impl Default for Config {
-    /// 10,000 series of 2,000 tenants, in 1,408 MiB.
+    /// 10,000 series of 2,000 tenants, in 1,120 MiB.
     fn default() -> Self {
         Self {
             tenants_max: 2_000,
@@ -40,7 +40,7 @@ impl Default for Config {
             producers_max: 20_000,
             producers_per_tenant_max: 1_000,
             sketch_bytes_max: 96 << 20,
-            memory_bytes_max: 1_408 << 20,
+            memory_bytes_max: 1_120 << 20,
             clock: system_clock,
         }
     }

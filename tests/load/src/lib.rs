@@ -1,6 +1,7 @@
-//! Load tools for a running Tradepost: a replay of real order history, and benches.
+//! Load tools: a replay of real order history, and benches.
 //!
-//! They speak only the gateway's REST API and know nothing of the services behind it.
+//! Towards a running Tradepost they speak only the gateway's REST API and know nothing of the
+//! services behind it. The benches of one service alone start one of their own.
 
 pub mod bench;
 pub mod gateway;

@@ -45,7 +45,7 @@ fn fill(processor: &MetricsProcessor, tenants: &[TenantId], types: &[String]) {
         let now_ms = START_MS + minute * MINUTE_MS;
         for tenant in tenants {
             for (place, event_type) in types.iter().enumerate() {
-                let spread = i32::try_from(place).unwrap() * 7 + (minute % 97) as i32;
+                let spread = i32::try_from(place).unwrap() * 7 + i32::try_from(minute % 97).unwrap();
                 let event = Event {
                     time_ms: now_ms,
                     user_id: "",
@@ -147,4 +147,13 @@ fn filled_to_its_bounds_it_never_has_more_than_it_declared() {
         held * 10 >= of_series * 7,
         "{held} bytes, {of_series} declared of series"
     );
+}
+
+#[test]
+fn the_default_declares_what_it_needs_and_hardly_more() {
+    let config = Config::default();
+    let (needed, declared) = (config.memory_bytes_worst(), config.memory_bytes_max);
+
+    assert!(needed <= declared);
+    assert!(declared - needed <= needed / 100, "{needed} of {declared}");
 }

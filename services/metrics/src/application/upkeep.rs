@@ -10,6 +10,9 @@ use tradepost_service::Clock;
 use crate::metrics::Metrics;
 use crate::ports::{StoreError, Upkeeper};
 
+/// Days whose partitions are made in one transaction: it must end within the time a statement has.
+const PREPARE_MAX: i64 = 32;
+
 /// Events that leave quarantine in one transaction.
 const RELEASE_MAX: i64 = 5_000;
 
@@ -77,7 +80,14 @@ impl Upkeep {
     /// The store's; what was done stays done.
     pub async fn once(&self) -> Result<(), StoreError> {
         let (first, last) = self.days();
-        let made = self.store.prepare(first, last).await?;
+        let mut made = 0;
+        // The newest first: they are what events come for.
+        let mut until = Some(last);
+        while let Some(last) = until.filter(|until| *until >= first) {
+            let from = last.saturating_sub(time::Duration::days(PREPARE_MAX - 1));
+            made += self.store.prepare(from.max(first), last).await?;
+            until = from.previous_day();
+        }
         if made > 0 {
             tracing::info!(
                 event = "metrics.partitions_made",

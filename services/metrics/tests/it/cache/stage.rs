@@ -17,8 +17,8 @@ use tradepost_metrics::config::{AnalyticsConfig, CacheConfig};
 use tradepost_metrics::domain::{Grain, Range};
 use tradepost_metrics::metrics::AnswerMetrics;
 use tradepost_metrics::ports::{
-    DailyLine, DailyQuestion, EventStore, EventsQuestion, Measure, NamedType, ReportStore, Shared,
-    StoreError, StoredEvent, Sum, SumsQuestion, TopLine, TypesQuestion,
+    DailyLine, DailyQuestion, EventStore, Measure, NamedType, ReportStore, Shared, StoreError, Sum,
+    SumsQuestion, TopLine, TypesQuestion,
 };
 use tradepost_proto::metrics::v1 as pb;
 use tradepost_proto::metrics::v1::analytics_service_server::AnalyticsServiceServer;
@@ -90,10 +90,6 @@ impl ReportStore for Counting {
     ) -> Result<Vec<TopLine>, StoreError> {
         self.pass().await;
         self.store.top(tenant, range, measure, limit).await
-    }
-
-    async fn events(&self, question: &EventsQuestion) -> Result<Vec<StoredEvent>, StoreError> {
-        self.store.events(question).await
     }
 
     async fn put_tenant(

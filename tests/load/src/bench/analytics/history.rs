@@ -76,6 +76,7 @@ impl History {
         progress: &Progress,
     ) -> Result<Rows, TargetError> {
         let mut rows = Rows::default();
+        self.check_days(admin_url).await?;
         put_plans(target, &self.draw(0)).await?;
         let before = counted(admin_url).await?;
         let lanes = target.connections.max(1);
@@ -121,6 +122,18 @@ impl History {
         );
         self.settle(admin_url, &mut rows).await?;
         Ok(rows)
+    }
+
+    /// Without their partitions all events would go into quarantine.
+    async fn check_days(&self, admin_url: &str) -> Result<(), TargetError> {
+        let asked = sqlx::query_scalar("select count(*) from event_days where day < current_date");
+        let days: i64 = asked.fetch_one(&mut admin(admin_url).await?).await?;
+        let wanted = self.days.get();
+        if days >= i64::from(wanted) {
+            return Ok(());
+        }
+        let why = format!("the service has partitions of {days} days, and {wanted} are wanted");
+        Err(TargetError::Wrong(why))
     }
 
     /// About how many seconds of processor time it takes to make all of it.

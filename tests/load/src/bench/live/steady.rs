@@ -59,6 +59,7 @@ impl Steady {
         );
         let pool = self.pool(&mut draw);
         let rate = batches(self.rate, self.batch);
+        let before = Histogram::read(target.admin, BATCHES, "").await?;
         let window = Duration::from_secs(self.seconds.get().into());
         let loading =
             target::paced::<pb::ProcessEventsResponse>(target, &pool, (rate, STREAMS), window);

@@ -124,7 +124,7 @@ async fn answers(admin: SocketAddr) -> bool {
 }
 
 /// The whole answer to a GET.
-async fn ask(admin: SocketAddr, path: &str) -> io::Result<String> {
+pub(super) async fn ask(admin: SocketAddr, path: &str) -> io::Result<String> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut stream = TcpStream::connect(admin).await?;
     let request = format!("GET {path} HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\n\r\n");
