@@ -13,7 +13,8 @@ const OWNER: &str = "owner@example.com";
 const PASSWORD: &str = "correct horse battery staple";
 /// All that a program may do.
 const SCOPE: &str = "orders:place orders:read orders:cancel orders:price items:read items:write \
-                     inventory:adjust payments:read payments:refund shipments:read";
+                     inventory:adjust payments:read payments:refund shipments:read metrics:read \
+                     analytics:read";
 
 /// Somebody of a tenant: its program with an API key, or a member.
 #[derive(Debug, Clone)]

@@ -24,12 +24,17 @@ impl Cluster<'_> {
         // The gateway takes and sends no messages.
         let extra = match service {
             Service::Gateway => &all[..1],
-            Service::Inventory | Service::Payment | Service::Shipping | Service::Order => &all[..],
+            Service::Metrics
+            | Service::Inventory
+            | Service::Payment
+            | Service::Shipping
+            | Service::Order => &all[..],
         };
         let own = match service {
             Service::Inventory => &tradepost_inventory::adapters::postgres::MIGRATOR,
             Service::Payment => &tradepost_payment::adapters::postgres::MIGRATOR,
             Service::Shipping => &tradepost_shipping::adapters::postgres::MIGRATOR,
+            Service::Metrics => &tradepost_metrics::adapters::postgres::MIGRATOR,
             Service::Order => &tradepost_order::adapters::postgres::MIGRATOR,
             Service::Gateway => &tradepost_gateway::adapters::postgres::MIGRATOR,
         };

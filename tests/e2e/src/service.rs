@@ -5,6 +5,8 @@ use std::path::PathBuf;
 /// A service of the shop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Service {
+    /// What happened, and what it adds up to.
+    Metrics,
     /// The catalogue and the stock.
     Inventory,
     /// The money.
@@ -18,8 +20,9 @@ pub enum Service {
 }
 
 impl Service {
-    /// All, each after those it calls.
-    pub const ALL: [Self; 5] = [
+    /// All, each after those it calls, and metrics before there is an order to count.
+    pub const ALL: [Self; 6] = [
+        Self::Metrics,
         Self::Inventory,
         Self::Payment,
         Self::Shipping,
@@ -27,8 +30,14 @@ impl Service {
         Self::Gateway,
     ];
 
-    /// Those with a database, which take part in sagas.
-    pub const WITH_DATA: [Self; 4] = [Self::Inventory, Self::Payment, Self::Shipping, Self::Order];
+    /// Those with a database and messages.
+    pub const WITH_DATA: [Self; 5] = [
+        Self::Metrics,
+        Self::Inventory,
+        Self::Payment,
+        Self::Shipping,
+        Self::Order,
+    ];
 
     /// The name: of its program, its folder, and in its variables.
     #[must_use]
@@ -38,6 +47,7 @@ impl Service {
             Self::Payment => "payment",
             Self::Shipping => "shipping",
             Self::Order => "order",
+            Self::Metrics => "metrics",
             Self::Gateway => "gateway",
         }
     }

@@ -7,7 +7,7 @@ use tradepost_postgres::DatabaseConfig;
 use crate::{Service, Unit};
 
 /// Settings by service: key and value.
-const FAST: [(Service, &[(&str, &str)]); 5] = [
+const FAST: [(Service, &[(&str, &str)]); 6] = [
     (Service::Inventory, &[("LIMITS__EXPIRY_POLL_MS", "200")]),
     (
         Service::Payment,
@@ -38,6 +38,7 @@ const FAST: [(Service, &[(&str, &str)]); 5] = [
         ],
     ),
     (Service::Gateway, &[]),
+    (Service::Metrics, &[]),
 ];
 
 /// For whatever has a database: the machine is shared by all tests, and a dead process must be

@@ -60,7 +60,7 @@ fn unhurried(service: Service) -> Setup<'static> {
     match service {
         Service::Inventory => setup.with(service, "LIMITS__EXPIRY_POLL_MS", 2_000),
         Service::Order => setup.with(service, "SAGA__DEADLINE_POLL_MS", 1_000),
-        Service::Payment | Service::Shipping | Service::Gateway => setup,
+        Service::Metrics | Service::Payment | Service::Shipping | Service::Gateway => setup,
     }
 }
 

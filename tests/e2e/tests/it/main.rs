@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod counted;
 mod crashes;
 mod door;
 mod edge_cases;
