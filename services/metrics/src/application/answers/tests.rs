@@ -73,6 +73,7 @@ fn asked() -> Asked {
 async fn many_who_ask_the_same_look_a_few_times_and_compute_once() {
     let (looking, computed) = (looking(0, false), Arc::new(AtomicU32::new(0)));
     let answers = answers(&looking, LIMITS);
+    let tasks = Tasks::new(CancellationToken::new());
     let asking: Vec<_> = (0..100)
         .map(|_| {
             let (answers, computed) = (answers.clone(), Arc::clone(&computed));
@@ -80,7 +81,7 @@ async fn many_who_ask_the_same_look_a_few_times_and_compute_once() {
                 computed.fetch_add(1, Ordering::SeqCst);
                 Ok(vec![7])
             };
-            tokio::spawn(async move { answers.answer(asked(), compute).await.unwrap() })
+            tasks.detach(async move { answers.answer(asked(), compute).await.unwrap() })
         })
         .collect();
     // On one thread all have come as far as they can when this goes on.

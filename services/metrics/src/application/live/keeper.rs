@@ -275,14 +275,15 @@ mod tests {
         let stored = ingest.offer(batch(tenant, live.now_ms())).unwrap();
         slow.asked.notified().await;
 
-        let keeping = tokio::spawn(keeper.run(shutdown.clone()));
+        tasks.spawn("live", keeper.run(shutdown.clone()));
         shutdown.cancel();
         for _ in 0..1_000 {
             tokio::task::yield_now().await;
         }
         slow.commit.notify_one();
         assert!(stored.await.unwrap().is_ok());
-        keeping.await.unwrap().unwrap();
+        tasks.drained().await;
+        assert!(!tasks.failed());
 
         assert_eq!(counted(&live, tenant), Some(1));
         assert_eq!(counted(&open(&snapshots).await.live(), tenant), Some(1));

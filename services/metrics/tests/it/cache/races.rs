@@ -39,22 +39,16 @@ async fn who_asks_after_a_write_does_not_join_those_who_asked_before() {
     let node = Node::alone(&desk, ALWAYS).await;
     stored(&desk, desk.tenant, 1, today_ms()).await;
     let shut = node.shut().await;
-    let begin = |already: u64| {
+    let ask = || {
         let mut client = node.client(desk.tenant);
-        let asking = tokio::spawn(async move { client.query_events(question()).await.unwrap() });
-        let node = &node;
-        async move {
-            eventually("a computation", SOON, async || {
-                (node.computed() > already).then_some(())
-            })
-            .await;
-            asking
-        }
+        tokio::spawn(async move { client.query_events(question()).await.unwrap() })
     };
 
-    let before = begin(0).await;
+    let before = ask();
+    node.computes(1).await;
     stored(&desk, desk.tenant, 2, today_ms()).await;
-    let after = begin(1).await;
+    let after = ask();
+    node.computes(2).await;
     drop(shut);
     let (before, after) = (before.await.unwrap(), after.await.unwrap());
 
@@ -76,10 +70,7 @@ async fn a_stale_answer_is_given_while_one_refresh_runs() {
     for _ in 0..20 {
         assert_eq!(node.events(desk.tenant).await, 1, "the gate is shut");
     }
-    eventually("a refresh", SOON, async || {
-        (node.computed() == 2).then_some(())
-    })
-    .await;
+    node.computes(2).await;
     assert_eq!(node.events(desk.tenant).await, 1);
     assert_eq!(node.computed(), 2);
     drop(shut);
@@ -103,10 +94,7 @@ async fn a_computation_goes_on_when_who_asked_has_gone() {
     let shut = node.shut().await;
     let mut client = node.client(desk.tenant);
     let asking = tokio::spawn(async move { client.query_events(question()).await });
-    eventually("a computation", SOON, async || {
-        (node.computed() == 1).then_some(())
-    })
-    .await;
+    node.computes(1).await;
 
     asking.abort();
     drop(shut);

@@ -198,6 +198,12 @@ impl Node {
         self.reports.computed.load(Ordering::SeqCst)
     }
 
+    /// Waits until so many were computed, or are being.
+    pub(super) async fn computes(&self, count: u64) {
+        let are = async || (self.computed() >= count).then_some(());
+        eventually("computations", SOON, are).await;
+    }
+
     /// Lets nothing be computed until the permit is dropped.
     pub(super) async fn shut(&self) -> tokio::sync::SemaphorePermit<'_> {
         self.reports.gate.acquire_many(GATE).await.unwrap()

@@ -184,14 +184,12 @@ async fn bad_events_are_refused_one_by_one_and_a_bad_batch_ends_its_stream() {
         ]
     );
     assert_eq!(reason(&ended.unwrap_err()), "SEQUENCE_INVALID");
+    let too_many = vec![event("a", 1.0); 10_001];
     for (bad, why) in [
         (pb::ProcessEventsRequest::default(), "INVALID_FIELD"),
         (batch("", 1, vec![event("a", 1.0)]), "PRODUCER_INVALID"),
         (batch("web", 9, Vec::new()), "INVALID_FIELD"),
-        (
-            batch("web", 9, vec![event("a", 1.0); 10_001]),
-            "BATCH_TOO_LARGE",
-        ),
+        (batch("web", 9, too_many), "BATCH_TOO_LARGE"),
     ] {
         let (receipts, ended) = send(&mut client, vec![bad]).await;
         assert!(receipts.is_empty());
