@@ -97,7 +97,7 @@ impl Questions {
     ) -> Result<(), TargetError> {
         let question = pb::ListTopRequest {
             tenant_id: self.draw.tenant().to_string(),
-            range: Some(self.range(30 * DAY_MS)),
+            range: Some(self.days(30)),
             measure: pb::TopMeasure::Count.into(),
             limit: 10,
         };
@@ -113,7 +113,7 @@ impl Questions {
     ) -> Result<(), TargetError> {
         let question = pb::QueryEventsRequest {
             tenant_id: self.draw.tenant().to_string(),
-            range: Some(self.range(i64::MAX)),
+            range: Some(self.days(10_000)),
             bucket: pb::Bucket::Day.into(),
             page_size: PAGE,
             ..pb::QueryEventsRequest::default()
@@ -148,6 +148,15 @@ impl Questions {
     fn end_ms(&self) -> i64 {
         let end_ms = self.last_ms.min(now_ms());
         (end_ms / 3_600_000 + 1) * 3_600_000
+    }
+
+    /// So many whole days, the running one included.
+    fn days(&self, days: i64) -> pb::TimeRange {
+        let end_ms = (self.last_ms.min(now_ms()) / DAY_MS + 1) * DAY_MS;
+        pb::TimeRange {
+            start_time: Some(timestamp((end_ms - days * DAY_MS).max(self.first_ms))),
+            end_time: Some(timestamp(end_ms)),
+        }
     }
 
     fn range(&self, length_ms: i64) -> pb::TimeRange {

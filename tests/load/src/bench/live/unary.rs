@@ -61,7 +61,7 @@ pub(super) async fn run(target: &Target, options: &Options) -> Result<Rows, Targ
         .and_then(NonZeroU32::new);
     let half = half.unwrap_or(NonZeroU32::MIN);
     let before = Histogram::read(target.admin, CALLS, METHOD).await?;
-    let times = load.paced(half, options.window()).await?;
+    let paced = load.paced(half, options.window()).await;
     let own = Histogram::read(target.admin, CALLS, METHOD)
         .await?
         .since(&before);
@@ -72,11 +72,24 @@ pub(super) async fn run(target: &Target, options: &Options) -> Result<Rows, Targ
         Unit::EventsPerSecond,
     );
     for (quantile, permille) in [("p50", 500), ("p99", 990), ("p99.9", 999)] {
-        let time = times.permille(permille).map(millis);
+        let time = paced.times.permille(permille).map(millis);
         let name = format!("single events at half that rate: {quantile}");
         rows.median(&name, time, Unit::Milliseconds);
     }
+    let failed = "single events at half that rate: failed";
+    rows.worst(failed, paced.failed as f64, Unit::Requests);
+    if let Some(why) = paced.failure {
+        rows.tell(format!("{failed}: {why}"));
+    }
     Ok(rows)
+}
+
+/// What a constant rate of calls brought.
+#[derive(Default)]
+struct Paced {
+    times: Samples,
+    failed: u64,
+    failure: Option<String>,
 }
 
 struct Load<'a> {
@@ -105,14 +118,14 @@ impl Load<'_> {
     }
 
     /// A constant rate; how long each took from when it was due.
-    async fn paced(&self, rate: NonZeroU32, window: Duration) -> Result<Samples, TargetError> {
-        let mut lanes = dues(rate, window, 1);
-        let mut lane = lanes.pop().into_iter();
-        let Some(mut lane) = lane.next() else {
-            return Ok(Samples::default());
+    /// A refusal is no latency.
+    async fn paced(&self, rate: NonZeroU32, window: Duration) -> Paced {
+        let mut paced = Paced::default();
+        let Some(mut lane) = dues(rate, window, 1).pop() else {
+            return paced;
         };
         let mut calls = FuturesUnordered::new();
-        let (mut times, mut number, mut open) = (Samples::default(), 0, true);
+        let (mut number, mut open) = (0, true);
         while open || !calls.is_empty() {
             tokio::select! {
                 due = lane.recv(), if open => match due {
@@ -125,10 +138,16 @@ impl Load<'_> {
                     }
                     None => open = false,
                 },
-                Some(time) = calls.next(), if !calls.is_empty() => times.push(time?),
+                Some(time) = calls.next(), if !calls.is_empty() => match time {
+                    Ok(time) => paced.times.push(time),
+                    Err(error) => {
+                        paced.failed += 1;
+                        paced.failure.get_or_insert_with(|| error.to_string());
+                    }
+                },
             }
         }
-        Ok(times)
+        paced
     }
 
     async fn send(&self, number: usize) -> Result<(), TargetError> {
