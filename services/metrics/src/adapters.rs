@@ -2,4 +2,5 @@
 
 pub mod files;
 pub mod grpc;
+pub mod parquet;
 pub mod postgres;
