@@ -2,5 +2,6 @@
 
 pub mod files;
 pub mod grpc;
+pub mod objects;
 pub mod parquet;
 pub mod postgres;

@@ -1,4 +1,6 @@
-//! Puts the parts together: the only file that names concrete adapters.
+//! Puts the parts together: the only place that names concrete adapters.
+
+pub mod archive;
 
 use std::sync::Arc;
 
@@ -47,6 +49,7 @@ impl Program for MetricsProgram {
         };
         let store = Store::open(NAME, settings, &runtime).await?;
         let (live, counting) = live(&config.live, &runtime).await?;
+        archive::start(&config, &runtime, store.database()).await?;
         let database = (store.database(), counting);
         let api = analytics(&config.analytics, &runtime, database).await;
         let server = GrpcServer::new(&runtime)
