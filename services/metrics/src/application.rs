@@ -1,11 +1,13 @@
 //! The use cases that sequence more than one call.
 
+mod archive;
 mod audit;
 mod ingest;
 mod live;
 mod raw;
 mod upkeep;
 
+pub use archive::{ArchiveLimits, ArchiveParts, Archiver, Progress, Tell};
 pub use audit::{Audited, Disagreement, audit};
 pub use ingest::{Ingest, IngestLimits, Refused, Stored};
 pub use live::{CountStored, Keeper, Live, LiveLimits, NotCounted};

@@ -1,5 +1,6 @@
-//! Puts the parts together: the only file that names concrete adapters.
+//! Puts the parts together: the only place that names concrete adapters.
 
+pub mod archive;
 mod raw;
 
 use std::sync::Arc;
@@ -53,8 +54,13 @@ impl Program for MetricsProgram {
         );
         let store = Store::open(NAME, settings, &runtime).await?;
         let (live, counting) = live(&config.live, &runtime).await?;
+        archive::start(&config, &runtime, store.database()).await?;
         let database = (store.database(), counting);
         let api = analytics(&config.analytics, &runtime, database).await;
+        let api = match archive::to_read(&config)? {
+            Some(archive) => api.reaching(archive),
+            None => api,
+        };
         let server = GrpcServer::new(&runtime)
             .descriptor(FILE_DESCRIPTOR_SET)
             .service(AnalyticsServiceServer::new(api), &analytics::RULES)

@@ -1,6 +1,7 @@
 //! The configuration: one struct, parsed and validated once.
 
 mod live;
+mod retention;
 
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tradepost_postgres::DatabaseConfig;
 use tradepost_service::CommonConfig;
 
 pub use live::LiveConfig;
+pub use retention::RetentionConfig;
 
 use crate::application::{ExportLimits, IngestLimits, UpkeepLimits};
 use crate::domain::Kept;
@@ -34,6 +36,10 @@ pub struct MetricsConfig {
     #[garde(dive)]
     #[serde(default)]
     pub live: LiveConfig,
+    /// The archive of raw events.
+    #[garde(dive)]
+    #[serde(default)]
+    pub retention: RetentionConfig,
 }
 
 /// Tenant analytics: what is kept how long, and how it gets there.

@@ -1,5 +1,6 @@
 //! Every instrument of the service.
 
+mod archive;
 mod live;
 
 use std::sync::atomic::AtomicU64;
@@ -10,6 +11,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use tradepost_telemetry::Registry;
 
+pub use archive::ArchiveMetrics;
 pub use live::LiveMetrics;
 
 use crate::ports::{Outcome, StoreError};

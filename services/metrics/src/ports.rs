@@ -1,5 +1,6 @@
 //! What the service needs from the outside. One method is one transaction.
 
+mod archive;
 mod books;
 mod observer;
 mod raw;
@@ -17,6 +18,10 @@ use tradepost_types::TenantId;
 use crate::domain::{BatchName, EventType, Kept};
 use crate::rollup::TypeId;
 
+pub use archive::{
+    ArchiveError, ArchiveStore, ArchiveSummary, Archives, DayCount, Due, EventFiles, FileFacts,
+    FileStore, FileStoreError, Files, ReturnStore, Returns, RowsIn, RowsOut, TenantCount, Turn,
+};
 pub use books::{BookStore, Books, Rebuilt, TenantDay};
 pub use observer::{Observed, Observer};
 pub use raw::{
