@@ -5,6 +5,7 @@ pub mod archived;
 pub mod files;
 pub mod grpc;
 pub mod naming;
+pub mod objects;
 pub mod parquet;
 pub mod postgres;
 pub mod redis;

@@ -1,6 +1,7 @@
 //! The use cases that sequence more than one call.
 
 mod answers;
+mod archive;
 mod audit;
 mod ingest;
 mod live;
@@ -8,6 +9,7 @@ mod raw;
 mod upkeep;
 
 pub use answers::{Answer, AnswerLimits, AnswerParts, Answers, Asked, NotAnswered};
+pub use archive::{ArchiveLimits, ArchiveParts, Archiver, Progress, Tell};
 pub use audit::{Audited, Disagreement, audit};
 pub use ingest::{Ingest, IngestLimits, NotStored, Refused, Stored};
 pub use live::{CountStored, Keeper, Live, LiveLimits, NotCounted};

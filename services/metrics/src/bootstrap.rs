@@ -1,5 +1,6 @@
 //! Puts the parts together: the only place that names concrete adapters.
 
+pub mod archive;
 mod cache;
 mod raw;
 mod sources;
@@ -49,6 +50,7 @@ impl Program for MetricsProgram {
         );
         let mut ground = Ground::open(&config, &runtime).await?;
         let (live, counting) = live(&config.live, &runtime).await?;
+        archive::start(&config, &runtime, ground.database()).await?;
         let database = (ground.database(), counting);
         let api = analytics(&config.analytics, &runtime, database).await;
         ground.count_orders(&api);
@@ -56,6 +58,10 @@ impl Program for MetricsProgram {
         let versions = PgAnalytics::new(ground.database(), config.analytics.store());
         let kept = (&config.cache, &config.redis);
         let api = keep_answers(api, Arc::new(versions), kept, &runtime)?;
+        let api = match archive::to_read(&config)? {
+            Some(archive) => api.reaching(archive),
+            None => api,
+        };
         let server = GrpcServer::new(&runtime)
             .descriptor(FILE_DESCRIPTOR_SET)
             .service(AnalyticsServiceServer::new(api), &analytics::RULES)

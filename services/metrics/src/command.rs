@@ -1,5 +1,7 @@
 //! What operators can do at the command line.
 
+mod archive;
+
 use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
@@ -14,7 +16,7 @@ use crate::adapters::postgres::PgAnalytics;
 use crate::application::audit;
 use crate::bootstrap::NAME;
 use crate::config::MetricsConfig;
-use crate::ports::{Books, Rebuilt};
+use crate::ports::{ArchiveStore, BookStore, Books, Rebuilt};
 
 /// Commands for operators.
 #[derive(Debug, Subcommand)]
@@ -24,6 +26,11 @@ pub enum MetricsCommand {
     Audit(Audit),
     /// Write the rollups of a day anew from its raw events
     RebuildDay(RebuildDay),
+    /// Raw events that leave the database when they are old
+    #[command(subcommand)]
+    Archive(archive::Archive),
+    /// Give an archived day its partition again
+    Restore(archive::Restore),
     /// What every service with data can do
     #[command(flatten)]
     Backend(BackendCommand),
@@ -65,15 +72,17 @@ fn parse_day(text: &str) -> Result<Date, String> {
 /// Fails with a sentence for the operator.
 pub async fn run(command: MetricsCommand, config: &MetricsConfig) -> anyhow::Result<()> {
     match command {
-        MetricsCommand::Audit(command) => run_audit(&command, &books(config)?).await,
-        MetricsCommand::RebuildDay(command) => rebuild_day(&command, &books(config)?).await,
+        MetricsCommand::Audit(command) => run_audit(&command, config).await,
+        MetricsCommand::RebuildDay(command) => rebuild_day(&command, config).await,
+        MetricsCommand::Archive(command) => archive::run(command, config).await,
+        MetricsCommand::Restore(command) => archive::restore(&command, config).await,
         MetricsCommand::Backend(command) => {
             tradepost_backend::run(command, NAME, &config.database).await
         }
     }
 }
 
-fn books(config: &MetricsConfig) -> anyhow::Result<Books> {
+fn store(config: &MetricsConfig) -> anyhow::Result<Arc<PgAnalytics>> {
     let database = Database::connect_lazy(&config.database, NAME)?;
     Ok(Arc::new(PgAnalytics::new(
         database,
@@ -81,31 +90,47 @@ fn books(config: &MetricsConfig) -> anyhow::Result<Books> {
     )))
 }
 
-async fn run_audit(command: &Audit, books: &Books) -> anyhow::Result<()> {
-    let audited = audit(books, command.sample, command.tenant, command.day).await;
+async fn run_audit(command: &Audit, config: &MetricsConfig) -> anyhow::Result<()> {
+    let store = store(config)?;
+    let books: Books = store.clone();
+    let audited = audit(&books, command.sample, command.tenant, command.day).await;
     let audited = audited.context("the books cannot be read")?;
     if let Some(disagreement) = audited.disagreement {
         bail!("raw events and rollups do not agree: {disagreement}");
+    }
+    if audited.days == 0
+        && let Some(day) = command.day
+    {
+        archive::refuse_if_archived(store.as_ref(), day).await?;
     }
     ensure!(audited.days > 0, "there is no such day to audit");
     say(&format!(
         "{} days of tenants with {} events agree with their rollups",
         audited.days, audited.events
     ));
+    let archived = store.summary().await?.archived();
+    if archived > 0 {
+        say(&format!("{archived} archived days are not looked at"));
+    }
     Ok(())
 }
 
-async fn rebuild_day(command: &RebuildDay, books: &Books) -> anyhow::Result<()> {
-    let rebuilt = books.rebuild(command.day, command.tenant).await;
+async fn rebuild_day(command: &RebuildDay, config: &MetricsConfig) -> anyhow::Result<()> {
+    let store = store(config)?;
+    let rebuilt = store.rebuild(command.day, command.tenant).await;
     match rebuilt.context("nothing was changed")? {
         Rebuilt::Done { tenants, events } => {
             say(&format!("{tenants} tenants, from {events} events"));
             Ok(())
         }
-        Rebuilt::NoRaw => bail!(
-            "the raw events of {} are not here: nothing was changed",
-            command.day
-        ),
+        Rebuilt::NoRaw => {
+            let archived = archive::refuse_if_archived(store.as_ref(), command.day).await;
+            archived.context("nothing was changed")?;
+            bail!(
+                "the raw events of {} are not here: nothing was changed",
+                command.day
+            )
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod cache;
 mod live;
 mod redis;
+mod retention;
 mod streams;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use tradepost_service::CommonConfig;
 pub use cache::CacheConfig;
 pub use live::LiveConfig;
 pub use redis::RedisConfig;
+pub use retention::RetentionConfig;
 pub use streams::{StreamConfig, StreamsConfig};
 
 use crate::application::{ExportLimits, IngestLimits, UpkeepLimits};
@@ -41,6 +43,10 @@ pub struct MetricsConfig {
     #[garde(dive)]
     #[serde(default)]
     pub live: LiveConfig,
+    /// The archive of raw events.
+    #[garde(dive)]
+    #[serde(default)]
+    pub retention: RetentionConfig,
     /// Answers that are kept.
     #[garde(dive)]
     #[serde(default)]

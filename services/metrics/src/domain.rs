@@ -1,5 +1,6 @@
 //! The words of events: pure, no I/O; time comes as an argument.
 
+mod archive;
 mod batch_name;
 mod event_type;
 mod grain;
@@ -8,6 +9,7 @@ mod order_fact;
 mod producer;
 mod range;
 
+pub use archive::{ArchiveDay, DayEvent, DayState, NotItsTurn, Step};
 pub use batch_name::BatchName;
 pub use event_type::{EventType, EventTypeError, OVERFLOW_TYPE};
 pub use grain::Grain;

@@ -13,3 +13,4 @@ pub mod domain;
 pub mod metrics;
 pub mod ports;
 pub mod rollup;
+pub mod tally;

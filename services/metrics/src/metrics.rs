@@ -1,6 +1,7 @@
 //! Every instrument of the service.
 
 mod answers;
+mod archive;
 mod live;
 mod streams;
 
@@ -13,6 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tradepost_telemetry::Registry;
 
 pub use answers::{AnswerMetrics, Refresh, SharedFault, Source};
+pub use archive::ArchiveMetrics;
 pub use live::LiveMetrics;
 pub use streams::StreamMetrics;
 

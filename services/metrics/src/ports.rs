@@ -1,6 +1,7 @@
 //! What the service needs from the outside. One method is one transaction.
 
 mod answers;
+mod archive;
 mod books;
 mod observer;
 mod raw;
@@ -19,6 +20,10 @@ use crate::domain::{BatchName, EventType, Kept};
 use crate::rollup::TypeId;
 
 pub use answers::{Claim, Days, Scope, Shared, SharedAnswers, Version, VersionStore, Versions};
+pub use archive::{
+    ArchiveError, ArchiveStore, ArchiveSummary, Archives, DayCount, Due, EventFiles, FileFacts,
+    FileStore, FileStoreError, Files, ReturnStore, Returns, RowsIn, RowsOut, TenantCount, Turn,
+};
 pub use books::{BookStore, Books, Rebuilt, TenantDay};
 pub use observer::{Observed, Observer};
 pub use raw::{

@@ -367,9 +367,12 @@ async fn a_file_that_cannot_begin_is_a_problem_and_one_that_breaks_off_never_end
     }
     let broken = failure(Code::Unavailable, "ARCHIVE_UNAVAILABLE").into();
     *stage.fake.break_exports.lock().unwrap() = Some(broken);
-    let request = bare(Method::GET, path);
-    let (parts, body) = stage.answering(request).await.into_parts();
+    let answer = stage.answering(bare(Method::GET, path)).await;
 
-    assert_eq!(parts.status, 200);
-    assert!(body.collect().await.is_err());
+    // The head may be here or not by the time the connection breaks.
+    let is_whole = match answer {
+        Ok(answer) => answer.into_body().collect().await.is_ok(),
+        Err(_broken) => false,
+    };
+    assert!(!is_whole);
 }

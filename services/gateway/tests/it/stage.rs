@@ -9,8 +9,8 @@ use axum::http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::{HeaderMap, Response};
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client, Error as Broken};
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -250,7 +250,7 @@ impl Stage {
     }
 
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
-        let (parts, body) = self.answering(request).await.into_parts();
+        let (parts, body) = self.answering(request).await.unwrap().into_parts();
         Answer {
             status: parts.status,
             headers: parts.headers,
@@ -259,13 +259,16 @@ impl Stage {
     }
 
     /// An answer whose body is still on its way.
-    pub(crate) async fn answering(&self, request: Request<Full<Bytes>>) -> Response<Incoming> {
+    pub(crate) async fn answering(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, Broken> {
         let (mut parts, body) = request.into_parts();
         parts.uri = format!("http://{}{}", self.addr, parts.uri)
             .parse()
             .unwrap();
         let request = Request::from_parts(parts, body);
-        self.client.request(request).await.unwrap()
+        self.client.request(request).await
     }
 
     /// Whether the metrics have this text.

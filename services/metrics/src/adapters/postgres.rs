@@ -1,5 +1,6 @@
 //! The store on PostgreSQL.
 
+mod archive;
 mod books;
 mod copy;
 mod daily;

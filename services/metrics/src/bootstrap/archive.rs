@@ -1,0 +1,107 @@
+//! The archive of raw events.
+
+use std::sync::Arc;
+
+use anyhow::{Context, bail, ensure};
+use tradepost_postgres::Database;
+use tradepost_service::{Clock, Runtime};
+
+use crate::adapters::archived::ArchivedFiles;
+use crate::adapters::objects::{FileLimits, ObjectFiles};
+use crate::adapters::postgres::PgAnalytics;
+use crate::application::{ArchiveParts, Archiver};
+use crate::config::MetricsConfig;
+use crate::metrics::ArchiveMetrics;
+use crate::ports::{Archived, FileStoreError};
+
+/// Has this process archive, in its turn; not without `retention.store_url`.
+///
+/// # Errors
+/// Fails when the configuration contradicts itself, or the store refuses to be written to. A store
+/// that cannot be reached is no reason not to serve: the archiver tries again.
+pub async fn start(
+    config: &MetricsConfig,
+    runtime: &Runtime,
+    database: Database,
+) -> anyhow::Result<()> {
+    if config.retention.store_url.is_none() {
+        return Ok(());
+    }
+    let metrics = ArchiveMetrics::register(&runtime.registry);
+    let parts = parts(config, database)?;
+    match parts.files.probe().await {
+        Ok(()) => {}
+        Err(error @ FileStoreError::Refused { .. }) => {
+            let url = config.retention.store_url.as_deref().unwrap_or_default();
+            return Err(error).with_context(|| format!("retention.store_url = {url}"));
+        }
+        Err(error) => {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(
+                event = "metrics.archive_unreachable",
+                error,
+                "tried again later"
+            );
+        }
+    }
+    let archiver = Archiver::new(parts, config.retention.limits(), metrics, Clock::system());
+    let archiving = archiver.run(runtime.shutdown.clone());
+    runtime.tasks.spawn("archive", archiving);
+    Ok(())
+}
+
+/// The archive to be read, if there is one.
+///
+/// # Errors
+/// Fails when its URL is none to open.
+pub(super) fn to_read(config: &MetricsConfig) -> anyhow::Result<Option<Archived>> {
+    let Some(url) = config.retention.store_url.as_deref() else {
+        return Ok(None);
+    };
+    let files = ObjectFiles::open(url, FileLimits::default())
+        .with_context(|| format!("retention.store_url = {url}"))?;
+    Ok(Some(Arc::new(ArchivedFiles::new(files.store()))))
+}
+
+/// The archiver of a command.
+///
+/// # Errors
+/// As [`start`], but that nothing is tried yet; and without `retention.store_url`.
+pub(crate) fn archiver(config: &MetricsConfig, database: Database) -> anyhow::Result<Archiver> {
+    let parts = parts(config, database)?;
+    let metrics = ArchiveMetrics::default();
+    Ok(Archiver::new(
+        parts,
+        config.retention.limits(),
+        metrics,
+        Clock::system(),
+    ))
+}
+
+fn parts(config: &MetricsConfig, database: Database) -> anyhow::Result<ArchiveParts> {
+    let (retention, analytics) = (&config.retention, &config.analytics);
+    let Some(url) = retention.store_url.as_deref() else {
+        bail!("retention.store_url is not set: there is no archive");
+    };
+    ensure!(
+        retention.keep_days > analytics.days_behind,
+        "retention.keep_days = {} must be more than analytics.days_behind = {}: a day would get a \
+         partition to lose it",
+        retention.keep_days,
+        analytics.days_behind
+    );
+    // The turn, the rows, and the names of their types.
+    ensure!(
+        config.database.max_connections >= 4,
+        "database.max_connections = {} is too few to archive: it takes 4",
+        config.database.max_connections
+    );
+    let files = ObjectFiles::open(url, FileLimits::default())
+        .with_context(|| format!("retention.store_url = {url}"))?;
+    let store = Arc::new(PgAnalytics::new(database, analytics.store()));
+    Ok(ArchiveParts {
+        returns: store.clone(),
+        store,
+        files: Arc::new(files),
+    })
+}

@@ -1,0 +1,9 @@
+//! The archive: days leave, late events follow, days come back; whatever dies or is damaged.
+
+mod beside;
+mod commands;
+mod crashes;
+mod faults;
+mod journey;
+mod rights;
+mod support;
