@@ -51,7 +51,7 @@ const NAMES: &[(&str, &[&str])] = &[
             "services/gateway/src/upstream",
         ],
     ),
-    ("reqwest", &["/adapters/stripe", "tests/"]),
+    ("reqwest", &["/adapters/stripe", "/adapters/objects", "tests/"]),
     // Its defaults are loose: it is wrapped once.
     ("jsonwebtoken", &["crates/token/"]),
 ];

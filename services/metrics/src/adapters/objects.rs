@@ -22,8 +22,6 @@ use crate::domain::ArchiveDay;
 use crate::ports::{FileFacts, FileStore, FileStoreError, RowsIn, RowsOut};
 use writing::Chunk;
 
-/// Rows of a file: as many as sixteen groups of Parquet.
-pub const FILE_ROWS_MAX: i64 = 16 * 131_072;
 /// Bytes after which a file has no further group. A file is in memory when it is read back.
 const FILE_BYTES_MAX: usize = 128 * 1_024 * 1_024;
 /// Bytes of a piece: S3 takes none below 5 MiB but the last.
@@ -40,10 +38,12 @@ pub struct FileLimits {
     pub bytes_max: usize,
 }
 
-impl Default for FileLimits {
-    fn default() -> Self {
+impl FileLimits {
+    /// So many rows, and bytes as far as memory goes.
+    #[must_use]
+    pub const fn of_rows(rows_max: i64) -> Self {
         Self {
-            rows_max: FILE_ROWS_MAX,
+            rows_max,
             bytes_max: FILE_BYTES_MAX,
         }
     }
@@ -222,7 +222,11 @@ impl FileStore for ObjectFiles {
                 path,
                 source: "there is no such bucket".into(),
             },
-            other => other,
+            error @ (FileStoreError::Unavailable { .. }
+            | FileStoreError::Refused { .. }
+            | FileStoreError::Damaged { .. }
+            | FileStoreError::Interrupted
+            | FileStoreError::Unwritable(_)) => error,
         })
     }
 }

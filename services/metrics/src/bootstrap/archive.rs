@@ -96,7 +96,7 @@ fn parts(config: &MetricsConfig, database: Database) -> anyhow::Result<ArchivePa
         "database.max_connections = {} is too few to archive: it takes 4",
         config.database.max_connections
     );
-    let files = ObjectFiles::open(url, FileLimits::default())
+    let files = ObjectFiles::open(url, FileLimits::of_rows(retention.file_rows_max))
         .with_context(|| format!("retention.store_url = {url}"))?;
     let store = Arc::new(PgAnalytics::new(database, analytics.store()));
     Ok(ArchiveParts {

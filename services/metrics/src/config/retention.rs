@@ -8,6 +8,9 @@ use url::Url;
 
 use crate::application::ArchiveLimits;
 
+/// Sixteen groups of Parquet.
+const FILE_ROWS_MAX: i64 = 16 * 131_072;
+
 /// For how long raw events stay in the database, and where they go after that. Sums by the day stay
 /// for ever.
 #[derive(Debug, Clone, Deserialize, Serialize, Validate)]
@@ -26,6 +29,10 @@ pub struct RetentionConfig {
     /// For how many hours late events of an archived day gather before they get a file of their own.
     #[garde(range(max = 8_760))]
     pub late_hours: u16,
+    /// Rows after which a day has another file. A file is in memory when it is read back, at about
+    /// eight bytes a row.
+    #[garde(range(min = 100, max = 16_777_216))]
+    pub file_rows_max: i64,
     /// How often it is looked for days that are due.
     #[garde(range(min = 1, max = 86_400))]
     pub poll_seconds: u64,
@@ -38,6 +45,7 @@ impl Default for RetentionConfig {
             keep_days: 730,
             restore_days: 30,
             late_hours: 24,
+            file_rows_max: FILE_ROWS_MAX,
             poll_seconds: 3_600,
         }
     }

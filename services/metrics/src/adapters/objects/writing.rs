@@ -51,15 +51,14 @@ pub(super) fn encode(
             return open.map_or(Ok(()), Open::finish);
         };
         for event in some.iter() {
-            let mut file = match open.take() {
+            let file = match &mut open {
                 Some(file) => file,
-                None => Open::new(out)?,
+                none => none.insert(Open::new(out)?),
             };
             file.push(&event)?;
-            if file.rows >= limits.rows_max || file.sent >= limits.bytes_max {
+            let full = file.rows >= limits.rows_max || file.sent >= limits.bytes_max;
+            if full && let Some(file) = open.take() {
                 file.finish()?;
-            } else {
-                open = Some(file);
             }
         }
         if let Some(file) = &mut open {

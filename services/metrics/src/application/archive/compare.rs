@@ -166,12 +166,9 @@ mod tests {
     #[test]
     fn files_that_are_right_have_no_difference() {
         let tenant = TenantId::new();
-        let (file, counted) = (file(tenant), counted(tenant));
+        let (file, read, counted) = (file(tenant), [file(tenant)], counted(tenant));
 
-        assert_eq!(
-            difference(std::slice::from_ref(&file), &[file.clone()], &counted),
-            None
-        );
+        assert_eq!(difference(&[file], &read, &counted), None);
         assert_eq!(difference(&[], &[], &DayCount::default()), None);
     }
 

@@ -2,7 +2,7 @@
 
 use tradepost_testkit::{Process, Trust, eventually, free_port};
 
-use super::support::{Depot, OLD_DAYS, assert_swept, day_ago, quiet};
+use super::support::{Depot, FILE_ROWS, OLD_DAYS, assert_swept, day_ago, quiet};
 use crate::support::{SOON, command};
 
 /// The process over a depot, in whose `serve` days are archived.
@@ -20,7 +20,11 @@ fn machine(depot: &Depot, trust: &Trust, crash: Option<(&str, u32)>) -> Process 
             depot.folder.url(),
         )
         .env("TRADEPOST_METRICS__RETENTION__LATE_HOURS", "0")
-        .env("TRADEPOST_METRICS__RETENTION__POLL_SECONDS", "1");
+        .env("TRADEPOST_METRICS__RETENTION__POLL_SECONDS", "1")
+        .env(
+            "TRADEPOST_METRICS__RETENTION__FILE_ROWS_MAX",
+            FILE_ROWS.to_string(),
+        );
     if let Some((point, hit)) = crash {
         builder = builder
             .env("TRADEPOST_METRICS__SERVER__CRASH__POINT", point)
@@ -76,7 +80,8 @@ async fn it_may_die_amid_an_upload_and_around_its_end() {
         "metrics.archive.before_publish",
         "metrics.archive.after_publish",
     ] {
-        leaves_whole(point, [1, 2, 4]).await;
+        // Of the first day, twice; between its files; of the second day.
+        leaves_whole(point, [1, 2, 4, 6]).await;
     }
 }
 

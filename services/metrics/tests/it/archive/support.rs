@@ -186,10 +186,7 @@ impl Depot {
 }
 
 pub(super) fn small_files() -> FileLimits {
-    FileLimits {
-        rows_max: FILE_ROWS,
-        ..FileLimits::default()
-    }
+    FileLimits::of_rows(FILE_ROWS)
 }
 
 /// An event of a day, different from all others of the day.
