@@ -45,7 +45,8 @@ fn fill(processor: &MetricsProcessor, tenants: &[TenantId], types: &[String]) {
         let now_ms = START_MS + minute * MINUTE_MS;
         for tenant in tenants {
             for (place, event_type) in types.iter().enumerate() {
-                let spread = i32::try_from(place).unwrap() * 7 + i32::try_from(minute % 97).unwrap();
+                let spread =
+                    i32::try_from(place).unwrap() * 7 + i32::try_from(minute % 97).unwrap();
                 let event = Event {
                     time_ms: now_ms,
                     user_id: "",

@@ -58,7 +58,7 @@ pub(super) fn to_read(config: &MetricsConfig) -> anyhow::Result<Option<Archived>
     let Some(url) = config.retention.store_url.as_deref() else {
         return Ok(None);
     };
-    let files = ObjectFiles::open(url, FileLimits::default())
+    let files = ObjectFiles::open(url, FileLimits::of_rows(config.retention.file_rows_max))
         .with_context(|| format!("retention.store_url = {url}"))?;
     Ok(Some(Arc::new(ArchivedFiles::new(files.store()))))
 }
