@@ -47,7 +47,10 @@ const NAMES: &[(&str, &[&str])] = &[
             "services/gateway/src/upstream",
         ],
     ),
-    ("reqwest", &["/adapters/stripe", "/adapters/objects", "tests/"]),
+    (
+        "reqwest",
+        &["/adapters/stripe", "/adapters/objects", "tests/"],
+    ),
     // Its defaults are loose: it is wrapped once.
     ("jsonwebtoken", &["crates/token/"]),
 ];
