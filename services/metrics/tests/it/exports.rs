@@ -67,7 +67,7 @@ fn records(file: &[u8]) -> Vec<Vec<String>> {
     records.map(|record| cells(record.unwrap())).collect()
 }
 
-/// Everything that ListEvents has of a range, oldest first: time, type, user, value.
+/// Everything that `ListEvents` has of a range, oldest first: time, type, user, value.
 async fn listed(desk: &Desk, start_ms: i64, end_ms: i64) -> Vec<(i64, String, String, f64)> {
     let mut client = reader(desk);
     let mut request = pb::ListEventsRequest {
