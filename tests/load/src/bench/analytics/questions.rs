@@ -64,7 +64,7 @@ impl Questions {
         let (plan, _) = PLANS.get(self.asked % PLANS.len()).unwrap_or(&("free", 1));
         let question = pb::ReportDailyRequest {
             plan: (*plan).to_owned(),
-            since: Some(timestamp(self.end_ms() - 30 * DAY_MS)),
+            since: self.days(30).start_time,
             page_size: PAGE,
             ..pb::ReportDailyRequest::default()
         };
