@@ -25,7 +25,9 @@ fn read<M: prost::Message + prost::Name>(name: &'static str, body: &M) -> Result
     let sent = Outgoing::command("shipping", name, TenantId::new(), body);
     command(&sent.message).map_err(|error| match error {
         HandleError::Poison { detail, .. } => detail,
-        HandleError::Transient { .. } => panic!("a bad command never works"),
+        HandleError::Transient { .. } | HandleError::Busy { .. } => {
+            panic!("a bad command never works")
+        }
     })
 }
 
