@@ -34,8 +34,9 @@ const HISTORY: fn() -> History = || History {
 #[tokio::test]
 async fn the_report_over_a_history_says_what_its_raw_events_say() {
     let (service, told) = (Service::start(21).await, Progress::default());
+    let history = HISTORY();
 
-    let stored = HISTORY().store(&service.target, &service.admin_url, &told);
+    let stored = history.store(&service.target, &service.admin_url, &told);
     let stored = report(stored.await.unwrap());
 
     assert!(stored.clean, "{:?}", stored.faults);
@@ -47,7 +48,7 @@ async fn the_report_over_a_history_says_what_its_raw_events_say() {
         reports: 6,
         cached: Cached::Yes,
     };
-    let asked = reports.run(&service.target, &HISTORY(), &service.admin_url);
+    let asked = reports.run(&service.target, &history, &service.admin_url);
     let asked = report(asked.await.unwrap());
 
     assert!(asked.clean, "{:?}", asked.faults);
