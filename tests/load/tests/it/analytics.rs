@@ -34,8 +34,8 @@ const HISTORY: fn() -> History = || History {
 #[tokio::test]
 async fn the_report_over_a_history_says_what_its_raw_events_say() {
     let (service, told) = (Service::start(21).await, Progress::default());
-
     let history = HISTORY();
+
     let stored = history.store(&service.target, &service.admin_url, &told);
     let stored = report(stored.await.unwrap());
 

@@ -139,10 +139,12 @@ fn sums_say_the_same_in_both_forms() {
     assert_eq!(fields[0], &Field::TimestampMillis(86_400_000));
     assert_eq!(fields[1], &Field::Str("order.placed".to_owned()));
     for (field, cell) in fields.iter().zip(&records[0]).skip(2) {
-        let number = match field {
-            Field::Long(number) => *number as f64,
-            Field::Double(number) => *number,
-            other => panic!("{other}"),
+        let number = if let Field::Long(number) = field {
+            *number as f64
+        } else if let Field::Double(number) = field {
+            *number
+        } else {
+            panic!("{field} is no number")
         };
         assert_eq!(number, cell.parse::<f64>().unwrap());
     }
