@@ -82,7 +82,8 @@ ${prefix}DATABASE__URL='$(database_url "$name" app)'
 ${prefix}DATABASE__SYSTEM_URL='$(database_url "$name" system)'
 ${prefix}DATABASE__OWNER_URL='$(database_url "$name" owner)'
 TEXT
-    if [[ $name != gateway ]]; then
+    # A bench of a service alone has no broker.
+    if [[ $name != gateway && -n ${AMQP_URL:-} ]]; then
         echo "${prefix}MESSAGING__URL='$AMQP_URL'"
     fi
 }
@@ -131,7 +132,9 @@ environment() {
             echo "${prefix}PROVIDER__WEBHOOK_SECRET=whsec_$(secret provider-webhook)"
             ;;
         metrics)
+            mkdir -p "$UP/archive"
             echo "${prefix}LIVE__SNAPSHOT_PATH='$UP/live.snapshot'"
+            echo "${prefix}RETENTION__STORE_URL='file://$UP/archive'"
             if [[ -n ${REDIS_URL:-} ]]; then
                 echo "${prefix}REDIS__URL='$REDIS_URL'"
             fi
