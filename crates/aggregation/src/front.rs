@@ -4,19 +4,18 @@
 //! Threads that count the same series would pass its memory back and forth with each event; this
 //! way they do once in a dozen. A front belongs to one thread at a time, so its lock is free.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use tradepost_types::TenantId;
 
 use crate::event::Moment;
 use crate::name::Name;
 use crate::stripe::Address;
+use crate::sync;
 
 /// Fronts there are. More threads than that share them.
-pub(crate) const FRONTS: usize = 8;
+pub(crate) const FRONTS: usize = if cfg!(feature = "model") { 2 } else { 8 };
 /// Series a front holds at once. A series has two places by its hash; a third one there pushes one
 /// of the two out.
-const WAITS: usize = 4_096;
+const WAITS: usize = if cfg!(feature = "model") { 2 } else { 4_096 };
 /// Values of a series that wait at most: then it is one call in some hundreds that counts
 /// them.
 const VALUES_MAX: usize = 256;
@@ -122,9 +121,5 @@ impl Front {
 
 /// Which front the calling thread has.
 pub(crate) fn of_this_thread() -> usize {
-    static THREADS: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static FRONT: usize = THREADS.fetch_add(1, Ordering::Relaxed) % FRONTS;
-    }
-    FRONT.with(|front| *front)
+    sync::thread_number() % FRONTS
 }

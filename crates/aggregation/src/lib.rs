@@ -43,6 +43,7 @@ mod processor;
 mod series;
 mod sketch;
 mod stripe;
+mod sync;
 mod tally;
 mod tenant;
 

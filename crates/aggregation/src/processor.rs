@@ -10,7 +10,6 @@ mod questions;
 mod snapshots;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use hashbrown::DefaultHashBuilder;
 use tradepost_types::TenantId;
@@ -23,6 +22,7 @@ use crate::front::{self, FRONTS, Front, Wait};
 use crate::name::Name;
 use crate::series::Series;
 use crate::stripe::{Address, Stripe};
+use crate::sync::{Arc, Mutex, PoisonError, RwLock};
 use crate::tenant::{Book, Irregularities, Tenant};
 
 /// Parts that series are spread over. Two threads meet at one in 256 events of different types.

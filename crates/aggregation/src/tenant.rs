@@ -1,13 +1,12 @@
 //! What is known of a tenant besides what its series hold.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use tradepost_types::TenantId;
 
 use crate::event::Reason;
 use crate::ledger::Ledger;
 use crate::name::Name;
 use crate::stripe::Address;
+use crate::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The most memory that a tenant's list takes for a series.
 pub(crate) const SERIES_BYTES: usize = 3 * size_of::<(Name, Address)>();

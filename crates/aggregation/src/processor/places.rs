@@ -1,7 +1,6 @@
 //! Where things are: tenants, their books, their series, and the stripes that hold those.
 
 use std::hash::{BuildHasher, Hasher};
-use std::sync::{Arc, MutexGuard, PoisonError};
 
 use tradepost_types::TenantId;
 
@@ -11,6 +10,7 @@ use crate::front::{FRONTS, Front};
 use crate::name::Name;
 use crate::series::Series;
 use crate::stripe::{Address, Stripe};
+use crate::sync::{Arc, MutexGuard, PoisonError};
 use crate::tenant::{Book, Irregularities, Tenant};
 
 impl MetricsProcessor {

@@ -228,7 +228,20 @@ impl History {
     }
 }
 
-/// Events of a day, more of them around noon.
+/// So many milliseconds of a day, in order, more of them around noon.
+fn moments(draw: &mut Draw, count: usize) -> Vec<u32> {
+    let mut moments: Vec<u32> = (0..count)
+        .map(|_| {
+            let noonish = (draw.chance() + draw.chance()) / 2.0;
+            u32::try_from(whole(noonish * DAY_MS as f64)).unwrap_or(0)
+        })
+        .collect();
+    moments.sort_unstable();
+    moments
+}
+
+/// Events of a day, more of them around noon, as they happened one after the other: a producer sends
+/// what it has seen.
 fn body(draw: &mut Draw, count: usize) -> Bytes {
     let mut batch = pb::PackedBatch {
         event_types: draw.types().to_vec(),
@@ -236,9 +249,7 @@ fn body(draw: &mut Draw, count: usize) -> Bytes {
     };
     let mut places = HashMap::new();
     let mut records = Vec::with_capacity(count * 20);
-    for _ in 0..count {
-        let noonish = (draw.chance() + draw.chance()) / 2.0;
-        let after_ms = u32::try_from(whole(noonish * DAY_MS as f64)).unwrap_or(0);
+    for after_ms in moments(draw, count) {
         let user = draw.user();
         let place = *places.entry(user).or_insert_with(|| {
             batch.user_ids.push(user_name(user));
