@@ -120,22 +120,28 @@ lives() {
     tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "$mark"
 }
 
-# Ends that process: by the signal, and after some seconds by force.
-terminate() {
-    local pid_file=$1 mark=$2 signal=$3
-    lives "$pid_file" "$mark" || return 0
-    kill -s "$signal" "$(<"$pid_file")"
-    local tries=200
-    while lives "$pid_file" "$mark" && ((tries-- > 0)); do
-        sleep 0.1
-    done
-    if lives "$pid_file" "$mark"; then
-        kill -s KILL "$(<"$pid_file")"
-        await "the end of process $(<"$pid_file")" 5 gone "$pid_file" "$mark"
-    fi
+# True once nothing is left of a process that could hold a file or a port. It loses its command line
+# first and its sockets last, so `lives` says too early that it is over. A zombie is over, unless one
+# of its threads is not.
+ended() {
+    ! grep -hs '^State:' /proc/"$1"/task/*/status | grep -qv '[ZX] ('
 }
 
-gone() { ! lives "$@"; }
+# Ends that process: by the signal, and after some seconds by force.
+terminate() {
+    local pid_file=$1 mark=$2 signal=$3 pid
+    lives "$pid_file" "$mark" || return 0
+    pid=$(<"$pid_file")
+    kill -s "$signal" "$pid"
+    local tries=200
+    while ! ended "$pid" && ((tries-- > 0)); do
+        sleep 0.1
+    done
+    if ! ended "$pid"; then
+        kill -s KILL "$pid"
+        await "the end of process $pid" 5 ended "$pid"
+    fi
+}
 
 write_env() {
     local part
