@@ -21,7 +21,9 @@ mod generated {
     include!(concat!(env!("OUT_DIR"), "/tradepost.rs"));
 }
 
-pub use generated::tradepost::{common, inventory, metrics, order, payment, shipping};
+pub use generated::tradepost::{
+    common, inventory, metrics, notification, order, payment, shipping,
+};
 
 /// Every proto of the workspace with its comments, for gRPC reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] =

@@ -153,6 +153,18 @@ typed_id!(
     MessageId, "message"
 );
 typed_id!(
+    /// What one or many people were told.
+    NotificationId, "ntf"
+);
+typed_id!(
+    /// Where a tenant wants to be told what its people are told: an address of an outgoing webhook.
+    WebhookEndpointId, "whe"
+);
+typed_id!(
+    /// What is or was to be sent to one such address.
+    WebhookDeliveryId, "whd"
+);
+typed_id!(
     /// A person who logs in, in whatever tenants.
     UserId, "user"
 );
