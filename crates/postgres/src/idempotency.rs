@@ -195,6 +195,39 @@ pub async fn complete(
     Ok(())
 }
 
+/// [`complete`] of many requests of one tenant and call, by their ids, in one statement: after
+/// [`claim_all`], for work whose answers are known only once it is done.
+///
+/// # Errors
+/// [`DbError::Query`] (row not found) if one of them was not claimed in this transaction.
+pub async fn complete_all(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    operation: &str,
+    answers: &[(&str, Vec<u8>)],
+) -> Result<(), DbError> {
+    let (ids, responses): (Vec<&str>, Vec<&[u8]>) = answers
+        .iter()
+        .map(|(id, response)| (*id, response.as_slice()))
+        .unzip();
+    let updated = sqlx::query(
+        "update platform.idempotency_keys k
+         set response = u.response
+         from unnest($3::text[], $4::bytea[]) as u (request_id, response)
+         where k.tenant_id = $1 and k.operation = $2 and k.request_id = u.request_id",
+    )
+    .bind(tenant.as_uuid())
+    .bind(operation)
+    .bind(&ids)
+    .bind(responses)
+    .execute(conn)
+    .await?;
+    if usize::try_from(updated.rows_affected()) != Ok(ids.len()) {
+        return Err(DbError::Query(sqlx::Error::RowNotFound));
+    }
+    Ok(())
+}
+
 /// Deletes up to [`PRUNE_BATCH_MAX`] keys made before `older_than`, of all tenants (system role),
 /// and says how many went: call again while that many do.
 ///

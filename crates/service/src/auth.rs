@@ -9,6 +9,7 @@
 
 mod caller;
 mod config;
+mod door;
 mod grant;
 mod guard;
 mod identity;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 pub use caller::Caller;
 pub use config::AuthConfig;
+pub use door::{Denied, Door};
 pub use grant::{Bearer, Grant};
 pub use identity::{Identity, IdentityError};
 pub use mint::{MintArgs, mint};

@@ -1,7 +1,9 @@
 //! The same request, sent again, gets the same answer.
 
 use time::{Duration, OffsetDateTime};
-use tradepost_postgres::idempotency::{Claim, Request, claim, claim_all, complete, prune};
+use tradepost_postgres::idempotency::{
+    Claim, Request, claim, claim_all, complete, complete_all, prune,
+};
 use tradepost_postgres::{Database, DbError};
 use tradepost_types::TenantId;
 
@@ -265,4 +267,35 @@ async fn each_request_of_a_batch_gets_its_own_answer() {
             Claim::Mismatch,
         ]
     );
+}
+
+#[tokio::test]
+async fn answers_of_a_batch_are_recorded_together_and_only_after_their_claims() {
+    let test = notes::fresh().await;
+    let db = notes::connect(&test, 1);
+    let tenant = TenantId::new();
+    let request = |id| Request {
+        id,
+        fingerprint: &BODY,
+        answer: Vec::new(),
+    };
+    let batch = [request("r-2"), request("r-1")];
+    let answers = [("r-1", b"one".to_vec()), ("r-2", b"two".to_vec())];
+
+    let mut tx = db.tenant_tx(tenant).await.unwrap();
+    let unclaimed = complete_all(tx.conn(), tenant, PLACE, &answers).await;
+    tx.rollback().await;
+    let mut tx = db.tenant_tx(tenant).await.unwrap();
+    claim_all(tx.conn(), tenant, PLACE, &batch).await.unwrap();
+    complete_all(tx.conn(), tenant, PLACE, &answers)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let mut tx = db.tenant_tx(tenant).await.unwrap();
+    let again = claim_all(tx.conn(), tenant, PLACE, &batch).await.unwrap();
+    tx.commit().await.unwrap();
+
+    assert!(matches!(unclaimed, Err(DbError::Query(_))));
+    let replay = |answer: &[u8]| Claim::Replay(answer.to_vec());
+    assert_eq!(again, [replay(b"two"), replay(b"one")]);
 }

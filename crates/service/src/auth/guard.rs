@@ -41,16 +41,21 @@ enum Refusal {
 
 impl Guard {
     pub(crate) fn new(trust: Option<Arc<Trust>>, registry: &Registry) -> Self {
-        let refused = Family::default();
+        let guard = Self::uncounted(trust);
         registry.register(
             "rpc_server_calls_refused",
             "Calls without a token that is believed, or without the right, by reason",
-            refused.clone(),
+            guard.refused.clone(),
         );
+        guard
+    }
+
+    /// One whose refusals somebody else counts.
+    pub(super) fn uncounted(trust: Option<Arc<Trust>>) -> Self {
         Self {
             trust,
             clock: Clock::system(),
-            refused,
+            refused: Family::default(),
         }
     }
 
