@@ -53,7 +53,12 @@ const NAMES: &[(&str, &[&str])] = &[
     ),
     (
         "reqwest",
-        &["/adapters/stripe", "/adapters/objects", "tests/"],
+        &[
+            "/adapters/stripe",
+            "/adapters/objects",
+            "/adapters/webhooks",
+            "tests/",
+        ],
     ),
     // Its defaults are loose: it is wrapped once.
     ("jsonwebtoken", &["crates/token/"]),

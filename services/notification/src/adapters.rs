@@ -1,0 +1,7 @@
+//! Each foreign technology in one place.
+
+pub mod amqp;
+pub mod grpc;
+pub mod postgres;
+pub mod redis;
+pub mod webhooks;

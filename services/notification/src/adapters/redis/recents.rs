@@ -1,0 +1,157 @@
+//! The last entries of each stream, for those who missed some. They are under the epoch's name, so
+//! that those of another history are never found.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use redis::{Pipeline, RedisResult};
+use tradepost_notifications::stream::Epoch;
+
+use super::link::Link;
+use super::parcel;
+use crate::metrics::NodeMetrics;
+use crate::nodes::KnownEpoch;
+use crate::ports::{Entry, Gap, Recent, StreamKey, Whose};
+
+/// Entries of a stream that are kept. Exactly: a trimmed stream would be taken for a whole one by
+/// nobody, but more would be more memory.
+const KEPT_MAX: u64 = 100;
+/// For how long after the last one.
+const KEPT_SECONDS: u32 = 600;
+/// Gaps that one answer is about; others are asked after it.
+const GAPS_MAX: usize = 100;
+const ENTRY: &str = "e";
+
+/// An entry of a Redis Stream: its id, and its fields one after the other.
+type Row = (String, Vec<Vec<u8>>);
+
+/// What was told lately, as Redis has it.
+#[derive(Debug)]
+pub struct RedisRecents {
+    link: Arc<Link>,
+    budget: Duration,
+    epoch: Arc<KnownEpoch>,
+    metrics: NodeMetrics,
+}
+
+impl RedisRecents {
+    pub(super) const fn new(
+        link: Arc<Link>,
+        budget: Duration,
+        epoch: Arc<KnownEpoch>,
+        metrics: NodeMetrics,
+    ) -> Self {
+        Self {
+            link,
+            budget,
+            epoch,
+            metrics,
+        }
+    }
+
+    async fn ask(&self, epoch: &Epoch, gaps: &[Gap]) -> Option<Vec<Option<Vec<Entry>>>> {
+        let mut connection = self.link.connection()?;
+        let mut commands = redis::pipe();
+        commands.ignore_errors();
+        for gap in gaps {
+            let range = commands.cmd("XRANGE").arg(name(epoch, &gap.key));
+            range.arg(gap.after.saturating_add(1)).arg(gap.upto);
+        }
+        let asking = commands.query_async::<Vec<RedisResult<Vec<Row>>>>(&mut connection);
+        match tokio::time::timeout(self.budget, asking).await {
+            Ok(Ok(answers)) => {
+                let whole = gaps.iter().zip(answers);
+                Some(whole.map(|(gap, rows)| entries(gap, rows.ok()?)).collect())
+            }
+            Ok(Err(error)) => {
+                tracing::debug!(event = "nodes.recent_failed", %error, "Redis did not say");
+                if error.is_unrecoverable_error() {
+                    self.link.trip();
+                }
+                None
+            }
+            Err(_elapsed) => {
+                self.link.failed();
+                None
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Recent for RedisRecents {
+    async fn recent(&self, gaps: &[Gap]) -> Vec<Option<Vec<Entry>>> {
+        let mut found = vec![None; gaps.len()];
+        let Some(epoch) = self.epoch.get() else {
+            return found;
+        };
+        let mut asked: Vec<(&mut Option<Vec<Entry>>, &Gap)> = found
+            .iter_mut()
+            .zip(gaps)
+            .filter(|(_, gap)| may_be_kept(gap))
+            .collect();
+        for some in asked.chunks_mut(GAPS_MAX) {
+            let gaps: Vec<Gap> = some.iter().map(|(_, gap)| (*gap).clone()).collect();
+            let Some(answers) = self.ask(&epoch, &gaps).await else {
+                break;
+            };
+            for ((place, _), answer) in some.iter_mut().zip(answers) {
+                **place = answer;
+            }
+        }
+        drop(asked);
+        let whole = found.iter().flatten().count();
+        self.metrics.recents(whole, found.len() - whole);
+        found
+    }
+}
+
+/// Writes an entry among the last of its stream. Redis refuses it if a later one is there.
+pub(super) fn keep(commands: &mut Pipeline, epoch: &Epoch, entry: &Entry) {
+    let name = name(epoch, &entry.key);
+    let add = commands.cmd("XADD").arg(&name);
+    add.arg("MAXLEN").arg(KEPT_MAX);
+    add.arg(format!("{}-0", entry.seq));
+    add.arg(ENTRY).arg(parcel::seal_entry(entry)).ignore();
+    commands.cmd("EXPIRE").arg(&name).arg(KEPT_SECONDS).ignore();
+}
+
+fn may_be_kept(gap: &Gap) -> bool {
+    gap.upto > gap.after && gap.upto - gap.after <= KEPT_MAX
+}
+
+/// All entries of a gap, or none.
+fn entries(gap: &Gap, rows: Vec<Row>) -> Option<Vec<Entry>> {
+    let read = rows.into_iter().map(|(_id, fields)| {
+        let mut fields = fields.into_iter();
+        let name = fields.next()?;
+        (name == ENTRY.as_bytes()).then_some(())?;
+        parcel::open_entry(Bytes::from(fields.next()?))
+    });
+    let entries: Vec<Entry> = read.collect::<Option<_>>()?;
+    let is_whole = entries
+        .iter()
+        .map(|entry| entry.seq)
+        .eq(gap.after + 1..=gap.upto)
+        && entries.iter().all(|entry| entry.key == gap.key);
+    is_whole.then_some(entries)
+}
+
+fn name(epoch: &Epoch, key: &StreamKey) -> String {
+    let tenant = key.tenant.as_uuid().simple();
+    let epoch = &epoch.0;
+    match &key.whose {
+        Whose::User(user) => format!(
+            "notification:recent:{epoch}:{tenant}:user:{}",
+            user.as_str()
+        ),
+        Whose::Group(group) => {
+            format!(
+                "notification:recent:{epoch}:{tenant}:group:{}",
+                group.as_str()
+            )
+        }
+    }
+}

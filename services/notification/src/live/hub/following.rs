@@ -1,0 +1,232 @@
+//! What streams bring to those who follow them.
+
+use std::collections::hash_map::Entry as Slot;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tradepost_notifications::stream::Epoch;
+use tradepost_notifications::wire::close;
+use tradepost_websocket::{Class, Pushed};
+
+use super::conn::{self, Conn, Stage};
+use super::followed::{Followed, Follower, Kept, Phase, Room, State};
+use super::{Hub, lock};
+use crate::live::Line;
+use crate::ports::{Announcement, Change, Entry, Follow, Gap, Signal, StreamKey, Top};
+
+impl<L: Line> Hub<L> {
+    /// Lets a connection follow a stream, waiting; whether it did not do so before. The lock of the
+    /// connection is the caller's.
+    pub(super) fn follow(
+        &self,
+        conn: &Arc<Conn<L>>,
+        state: &mut conn::State<L>,
+        key: &StreamKey,
+    ) -> bool {
+        if state.stage == Stage::Gone || state.streams.iter().any(|stream| stream.key == *key) {
+            return false;
+        }
+        let mut table = lock(self.stream_shard(key));
+        let stream = match table.entry(key.clone()) {
+            Slot::Occupied(known) => Arc::clone(known.get()),
+            Slot::Vacant(free) => Arc::clone(free.insert(Followed::new(key.clone()))),
+        };
+        // Under the lock of the table: else it might be taken out as one that nobody follows.
+        let follower = Follower {
+            conn: Arc::clone(conn),
+            phase: Phase::Waiting(Box::default()),
+        };
+        stream.lock().followers.insert(conn.id, follower);
+        drop(table);
+        state.streams.push(stream);
+        true
+    }
+
+    /// Ends that; a stream that nobody follows is forgotten.
+    pub(super) fn unfollow(&self, conn: &Conn<L>, stream: &Arc<Followed<L>>) {
+        let mut table = lock(self.stream_shard(&stream.key));
+        let mut state = stream.lock();
+        state.followers.remove(&conn.id);
+        let is_here = table
+            .get(&stream.key)
+            .is_some_and(|known| Arc::ptr_eq(known, stream));
+        if state.followers.is_empty() && is_here {
+            self.kept_bytes.fetch_sub(state.forget(), Ordering::Relaxed);
+            table.remove(&stream.key);
+        }
+    }
+
+    fn followed(&self, key: &StreamKey) -> Option<Arc<Followed<L>>> {
+        lock(self.stream_shard(key)).get(key).cloned()
+    }
+
+    /// Delivers what can be, and notes what cannot.
+    pub(super) fn advance(&self, key: &StreamKey, state: &mut State<L>) {
+        let kept = self.kept_bytes.load(Ordering::Relaxed);
+        let mut room = Room {
+            entries_max: self.limits.entries_max,
+            bytes_left: self.limits.bytes_max.saturating_sub(kept),
+            added: 0,
+            freed: 0,
+        };
+        let (entries, reached) = state.advance(&mut room);
+        if entries > 0 {
+            // First up, so that the sum is never below 0.
+            self.kept_bytes.fetch_add(room.added, Ordering::Relaxed);
+            let freed = self.kept_bytes.fetch_sub(room.freed, Ordering::Relaxed);
+            self.metrics.kept(freed.saturating_sub(room.freed));
+            self.metrics.delivered(entries.saturating_mul(reached));
+        }
+        if state.is_behind() {
+            lock(&self.behind).insert(key.clone());
+        }
+    }
+
+    fn entry(&self, entry: &Entry) {
+        let Some(stream) = self.followed(&entry.key) else {
+            return;
+        };
+        let mut state = stream.lock();
+        state.take(entry.seq, || Kept {
+            stored_ms: entry.stored_ms,
+            frame: L::frame(&entry.text),
+        });
+        self.advance(&stream.key, &mut state);
+    }
+
+    fn signal(&self, signal: &Signal) {
+        let Some(stream) = self.followed(&signal.key) else {
+            return;
+        };
+        let frame = L::frame(&signal.text);
+        let (mut reached, mut dropped) = (0, 0);
+        for follower in stream.lock().followers.values() {
+            if matches!(follower.phase, Phase::Waiting(_)) {
+                continue;
+            }
+            let class = match &signal.collapse {
+                Some(key) => Class::Collapse(format!("signal:{key}").into()),
+                None => Class::Ephemeral,
+            };
+            match follower.conn.line.push(&frame, class) {
+                Pushed::Taken => reached += 1,
+                Pushed::Dropped | Pushed::Overflow => dropped += 1,
+                Pushed::Closed => {}
+            }
+        }
+        self.metrics.signals(reached, dropped);
+    }
+
+    /// Notes where the database was seen to stand.
+    pub(super) fn raise(&self, key: &StreamKey, top: u64) {
+        let Some(stream) = self.followed(key) else {
+            return;
+        };
+        let mut state = stream.lock();
+        // One that nobody has placed yet is placed by who opens it.
+        if state.top.is_some() {
+            state.raise(top);
+            self.advance(key, &mut state);
+        } else {
+            state.told = state.told.max(top);
+        }
+    }
+}
+
+impl<L: Line> Follow for Hub<L> {
+    fn tell(&self, changes: &[Change]) {
+        for change in changes {
+            match change {
+                Announcement::Entry(entry) => self.entry(entry),
+                Announcement::Signal(signal) => self.signal(signal),
+                Announcement::Member(change) => self.member(change),
+                Announcement::Read(moved) => self.moved(moved),
+            }
+        }
+    }
+
+    fn gaps(&self, tops: &[Top]) -> Vec<Gap> {
+        for (key, top) in tops {
+            self.raise(key, *top);
+        }
+        let behind: Vec<_> = lock(&self.behind).iter().cloned().collect();
+        let mut gaps = Vec::new();
+        for key in behind {
+            let Some(stream) = self.followed(&key) else {
+                lock(&self.behind).remove(&key);
+                continue;
+            };
+            let state = stream.lock();
+            if state.is_behind() {
+                state.gaps(&key, &mut gaps);
+            } else {
+                // Under the stream's lock: a gap that comes now is noted after this.
+                lock(&self.behind).remove(&key);
+            }
+        }
+        gaps
+    }
+
+    fn epoch(&self, epoch: &Epoch) {
+        {
+            let mut known = lock(&self.epoch);
+            if known.as_ref() == Some(epoch) {
+                return;
+            }
+            let before = known.replace(epoch.clone());
+            if before.is_none() {
+                return;
+            }
+        }
+        tracing::warn!(
+            event = "live.epoch",
+            epoch = &*epoch.0,
+            "the history is another one: all connections begin anew"
+        );
+        // The streams first: who comes now must not follow one of the other history.
+        for shard in &self.streams {
+            let streams = std::mem::take(&mut *lock(shard));
+            for stream in streams.into_values() {
+                let conns: Vec<_> = {
+                    let mut state = stream.lock();
+                    self.kept_bytes.fetch_sub(state.forget(), Ordering::Relaxed);
+                    state.conns()
+                };
+                for conn in conns {
+                    self.expel(&conn);
+                }
+            }
+        }
+    }
+
+    fn lost(&self, gap: &Gap) {
+        let Some(stream) = self.followed(&gap.key) else {
+            return;
+        };
+        let conns: Vec<_> = {
+            let state = stream.lock();
+            if state.top.is_none_or(|top| top >= gap.upto) {
+                return;
+            }
+            state.conns()
+        };
+        tracing::warn!(
+            event = "live.lost",
+            gap.after,
+            gap.upto,
+            "a gap cannot be filled: who follows the stream begins anew"
+        );
+        for conn in conns {
+            self.expel(&conn);
+        }
+    }
+}
+
+impl<L: Line> Hub<L> {
+    /// Ends a connection that cannot be told everything. It follows nothing from here on, so that
+    /// its streams are forgotten with the last of them.
+    fn expel(&self, conn: &Arc<Conn<L>>) {
+        conn.close(close::RESET, "begin anew");
+        self.leave(conn);
+    }
+}

@@ -1,0 +1,84 @@
+//! Who is here, and what groups they are in.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tradepost_notifications::stream::GroupName;
+
+use super::conn::Conn;
+use crate::live::Line;
+use crate::ports::{MemberChange, Opened, Reader};
+
+/// A person who has connections here.
+pub(super) struct Person<L: Line> {
+    /// The oldest first.
+    pub(super) conns: Vec<Arc<Conn<L>>>,
+    /// What was heard of their memberships, former ones too: an older change that comes late is
+    /// known by its version.
+    pub(super) groups: Vec<Membership>,
+}
+
+impl<L: Line> Default for Person<L> {
+    fn default() -> Self {
+        Self {
+            conns: Vec::new(),
+            groups: Vec::new(),
+        }
+    }
+}
+
+pub(super) type People<L> = HashMap<Reader, Person<L>>;
+
+/// The newest that is known of a membership.
+#[derive(Debug, Clone)]
+pub(super) struct Membership {
+    pub(super) group: GroupName,
+    pub(super) version: u64,
+    pub(super) is_member: bool,
+    /// What came up to here is not for this reader.
+    pub(super) after: u64,
+}
+
+impl<L: Line> Person<L> {
+    /// Takes over what is newer than what is known; whether it was.
+    pub(super) fn learn(&mut self, news: Membership) -> bool {
+        let known = self
+            .groups
+            .iter_mut()
+            .find(|known| known.group == news.group);
+        match known {
+            Some(known) if known.version >= news.version => false,
+            Some(known) => {
+                *known = news;
+                true
+            }
+            None => {
+                self.groups.push(news);
+                true
+            }
+        }
+    }
+
+    /// Takes over what the database said.
+    pub(super) fn learn_all(&mut self, opened: &Opened) {
+        for place in &opened.groups {
+            self.learn(Membership {
+                group: place.group.clone(),
+                version: place.version,
+                is_member: true,
+                after: place.joined_after,
+            });
+        }
+    }
+}
+
+impl From<&MemberChange> for Membership {
+    fn from(change: &MemberChange) -> Self {
+        Self {
+            group: change.group.clone(),
+            version: change.version,
+            is_member: change.is_member,
+            after: change.seq,
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The hub without sockets.
+
+mod orders;
+mod rules;
+mod world;

@@ -1,0 +1,347 @@
+//! What the hub does in one case after the other.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tradepost_notifications::stream::{Epoch, Position, Stream};
+use tradepost_notifications::wire::{Told, close};
+
+use super::world::{Store, Wire, entry, hub, key, reader};
+use crate::config::LiveConfig;
+use crate::live::hub::{Conn, Hub, Opening, SHARDS, Step};
+use crate::ports::{Announcement, Follow, Gap, MemberChange, ReadMove, Signal};
+
+struct Visitor {
+    wire: Wire,
+    conn: Arc<Conn<Wire>>,
+}
+
+/// Opens a connection that stands at these places, and takes the welcome's outcomes.
+fn visit(
+    hub: &Hub<Wire>,
+    store: &Store,
+    at: &[(&Stream, u64)],
+) -> (Visitor, BTreeMap<Stream, Option<bool>>) {
+    let epoch = &store.epoch;
+    let at = at.iter().map(|(stream, seq)| {
+        let (epoch, seq) = (epoch.clone(), *seq);
+        ((*stream).clone(), Position { epoch, seq })
+    });
+    let wire = Wire::default();
+    let conn = hub.enter(reader(store.tenant), wire.clone());
+    let mut opening = Opening::new(at.collect());
+    let gaps = loop {
+        match hub.place(&conn, &mut opening, &store.open()) {
+            Step::Again => {}
+            Step::Fetch(gaps) => break gaps,
+            Step::Foreign | Step::Gone => panic!("it is not taken"),
+        }
+    };
+    let fetched = gaps.iter().map(|gap| Some(store.fetch(gap))).collect();
+    hub.begin(&conn, opening, fetched);
+    let text = wire.0.lock().unwrap().0.pop_front().unwrap();
+    let Told::Welcome(welcome) = Told::parse(&text).unwrap() else {
+        panic!("no welcome but {text}");
+    };
+    let outcomes = welcome.streams.into_iter();
+    let outcomes = outcomes.map(|(stream, start)| (stream, start.recovered));
+    (Visitor { wire, conn }, outcomes.collect())
+}
+
+impl Visitor {
+    /// The sequences that came on a stream.
+    fn seqs(&self) -> Vec<u64> {
+        let heard = self.wire.heard().into_iter();
+        heard
+            .filter_map(|told| match told {
+                Told::Notification(told) => Some(told.seq),
+                Told::Welcome(_)
+                | Told::Signal(_)
+                | Told::Tops(_)
+                | Told::Read(_)
+                | Told::Joined(_)
+                | Told::Left(_)
+                | Told::Reconnect(_)
+                | Told::Pong => None,
+            })
+            .collect()
+    }
+}
+
+fn staff() -> Stream {
+    "group:staff".parse().unwrap()
+}
+
+#[test]
+fn what_leaves_a_gap_waits_and_the_gap_is_named() {
+    let (hub, store) = (hub(&LiveConfig::default()), Store::new());
+    let (visitor, _) = visit(&hub, &store, &[]);
+    let user = key(store.tenant, &Stream::User);
+    let told = |seq| Announcement::Entry(entry(&user, seq));
+
+    hub.tell(&[told(5), told(2), told(5)]);
+    let gaps = hub.gaps(&[(user.clone(), 7)]);
+
+    let gap = |after, upto| Gap {
+        key: user.clone(),
+        after,
+        upto,
+    };
+    assert_eq!(gaps, [gap(0, 1), gap(2, 4), gap(5, 7)]);
+    assert!(visitor.seqs().is_empty());
+
+    hub.tell(&[told(3), told(1), told(4)]);
+
+    assert_eq!(visitor.seqs(), [1, 2, 3, 4, 5]);
+    assert_eq!(hub.gaps(&[]), [gap(5, 7)]);
+    hub.tell(&[told(6), told(7), told(7), told(1)]);
+    assert_eq!(visitor.seqs(), [6, 7]);
+    assert_eq!(hub.gaps(&[]), []);
+}
+
+#[test]
+fn a_position_of_another_history_or_above_the_top_is_not_resumed() {
+    let (hub, mut store) = (hub(&LiveConfig::default()), Store::new());
+    store.commit(&Stream::User);
+    let (_, above) = visit(&hub, &store, &[(&Stream::User, 2)]);
+    let (_, same) = visit(&hub, &store, &[(&Stream::User, 1)]);
+    let epoch = std::mem::replace(&mut store.epoch, Epoch("two".into()));
+    let wire = Wire::default();
+    let conn = hub.enter(reader(store.tenant), wire);
+    let mut opening = Opening::new(BTreeMap::new());
+
+    assert_eq!(above[&Stream::User], Some(false));
+    assert_eq!(same[&Stream::User], Some(true));
+    assert_eq!(same[&staff()], None);
+    assert_eq!(hub.place(&conn, &mut opening, &store.open()), Step::Foreign);
+
+    hub.epoch(&Epoch("two".into()));
+    store.epoch = Epoch("two".into());
+    let wire = Wire::default();
+    let conn = hub.enter(reader(store.tenant), wire.clone());
+    let position = Position { epoch, seq: 1 };
+    let mut opening = Opening::new([(Stream::User, position)].into());
+    assert_eq!(hub.place(&conn, &mut opening, &store.open()), Step::Again);
+    assert_eq!(
+        hub.place(&conn, &mut opening, &store.open()),
+        Step::Fetch(Vec::new())
+    );
+    hub.begin(&conn, opening, Vec::new());
+    let heard = wire.heard();
+    let [Told::Welcome(welcome)] = &heard[..] else {
+        panic!("{heard:?}");
+    };
+    assert_eq!(welcome.streams[&Stream::User].recovered, Some(false));
+}
+
+#[test]
+fn another_history_ends_every_connection_and_forgets_every_stream() {
+    let (hub, store) = (hub(&LiveConfig::default()), Store::new());
+    let (visitor, _) = visit(&hub, &store, &[]);
+
+    hub.epoch(&store.epoch);
+    assert_eq!(visitor.wire.closed(), None);
+    hub.epoch(&Epoch("two".into()));
+
+    assert_eq!(visitor.wire.closed(), Some(close::RESET));
+    assert!(hub.is_empty());
+    assert!(
+        hub.streams
+            .iter()
+            .all(|shard| shard.lock().unwrap().is_empty())
+    );
+}
+
+#[test]
+fn what_is_kept_no_more_is_told_as_missed() {
+    let config = LiveConfig {
+        kept_entries_max: 1,
+        ..LiveConfig::default()
+    };
+    let (hub, mut store) = (hub(&config), Store::new());
+    for _ in 0..3 {
+        store.commit(&Stream::User);
+    }
+    store.kept_from = 3;
+
+    let (whole, from_two) = visit(&hub, &store, &[(&Stream::User, 2)]);
+    let (part, from_one) = visit(&hub, &store, &[(&Stream::User, 1)]);
+
+    assert_eq!(from_two[&Stream::User], Some(true));
+    assert_eq!(whole.seqs(), [3]);
+    assert_eq!(from_one[&Stream::User], Some(false));
+    assert!(part.seqs().is_empty());
+}
+
+#[test]
+fn a_gap_that_cannot_be_filled_begins_anew() {
+    let (hub, store) = (hub(&LiveConfig::default()), Store::new());
+    let (visitor, _) = visit(&hub, &store, &[]);
+    let user = key(store.tenant, &Stream::User);
+    hub.tell(&[Announcement::Entry(entry(&user, 3))]);
+    let gaps = hub.gaps(&[]);
+
+    hub.lost(&gaps[0]);
+
+    assert_eq!(visitor.wire.closed(), Some(close::RESET));
+    assert_eq!(hub.gaps(&[]), []);
+}
+
+#[test]
+fn a_member_hears_a_group_from_the_joining_to_the_leaving() {
+    let (hub, mut store) = (hub(&LiveConfig::default()), Store::new());
+    let (visitor, _) = visit(&hub, &store, &[]);
+    let change = |version, is_member, seq| {
+        Announcement::Member(MemberChange {
+            reader: reader(store.tenant),
+            group: "late".parse().unwrap(),
+            seq,
+            is_member,
+            version,
+        })
+    };
+    let late: Stream = "group:late".parse().unwrap();
+    let key = key(store.tenant, &late);
+    let told = |seq| Announcement::Entry(entry(&key, seq));
+
+    hub.tell(&[told(4), change(1, true, 4), told(5), told(6)]);
+    let heard = visitor.wire.heard();
+    assert!(
+        matches!(&heard[0], Told::Joined(joined) if joined.seq == 4),
+        "{heard:?}"
+    );
+    assert_eq!(heard.len(), 3);
+
+    // One of them comes late: it is older than what is known.
+    hub.tell(&[change(2, false, 6), change(1, true, 4), told(7)]);
+    let heard = visitor.wire.heard();
+    assert!(matches!(&heard[..], [Told::Left(_)]), "{heard:?}");
+    store.streams.clear();
+    store.streams.insert(Stream::User, Vec::new());
+    hub.settle(&reader(store.tenant), &store.open());
+    assert!(visitor.wire.heard().is_empty());
+}
+
+#[test]
+fn what_a_member_misses_since_the_joining_is_looked_for() {
+    let (hub, mut store) = (hub(&LiveConfig::default()), Store::new());
+    let (visitor, _) = visit(&hub, &store, &[]);
+    let late: Stream = "group:late".parse().unwrap();
+    store.streams.insert(late.clone(), Vec::new());
+    // Told while nobody here followed it.
+    let first = store.commit(&late);
+    hub.tell(&[Announcement::Entry(first)]);
+    let change = MemberChange {
+        reader: reader(store.tenant),
+        group: "late".parse().unwrap(),
+        seq: 0,
+        is_member: true,
+        version: 1,
+    };
+    hub.tell(&[Announcement::Member(change)]);
+    assert!(visitor.seqs().is_empty());
+
+    hub.settle(&reader(store.tenant), &store.open());
+    store.heal(&hub);
+
+    assert_eq!(visitor.seqs(), [1]);
+}
+
+#[test]
+fn of_too_many_connections_of_one_person_the_oldest_goes() {
+    let config = LiveConfig {
+        user_connections_max: 2,
+        ..LiveConfig::default()
+    };
+    let (hub, store) = (hub(&config), Store::new());
+
+    let visitors: Vec<_> = (0..3).map(|_| visit(&hub, &store, &[]).0).collect();
+
+    let closed = visitors.iter().map(|visitor| visitor.wire.closed());
+    assert_eq!(
+        closed.collect::<Vec<_>>(),
+        [Some(close::REPLACED), None, None]
+    );
+    for visitor in &visitors {
+        hub.leave(&visitor.conn);
+        hub.leave(&visitor.conn);
+    }
+    assert!(hub.is_empty());
+    assert!(
+        hub.people
+            .iter()
+            .all(|shard| shard.lock().unwrap().is_empty())
+    );
+    assert!(
+        hub.streams
+            .iter()
+            .all(|shard| shard.lock().unwrap().is_empty())
+    );
+}
+
+#[test]
+fn a_heartbeat_says_where_the_streams_stand() {
+    let (hub, mut store) = (hub(&LiveConfig::default()), Store::new());
+    store.commit(&staff());
+    let (visitor, _) = visit(&hub, &store, &[]);
+
+    for part in 0..SHARDS {
+        hub.beat(part);
+    }
+
+    let heard = visitor.wire.heard();
+    let [Told::Tops(places)] = &heard[..] else {
+        panic!("{heard:?}");
+    };
+    assert_eq!(places.streams, [(Stream::User, 0), (staff(), 1)].into());
+}
+
+#[test]
+fn reads_and_signals_reach_every_device() {
+    let (hub, store) = (hub(&LiveConfig::default()), Store::new());
+    let visitors: Vec<_> = (0..2).map(|_| visit(&hub, &store, &[]).0).collect();
+
+    let signal = Signal {
+        key: key(store.tenant, &Stream::User),
+        collapse: Some("typing".into()),
+        text: Told::Pong.text(),
+    };
+    let moved = ReadMove {
+        reader: reader(store.tenant),
+        stream: staff(),
+        seq: 3,
+    };
+    hub.tell(&[Announcement::Signal(signal), Announcement::Read(moved)]);
+
+    for visitor in visitors {
+        let heard = visitor.wire.heard();
+        assert!(
+            matches!(&heard[..], [Told::Pong, Told::Read(_)]),
+            "{heard:?}"
+        );
+    }
+}
+
+#[test]
+fn memory_for_the_last_entries_has_one_bound() {
+    let config = LiveConfig {
+        kept_entries_max: 10_000,
+        kept_mib_max: 1,
+        ..LiveConfig::default()
+    };
+    let (hub, store) = (hub(&config), Store::new());
+    let (visitor, _) = visit(&hub, &store, &[]);
+    let user = key(store.tenant, &Stream::User);
+
+    for seq in 1..=6_000 {
+        hub.tell(&[Announcement::Entry(entry(&user, seq))]);
+    }
+
+    let kept = hub.kept_bytes.load(std::sync::atomic::Ordering::Relaxed);
+    assert!((900_000..=1_048_576).contains(&kept), "{kept}");
+    assert_eq!(visitor.seqs().len(), 6_000);
+    let stored = hub.stored_ms(&visitor.conn, &[(Stream::User, 6_000)].into());
+    assert_eq!(stored, [6_000]);
+    hub.leave(&visitor.conn);
+    assert_eq!(hub.kept_bytes.load(std::sync::atomic::Ordering::Relaxed), 0);
+}

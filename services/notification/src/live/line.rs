@@ -1,0 +1,65 @@
+//! What the hub speaks to: one client's way out. A trait, so that orders of events can be tried
+//! without sockets.
+
+use std::time::Duration;
+
+use tradepost_websocket::{Class, Frame, Pushed, Sender};
+
+/// The way to one client. Nothing here waits.
+pub trait Line: Send + Sync + 'static {
+    /// A message as it goes over the line; made once for all who get it.
+    type Frame: Clone + Send + Sync + 'static;
+
+    /// The frame of a message.
+    fn frame(text: &[u8]) -> Self::Frame;
+
+    /// How much memory a frame takes, in bytes.
+    fn size(frame: &Self::Frame) -> usize;
+
+    /// Gives one message.
+    fn push(&self, frame: &Self::Frame, class: Class) -> Pushed;
+
+    /// Gives several that must not be lost, in this order.
+    fn push_all(&self, frames: &[Self::Frame]) -> Pushed;
+
+    /// Asks for a sign of life.
+    fn ping(&self);
+
+    /// For how long nothing was heard.
+    fn idle(&self) -> Duration;
+
+    /// What waits goes first, then this.
+    fn close(&self, code: u16, reason: &str);
+}
+
+impl Line for Sender {
+    type Frame = Frame;
+
+    fn frame(text: &[u8]) -> Frame {
+        Frame::text(text)
+    }
+
+    fn size(frame: &Frame) -> usize {
+        frame.len()
+    }
+
+    fn push(&self, frame: &Frame, class: Class) -> Pushed {
+        self.push(frame, class)
+    }
+
+    fn push_all(&self, frames: &[Frame]) -> Pushed {
+        self.push_all(frames)
+    }
+
+    fn ping(&self) {
+        let _lost = self.push(&Frame::ping(), Class::Ephemeral);
+    }
+
+    fn idle(&self) -> Duration {
+        self.idle()
+    }
+
+    fn close(&self, code: u16, reason: &str) {
+        self.close(code, reason);
+    }
+}

@@ -1,0 +1,136 @@
+//! Puts the hub, the port and what turns beside them together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tradepost_notifications::stream::Stream;
+use tradepost_service::auth::{Door, Rule};
+use tradepost_service::{Clock, Tasks};
+use tradepost_websocket::Sender;
+
+use super::desk::Desk;
+use super::hub::Hub;
+use super::{drain, port, wheel};
+use crate::config::LiveConfig;
+use crate::metrics::LiveMetrics;
+use crate::ports::{Cursors, Pasts, Reader, Recents};
+
+/// Cursors that may be moved at once; a client says again where it is with what it reads next.
+const READS_MAX: usize = 256;
+
+/// What opens a connection: the right to one's own notifications.
+pub const RULE: Rule = Rule::of_tenant("Live", "notifications:read");
+
+/// What connections are served with.
+pub struct Parts {
+    /// Their limits.
+    pub config: LiveConfig,
+    /// Whoever else tells the hub holds it too.
+    pub hub: Arc<Hub<Sender>>,
+    /// The database.
+    pub past: Pasts,
+    /// Redis, if there is one.
+    pub recent: Option<Recents>,
+    /// Where it is kept how far people have read.
+    pub cursors: Cursors,
+    /// Whose tokens are believed.
+    pub door: Door,
+    /// The instruments, which the hub has too.
+    pub metrics: LiveMetrics,
+    /// What shutdown waits for.
+    pub tasks: Tasks,
+    /// When clients are to be sent away.
+    pub shutdown: CancellationToken,
+}
+
+/// The connections of this node.
+pub struct Live {
+    pub(super) config: LiveConfig,
+    pub(super) hub: Arc<Hub<Sender>>,
+    pub(super) desk: Desk,
+    pub(super) metrics: LiveMetrics,
+    pub(super) clock: Clock,
+    pub(super) tasks: Tasks,
+    pub(super) shutdown: CancellationToken,
+    pub(super) door: Door,
+    cursors: Cursors,
+    reads: Arc<Semaphore>,
+}
+
+impl Live {
+    /// Serves connections at `listener` until shutdown, then sends them away.
+    pub fn start(parts: Parts, listener: TcpListener) {
+        let Parts {
+            tasks,
+            shutdown,
+            hub,
+            past,
+            config,
+            ..
+        } = &parts;
+        let heartbeat = Duration::from_millis(config.heartbeat_ms);
+        let over = Duration::from_millis(config.drain_ms);
+        // They go on while clients are sent away.
+        let drained = CancellationToken::new();
+        let beat = wheel::beat(Arc::clone(hub), heartbeat, drained.clone());
+        tasks.spawn("live-heartbeat", beat);
+        let look = wheel::look(Arc::clone(hub), Arc::clone(past), drained.clone());
+        tasks.spawn("live-look", look);
+        let (hub, shutdown) = (Arc::clone(hub), shutdown.clone());
+        tasks.spawn("live-drain", async move {
+            shutdown.cancelled().await;
+            drain::drain(hub, over).await;
+            drained.cancel();
+        });
+        let tasks = tasks.clone();
+        tasks.spawn(
+            "live-port",
+            port::serve(Arc::new(Self::new(parts)), listener),
+        );
+    }
+
+    fn new(parts: Parts) -> Self {
+        let resume_max = parts.config.resume_max;
+        Self {
+            desk: Desk::new(&parts.tasks, parts.past, parts.recent, resume_max),
+            config: parts.config,
+            hub: parts.hub,
+            metrics: parts.metrics,
+            clock: Clock::system(),
+            tasks: parts.tasks,
+            shutdown: parts.shutdown,
+            door: parts.door,
+            cursors: parts.cursors,
+            reads: Arc::new(Semaphore::new(READS_MAX)),
+        }
+    }
+
+    /// Moves read cursors, beside the connection: a slow database must not hold up its messages.
+    pub(super) fn read(&self, reader: &Reader, streams: Vec<(Stream, u64)>) {
+        let Ok(permit) = Arc::clone(&self.reads).try_acquire_owned() else {
+            tracing::debug!(
+                event = "live.read_skipped",
+                "too many cursors are being moved"
+            );
+            return;
+        };
+        let (cursors, reader) = (Arc::clone(&self.cursors), reader.clone());
+        drop(self.tasks.detach(async move {
+            if let Err(error) = cursors.read(&reader, &streams).await {
+                tracing::warn!(event = "live.read_failed", %error, "a read cursor did not move");
+            }
+            drop(permit);
+        }));
+    }
+}
+
+impl std::fmt::Debug for Live {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Live")
+            .field("hub", &self.hub)
+            .finish_non_exhaustive()
+    }
+}

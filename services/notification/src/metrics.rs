@@ -1,0 +1,11 @@
+//! Every instrument of the service, declared once.
+
+mod feed;
+mod live;
+mod nodes;
+mod webhooks;
+
+pub use feed::FeedMetrics;
+pub use live::LiveMetrics;
+pub use nodes::{Carried, HealedFrom, NodeMetrics};
+pub use webhooks::WebhookMetrics;

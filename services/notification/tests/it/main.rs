@@ -1,0 +1,16 @@
+//! The service against real servers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking"
+)]
+
+mod faults;
+mod feed;
+mod live;
+mod nodes;
+mod store;
+mod webhooks;
