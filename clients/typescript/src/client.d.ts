@@ -1,0 +1,86 @@
+/** "user", or "group:" and the group's id. */
+export type Stream = string;
+
+/** Up to where a stream is had, and of which history. */
+export interface Position {
+  epoch: string;
+  seq: number;
+}
+
+/** What was told for good, at its place in its stream. */
+export interface Notification {
+  stream: Stream;
+  /** 1 more than that of the one before it in its stream. */
+  seq: number;
+  id: string;
+  /** RFC 3339. */
+  time: string;
+  type: string;
+  title: string;
+  message: string;
+  data: Record<string, unknown>;
+}
+
+/** What was told in passing: never stored, never repeated. */
+export interface Signal {
+  id: string;
+  type: string;
+  title: string;
+  message: string;
+  data: Record<string, unknown>;
+}
+
+/** `connecting`: a socket is being opened, or was and says no welcome yet. `waiting`: for the next try. */
+export type State = "connecting" | "live" | "waiting" | "stopped";
+
+/** Why a client has stopped for good; it has to be started again by whoever can mend it. */
+export interface Stopped {
+  /** The code the server closed with; absent after `stop()`. */
+  code?: number;
+  reason: string;
+}
+
+/** Where positions outlive the page; without one they live as long as the client. */
+export interface Memory {
+  load(): Record<Stream, Position>;
+  save(positions: Record<Stream, Position>): void;
+}
+
+export interface Options {
+  /** E.g. `wss://shop.example/v1/notifications/ws`. */
+  url: string;
+  /** The access token; asked for before each try, so return a fresh one. */
+  token: () => string | Promise<string>;
+  /** Each notification once, in the order of its stream. */
+  onNotification: (notification: Notification) => void;
+  onSignal?: (signal: Signal) => void;
+  /** What came before this in the stream was missed for good: fetch the history. */
+  onMissed?: (stream: Stream) => void;
+  onState?: (state: State, stopped?: Stopped) => void;
+  onUnread?: (unread: number) => void;
+  memory?: Memory;
+  /** For programs without a global one, and for tests. */
+  WebSocket?: typeof WebSocket;
+  /** From 0 to below 1; for tests. */
+  random?: () => number;
+}
+
+/**
+ * A connection that comes back: it follows docs/websocket-protocol.md, resumes where it was, drops
+ * what it has already, and says so when something was missed.
+ */
+export class NotificationClient {
+  constructor(options: Options);
+  /** Opens the connection; without effect while it is started. */
+  start(): void;
+  /** Closes it for good, until `start`. */
+  stop(): void;
+  /** The person has read the stream up to `seq`; without `seq`, up to where it stands. */
+  markRead(stream: Stream, seq?: number): void;
+  readonly state: State;
+  /** Over all streams; right from the first welcome on. */
+  readonly unread: number;
+}
+
+/** What a client does after a close with this code. */
+export function afterClose(code: number): "return" | "back-off" | "stop";

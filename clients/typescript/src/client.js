@@ -1,0 +1,253 @@
+// See client.d.ts for what each part promises, and docs/websocket-protocol.md for the protocol.
+
+const SUBPROTOCOL = "tradepost.notifications.v1";
+const BACK_OFF_MIN_MS = 500;
+const BACK_OFF_MAX_MS = 30_000;
+const ACK_EVERY_MS = 1_000;
+// Nothing of a server that never says welcome bounds how long it may take.
+const WELCOME_MAX_MS = 15_000;
+const OPEN = 1;
+
+/** Codes after which coming back at once is what the server expects: the node goes, the token ran out. */
+const RETURN = new Set([1012, 4401]);
+/** Codes that coming back would only repeat. */
+const STOP = new Set([4403, 4501, 4503]);
+
+export function afterClose(code) {
+  if (STOP.has(code)) return "stop";
+  return RETURN.has(code) ? "return" : "back-off";
+}
+
+export class NotificationClient {
+  #options;
+  #socket = null;
+  #state = "stopped";
+  #epoch = null;
+  /** By stream: what is had, what is told, what is read. */
+  #streams = new Map();
+  #positions;
+  #tries = 0;
+  #timers = { retry: null, silence: null, ack: null, leave: null };
+  #unacked = new Set();
+  #silenceMs = WELCOME_MAX_MS;
+  /** Counts starts and stops, so that what an old socket says late is known as such. */
+  #generation = 0;
+
+  constructor(options) {
+    this.#options = options;
+    this.#positions = { ...options.memory?.load() };
+  }
+
+  get state() {
+    return this.#state;
+  }
+
+  get unread() {
+    let unread = 0;
+    for (const { top, read } of this.#streams.values()) unread += Math.max(0, top - read);
+    return unread;
+  }
+
+  start() {
+    if (this.#state !== "stopped") return;
+    this.#tries = 0;
+    this.#open();
+  }
+
+  stop() {
+    this.#leave();
+    this.#become("stopped", { reason: "stopped by the page" });
+  }
+
+  markRead(stream, seq) {
+    const known = this.#streams.get(stream);
+    if (known === undefined) return;
+    const upTo = Math.min(seq ?? known.top, known.top);
+    if (upTo > known.read) this.#say({ t: "read", streams: { [stream]: upTo } });
+  }
+
+  async #open() {
+    const generation = ++this.#generation;
+    this.#become("connecting");
+    let token;
+    try {
+      token = await this.#options.token();
+    } catch {
+      if (generation === this.#generation) this.#retry();
+      return;
+    }
+    if (generation !== this.#generation) return;
+    const Socket = this.#options.WebSocket ?? globalThis.WebSocket;
+    const socket = new Socket(this.#options.url, [SUBPROTOCOL, "bearer", token]);
+    this.#socket = socket;
+    this.#silenceMs = WELCOME_MAX_MS;
+    const ours = () => generation === this.#generation;
+    socket.onopen = () => ours() && this.#say({ t: "hello", positions: this.#positions });
+    socket.onmessage = ({ data }) => ours() && this.#hear(data);
+    socket.onclose = ({ code, reason }) => ours() && this.#closed(code, reason);
+    this.#heard();
+  }
+
+  #hear(text) {
+    this.#heard();
+    let message;
+    try {
+      message = JSON.parse(text);
+    } catch {
+      return this.#comeBack();
+    }
+    switch (message.t) {
+      case "welcome": return this.#welcome(message);
+      case "notification": return this.#notification(message);
+      case "signal": return this.#options.onSignal?.(without(message));
+      case "tops": return this.#tops(message.streams);
+      case "read": return this.#read(message.streams);
+      case "joined": return this.#joined(message);
+      case "left": return this.#left(message.stream);
+      // Every client has another moment: whoever kept to none would come with all others at once.
+      case "reconnect":
+        this.#timers.leave ??= setTimeout(() => this.#closed(1012, "the node goes"), message.after_ms);
+        return;
+      // A newer server may say more: what is not known is no fault.
+      default:
+    }
+  }
+
+  #welcome({ epoch, heartbeat_ms: heartbeat, streams }) {
+    this.#epoch = epoch;
+    this.#silenceMs = 2 * heartbeat;
+    this.#heard();
+    this.#streams = new Map();
+    const missed = [];
+    for (const [stream, { seq, read, recovered }] of Object.entries(streams)) {
+      // What is recovered follows, from behind what was had.
+      const have = recovered === true ? this.#positions[stream].seq : seq;
+      this.#streams.set(stream, { have, top: seq, read });
+      if (recovered === false) missed.push(stream);
+    }
+    this.#become("live");
+    this.#keep();
+    for (const stream of missed) this.#options.onMissed?.(stream);
+    this.#options.onUnread?.(this.unread);
+  }
+
+  #notification(message) {
+    const known = this.#streams.get(message.stream);
+    // Told at least once: a repetition is no news.
+    if (known === undefined || message.seq <= known.have) return;
+    if (message.seq !== known.have + 1) return this.#comeBack();
+    known.have = message.seq;
+    known.top = Math.max(known.top, message.seq);
+    this.#keep();
+    this.#unacked.add(message.stream);
+    this.#timers.ack ??= setTimeout(() => this.#ack(), ACK_EVERY_MS);
+    this.#options.onNotification(without(message));
+    this.#options.onUnread?.(this.unread);
+  }
+
+  /** All up to a top was said on this socket before it: whoever has less has lost something. */
+  #tops(streams) {
+    // A whole heartbeat went well. Not the welcome: a server that closes right after it needs time.
+    this.#tries = 0;
+    for (const [stream, top] of Object.entries(streams)) {
+      const known = this.#streams.get(stream);
+      if (known !== undefined && top > known.have) return this.#comeBack();
+    }
+  }
+
+  #read(streams) {
+    for (const [stream, seq] of Object.entries(streams)) {
+      const known = this.#streams.get(stream);
+      if (known !== undefined) known.read = Math.max(known.read, seq);
+    }
+    this.#options.onUnread?.(this.unread);
+  }
+
+  #joined({ stream, seq }) {
+    this.#streams.set(stream, { have: seq, top: seq, read: seq });
+    this.#keep();
+  }
+
+  #left(stream) {
+    this.#streams.delete(stream);
+    this.#keep();
+    this.#options.onUnread?.(this.unread);
+  }
+
+  #ack() {
+    this.#timers.ack = null;
+    const streams = {};
+    for (const stream of this.#unacked) {
+      const known = this.#streams.get(stream);
+      if (known !== undefined) streams[stream] = known.have;
+    }
+    this.#unacked.clear();
+    if (Object.keys(streams).length > 0) this.#say({ t: "ack", streams });
+  }
+
+  #say(message) {
+    if (this.#socket?.readyState === OPEN) this.#socket.send(JSON.stringify(message));
+  }
+
+  #keep() {
+    this.#positions = {};
+    for (const [stream, { have }] of this.#streams) {
+      this.#positions[stream] = { epoch: this.#epoch, seq: have };
+    }
+    this.#options.memory?.save(this.#positions);
+  }
+
+  /** Whoever is silent for twice the heartbeat is gone, whatever TCP believes. */
+  #heard() {
+    clearTimeout(this.#timers.silence);
+    this.#timers.silence = setTimeout(() => this.#comeBack(), this.#silenceMs);
+  }
+
+  #closed(code, reason) {
+    this.#leave();
+    const what = afterClose(code);
+    if (what === "stop") return this.#become("stopped", { code, reason });
+    // Once at once; a server that closes again and again is given time.
+    return this.#retry(what === "return" && this.#tries === 0 ? 0 : undefined);
+  }
+
+  #comeBack() {
+    this.#leave();
+    this.#retry(this.#tries === 0 ? 0 : undefined);
+  }
+
+  /** After so long, or after a random part of a time that doubles with each try. */
+  #retry(afterMs) {
+    const most = Math.min(BACK_OFF_MAX_MS, BACK_OFF_MIN_MS * 2 ** this.#tries);
+    const random = this.#options.random ?? Math.random;
+    this.#tries += 1;
+    this.#become("waiting");
+    this.#timers.retry = setTimeout(() => this.#open(), afterMs ?? random() * most);
+  }
+
+  /** The socket is not ours any more, and nothing is under way. */
+  #leave() {
+    this.#generation += 1;
+    for (const name of Object.keys(this.#timers)) {
+      clearTimeout(this.#timers[name]);
+      this.#timers[name] = null;
+    }
+    this.#unacked.clear();
+    const socket = this.#socket;
+    this.#socket = null;
+    if (socket !== null) {
+      socket.onopen = socket.onmessage = socket.onclose = null;
+      socket.close();
+    }
+  }
+
+  #become(state, stopped) {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.#options.onState?.(state, stopped);
+  }
+}
+
+function without({ t: _kind, ...message }) {
+  return message;
+}
