@@ -27,7 +27,7 @@ use crate::metrics::Metrics;
 use crate::ports::Guards;
 use crate::ports::audit::AuditStore;
 use crate::upstream::Upstreams;
-use origins::AllowedOrigins;
+use origins::{AllowedOrigins, platform_origins};
 
 use audit::audit_log;
 pub use limits::limiter;
@@ -228,7 +228,7 @@ pub async fn serve_guarded(
     upstreams.show(&runtime.health);
     let limits = &config.limits;
     let origins = Arc::new(AllowedOrigins {
-        own: config.cors.origins.clone(),
+        own: platform_origins(&config),
         directory: Arc::clone(&doors.identity.directory),
     });
     let gateway = Gateway {

@@ -92,10 +92,14 @@ pub struct UpstreamsConfig {
     /// The shipping service.
     #[garde(skip)]
     pub shipping_url: Url,
-    /// The notification service, which speaks WebSocket; without it that route answers 503.
+    /// The notification service; without it what people were told answers 503.
     #[garde(skip)]
     #[serde(default)]
     pub notification_url: Option<Url>,
+    /// Its live port, which speaks WebSocket; without it those routes answer 503.
+    #[garde(skip)]
+    #[serde(default)]
+    pub notification_live_url: Option<Url>,
     /// The metrics service; without it events and what they come to answer 503.
     #[garde(skip)]
     #[serde(default)]

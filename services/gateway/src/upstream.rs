@@ -9,6 +9,7 @@ mod breaker;
 mod calls;
 mod inventory;
 mod link;
+mod live;
 mod notification;
 mod order;
 mod payment;
@@ -38,7 +39,8 @@ use voice::{Speaker, Voice};
 pub use analytics::{Analytics, Pieces};
 pub use breaker::Standing;
 pub use inventory::Inventory;
-pub(crate) use notification::socket_limits;
+pub(crate) use live::{Opened, socket_limits};
+pub use notification::Notifications;
 pub use order::{Orders, Watch};
 pub use payment::Payments;
 pub use refusal::Refusal;
@@ -51,7 +53,8 @@ pub struct Upstreams {
     inventory: Link,
     payment: Link,
     shipping: Link,
-    notification: Option<Url>,
+    notification: Option<Link>,
+    live: Option<Url>,
     metrics: Option<Link>,
     identity: Identity,
 }
@@ -83,16 +86,15 @@ impl Upstreams {
                 .with_context(|| format!("upstreams.{name}_url cannot be used"))?;
             anyhow::Ok(Link::new(name, channel, limits, metrics.clone()))
         };
+        let optional = |name, url: Option<&Url>| url.map(|url| link(name, url)).transpose();
         Ok(Self {
             order: link("order", &config.order_url)?,
             inventory: link("inventory", &config.inventory_url)?,
             payment: link("payment", &config.payment_url)?,
             shipping: link("shipping", &config.shipping_url)?,
-            notification: config.notification_url.clone(),
-            metrics: match &config.metrics_url {
-                Some(url) => Some(link(analytics::SERVICE, url)?),
-                None => None,
-            },
+            notification: optional(notification::SERVICE, config.notification_url.as_ref())?,
+            live: config.notification_live_url.clone(),
+            metrics: optional(analytics::SERVICE, config.metrics_url.as_ref())?,
             identity: identity.clone(),
         })
     }
@@ -141,13 +143,13 @@ impl Upstreams {
         &self,
         caller: &Caller,
         protocols: &[String],
-    ) -> Result<notification::Opened, Refusal> {
-        let url = self.notification.as_ref();
+    ) -> Result<Opened, Refusal> {
+        let url = self.live.as_ref();
         let url = url.ok_or_else(|| Refusal::unreachable(notification::SERVICE))?;
         let grant = voice::grant_of(notification::SERVICE, caller, caller.tenant);
         let token = self.identity.bearer(&grant);
         let token = token.map_err(|_unsigned| Refusal::unreachable(notification::SERVICE))?;
-        notification::open(url, &token, protocols).await
+        live::open(url, &token, protocols).await
     }
 
     /// Shows operators where the breaker of each service stands. A gateway that does without one
@@ -163,11 +165,17 @@ impl Upstreams {
             let link = link.clone();
             health.note(name, move || link.standing().as_str().to_owned());
         }
-        let metrics = self.metrics.clone();
-        health.note("breaker.metrics", move || match &metrics {
-            Some(link) => link.standing().as_str().to_owned(),
-            None => "not configured".to_owned(),
-        });
+        let optional = [
+            ("breaker.metrics", &self.metrics),
+            ("breaker.notification", &self.notification),
+        ];
+        for (name, link) in optional {
+            let link = link.clone();
+            health.note(name, move || match &link {
+                Some(link) => link.standing().as_str().to_owned(),
+                None => "not configured".to_owned(),
+            });
+        }
     }
 }
 
@@ -219,6 +227,18 @@ impl Services {
         let link = self.upstreams.metrics.as_ref();
         let link = link.ok_or_else(|| Refusal::not_configured(analytics::SERVICE))?;
         Ok(Analytics {
+            calls: self.calls(link),
+        })
+    }
+
+    /// What people were told, and whom to tell.
+    ///
+    /// # Errors
+    /// That this gateway is run without the service.
+    pub fn notifications(&self) -> Result<Notifications, Refusal> {
+        let link = self.upstreams.notification.as_ref();
+        let link = link.ok_or_else(|| Refusal::not_configured(notification::SERVICE))?;
+        Ok(Notifications {
             calls: self.calls(link),
         })
     }

@@ -82,8 +82,14 @@ words! {
         AuditRead = "audit:read",
         /// Ask why a call was denied.
         AccessExplain = "access:explain",
-        /// Open the WebSocket for notifications.
+        /// Read one's own notifications, as they come and afterwards.
         NotificationsRead = "notifications:read",
+        /// Read those of others in the tenant.
+        NotificationsReadAny = "notifications:read_any",
+        /// Tell people and groups of the tenant something.
+        NotificationsSend = "notifications:send",
+        /// Make groups of people, and say who is in them.
+        NotificationsManage = "notifications:manage",
         /// Send events to be counted and kept.
         EventsWrite = "events:write",
         /// Read what happens now: the live aggregates of the tenant's events.
@@ -261,6 +267,9 @@ const ADMIN: Rights = Rights::of(&[
     Permission::AuditRead,
     Permission::AccessExplain,
     Permission::NotificationsRead,
+    Permission::NotificationsReadAny,
+    Permission::NotificationsSend,
+    Permission::NotificationsManage,
     Permission::EventsWrite,
     Permission::MetricsRead,
     Permission::AnalyticsRead,
@@ -280,6 +289,8 @@ const MANAGER: Rights = Rights::of(&[
     Permission::ShipmentsRead,
     Permission::UsersRead,
     Permission::NotificationsRead,
+    Permission::NotificationsSend,
+    Permission::NotificationsManage,
     Permission::EventsWrite,
     Permission::MetricsRead,
     Permission::AnalyticsRead,
@@ -294,6 +305,7 @@ const SUPPORT: Rights = Rights::of(&[
     Permission::ShipmentsRead,
     Permission::UsersRead,
     Permission::NotificationsRead,
+    Permission::NotificationsSend,
     Permission::MetricsRead,
     Permission::AnalyticsRead,
     Permission::TenantRead,
@@ -318,6 +330,8 @@ const SERVICE: Rights = Rights::of(&[
     Permission::PaymentsRead,
     Permission::PaymentsRefund,
     Permission::ShipmentsRead,
+    Permission::NotificationsSend,
+    Permission::NotificationsManage,
     Permission::EventsWrite,
     Permission::MetricsRead,
     Permission::AnalyticsRead,

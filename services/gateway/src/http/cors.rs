@@ -27,7 +27,8 @@ const PREFLIGHT_SECONDS: HeaderValue = HeaderValue::from_static("600");
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
 /// What a page may send.
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
-    "Authorization, Content-Type, Idempotency-Key, Prefer, Traceparent, X-Api-Key, X-Request-Id",
+    "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer, Traceparent, X-Api-Key, \
+     X-Request-Id",
 );
 /// What a page may read, besides the few that it always may.
 const ANSWER_HEADERS: HeaderValue = HeaderValue::from_static(

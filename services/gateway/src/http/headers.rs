@@ -25,11 +25,18 @@ const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
      frame-ancestors 'none'",
 );
 
+/// The page that shows notifications: its own script and style, and calls of this API.
+const DEMO_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
+
 /// The headers of every answer. `route` is the template of its route.
 pub(super) fn secure(headers: &mut HeaderMap, route: &str, client_is_secure: bool) {
-    let policy = match route.starts_with("/docs") {
-        true => PAGE_POLICY,
-        false => API_POLICY,
+    let policy = match route {
+        page if page.starts_with("/docs") => PAGE_POLICY,
+        page if page.starts_with("/demo") => DEMO_POLICY,
+        _ => API_POLICY,
     };
     headers.insert(X_CONTENT_TYPE_OPTIONS, NO_SNIFF);
     headers.insert(REFERRER_POLICY, NO_REFERRER);

@@ -1,12 +1,16 @@
-//! The WebSocket of the notification service, passed through.
+//! What happens, as it happens (the WebSocket of the notification service, passed through, or read
+//! for who wants `events`) and afterwards (`history`); and telling people something (`sending`).
 //!
-//! Who may open one is decided like every other call. What is said on it is relayed message by
+//! Who may open a socket is decided like every other call. What is said on it is relayed message by
 //! message (`relay`), so that limits hold and a close says why; nothing is read of it. It ends with
 //! the credentials it was opened with (`ending`).
 
 mod ending;
+mod events;
+mod history;
 mod places;
 mod relay;
+mod sending;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -39,7 +43,11 @@ pub use places::Places;
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::default().routes(routes!(open))
+    OpenApiRouter::default()
+        .routes(routes!(open))
+        .merge(events::routes())
+        .merge(history::routes())
+        .merge(sending::routes())
 }
 
 /// Open the WebSocket for notifications

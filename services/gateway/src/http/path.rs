@@ -1,4 +1,4 @@
-//! The id or SKU in a path, percent-decoded.
+//! The ids and SKUs in a path, percent-decoded.
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::StatusCode;
@@ -16,11 +16,29 @@ impl FromRequestParts<Shared> for Named {
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Problem> {
         match Path::<String>::from_request_parts(parts, shared).await {
             Ok(Path(name)) => Ok(Self(name)),
-            Err(_malformed) => Err(Problem::new(
-                StatusCode::BAD_REQUEST,
-                "INVALID_PATH",
-                "the path is not percent-encoded UTF-8",
-            )),
+            Err(_malformed) => Err(malformed()),
         }
     }
+}
+
+/// The two parameters of a route: a thing, and a part of it.
+pub(super) struct NamedWithin(pub(super) String, pub(super) String);
+
+impl FromRequestParts<Shared> for NamedWithin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Problem> {
+        match Path::<(String, String)>::from_request_parts(parts, shared).await {
+            Ok(Path((name, part))) => Ok(Self(name, part)),
+            Err(_malformed) => Err(malformed()),
+        }
+    }
+}
+
+fn malformed() -> Problem {
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "INVALID_PATH",
+        "the path is not percent-encoded UTF-8",
+    )
 }

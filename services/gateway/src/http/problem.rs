@@ -327,6 +327,7 @@ fn parameter(field: &str) -> &str {
     match name {
         "states" => "state",
         "event_types" => "event_type",
+        "unread_only" => "unread",
         "range" | "range.start_time" => "from",
         "range.end_time" => "to",
         name => name,

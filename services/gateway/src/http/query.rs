@@ -152,6 +152,14 @@ impl<'de> Deserializer<'de> for Values {
         visitor.visit_string(self.only()?)
     }
 
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.only()?.as_str() {
+            "true" => visitor.visit_bool(true),
+            "false" => visitor.visit_bool(false),
+            _ => Err(Fault::new("must be true or false")),
+        }
+    }
+
     fn deserialize_i32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         let number = self.only()?.parse();
         let number = number.map_err(|_malformed| Fault::new("must be an integer of 32 bits"))?;
@@ -182,7 +190,7 @@ impl<'de> Deserializer<'de> for Values {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i64 i128 u8 u16 u64 u128 f32 f64 char str string bytes byte_buf unit
+        i8 i16 i64 i128 u8 u16 u64 u128 f32 f64 char str string bytes byte_buf unit
         unit_struct newtype_struct tuple tuple_struct map struct identifier ignored_any
     }
 }

@@ -18,11 +18,12 @@ use super::edge::edge;
 use super::gate::Hourly;
 use super::notifications::Places;
 use super::{
-    access, audit, docs, items, notifications, orders, payments, problem_docs, shipments, webhooks,
+    access, audit, demo, docs, items, orders, payments, problem_docs, shipments, webhooks,
 };
 use super::{analytics, events, live_metrics};
 use super::{api_keys, authorizations, mfa, oauth, oauth_clients};
 use super::{auth, tenants, users};
+use super::{notification_groups, notifications};
 use crate::application::{Credentials, Identity};
 use crate::metrics::Metrics;
 use crate::ports::Guards;
@@ -75,7 +76,8 @@ pub(super) type Shared = Arc<Gateway>;
         title = "Tradepost",
         description = "The REST API of an order backend. Every mutating request needs an \
             `Idempotency-Key`: repeated with the same key and body it has no second effect. Events \
-            may have a `producer_id` and a `sequence` instead. \
+            may have a `producer_id` and a `sequence` instead; where there is no such header, the \
+            same twice is the same once. \
             Errors are problem details (RFC 9457); programs go by `reason`. Bodies and queries \
             are taken exactly: unknown fields, fields given twice and fractions are refused.",
     ),
@@ -85,7 +87,7 @@ pub(super) type Shared = Arc<Gateway>;
         (name = "payments", description = "Payments and refunds"),
         (name = "shipments", description = "Parcels"),
         (name = "webhooks", description = "What others report"),
-        (name = "notifications", description = "What happens, as it happens"),
+        (name = "notifications", description = "What happens, as it happens and afterwards"),
         (name = "events", description = "Events: sent, counted, kept"),
         (name = "analytics", description = "What events come to"),
         (name = "credentials", description = "API keys and OAuth clients"),
@@ -115,6 +117,7 @@ pub fn router(gateway: Gateway) -> anyhow::Result<Router> {
     let (routes, description) = api();
     Ok(routes
         .merge(docs::routes(&description)?)
+        .merge(demo::routes())
         .layer(middleware::from_fn_with_state(Arc::clone(&gateway), edge))
         .with_state(gateway))
 }
@@ -129,6 +132,7 @@ fn api() -> (Router<Shared>, OpenApi) {
         .merge(webhooks::routes())
         .merge(access::routes())
         .merge(notifications::routes())
+        .merge(notification_groups::routes())
         .merge(events::routes())
         .merge(live_metrics::routes())
         .merge(analytics::routes())

@@ -29,10 +29,7 @@ impl<T: DeserializeOwned> FromRequest<Shared> for StrictJson<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, gateway: &Shared) -> Result<Self, Problem> {
-        query::refuse(request.uri())?;
-        check_headers(request.headers())?;
-        let bytes = body::read(request, BYTES_MAX, gateway).await?;
-        parse(&bytes).map(Self)
+        parse(&read(request, gateway).await?).map(Self)
     }
 }
 
@@ -52,7 +49,15 @@ impl<T: DeserializeOwned> OptionalFromRequest<Shared> for StrictJson<T> {
     }
 }
 
-fn parse<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Problem> {
+/// Reads a body that must be JSON.
+pub(super) async fn read(request: Request, gateway: &Shared) -> Result<Bytes, Problem> {
+    query::refuse(request.uri())?;
+    check_headers(request.headers())?;
+    body::read(request, BYTES_MAX, gateway).await
+}
+
+/// The value that a body is.
+pub(super) fn parse<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Problem> {
     Ok(Untyped::read(bytes, tree::VALUES_MAX)?.typed()?)
 }
 

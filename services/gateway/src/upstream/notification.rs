@@ -1,83 +1,198 @@
-//! The notification service: no calls, but a WebSocket.
+//! The notification service: who is told what, and what they were told. What is heard at once comes
+//! by `live`.
 
-use std::time::Duration;
+use tradepost_proto::notification::v1 as pb;
+use tradepost_proto::notification::v1::notification_service_client::NotificationServiceClient;
 
-use axum::http::HeaderValue;
-use axum::http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
-use tokio::net::TcpStream;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tradepost_service::auth::Bearer;
-use url::Url;
-
+use super::calls::{Calls, Repeat};
 use super::refusal::Refusal;
-
-/// How long it may take until the socket is open.
-const OPEN_MAX: Duration = Duration::from_secs(5);
-/// The largest message.
-const MESSAGE_BYTES_MAX: usize = 64 * 1024;
-/// What is read at once: most sockets are silent most of the time.
-const BUFFER_BYTES: usize = 4 * 1024;
-/// What may wait to be written.
-const WRITE_BYTES_MAX: usize = 256 * 1024;
-
-/// Limits of a socket, at both of its ends.
-#[must_use]
-pub(crate) fn socket_limits() -> WebSocketConfig {
-    WebSocketConfig::default()
-        .read_buffer_size(BUFFER_BYTES)
-        .write_buffer_size(0)
-        .max_write_buffer_size(WRITE_BYTES_MAX)
-        .max_message_size(Some(MESSAGE_BYTES_MAX))
-        .max_frame_size(Some(MESSAGE_BYTES_MAX))
-}
-
-/// A socket of the service.
-pub(crate) struct Opened {
-    pub(crate) socket: WebSocketStream<TcpStream>,
-    /// The subprotocol that the service has chosen.
-    pub(crate) protocol: Option<HeaderValue>,
-}
-
-/// Opens a socket at `url` for whom `token` says.
-pub(super) async fn open(
-    url: &Url,
-    token: &Bearer,
-    protocols: &[String],
-) -> Result<Opened, Refusal> {
-    let opening = tokio::time::timeout(OPEN_MAX, connect(url, token, protocols)).await;
-    match opening {
-        Ok(Ok(opened)) => Ok(opened),
-        Ok(Err(error)) => {
-            tracing::debug!(event = "gateway.socket_failed", %error, "no socket of the service");
-            Err(Refusal::unreachable(SERVICE))
-        }
-        Err(_elapsed) => Err(Refusal::unreachable(SERVICE)),
-    }
-}
 
 /// Its name in texts and metrics.
 pub(super) const SERVICE: &str = "notification";
 
-async fn connect(url: &Url, token: &Bearer, protocols: &[String]) -> anyhow::Result<Opened> {
-    let host = url.host_str().unwrap_or_default();
-    let port = url.port_or_known_default().unwrap_or(80);
-    let stream = TcpStream::connect((host, port)).await?;
-    stream.set_nodelay(true)?;
-    let uri = format!("ws://{host}:{port}{}", url.path()).parse()?;
-    let token = token.to_metadata();
-    let mut request =
-        ClientRequestBuilder::new(uri).with_header(AUTHORIZATION.as_str(), token.to_str()?);
-    if let Some(traceparent) = tradepost_telemetry::current_traceparent() {
-        request = request.with_header(tradepost_telemetry::TRACEPARENT, traceparent);
+/// Notifications and groups.
+pub struct Notifications {
+    pub(super) calls: Calls,
+}
+
+impl Notifications {
+    /// Tells users.
+    ///
+    /// # Errors
+    /// What the service refuses, or that it did not answer.
+    pub async fn send(
+        &self,
+        request: pb::SendToUsersRequest,
+    ) -> Result<pb::SendToUsersResponse, Refusal> {
+        let repeat = repeat_of(request.delivery());
+        self.calls
+            .answer(repeat, request, |channel, request| async move {
+                NotificationServiceClient::new(channel)
+                    .send_to_users(request)
+                    .await
+            })
+            .await
     }
-    for protocol in protocols {
-        request = request.with_sub_protocol(protocol);
+
+    /// Tells a group.
+    ///
+    /// # Errors
+    /// What the service refuses, or that it did not answer.
+    pub async fn broadcast(
+        &self,
+        request: pb::BroadcastToGroupRequest,
+    ) -> Result<pb::BroadcastToGroupResponse, Refusal> {
+        let repeat = repeat_of(request.delivery());
+        self.calls
+            .answer(repeat, request, |channel, request| async move {
+                NotificationServiceClient::new(channel)
+                    .broadcast_to_group(request)
+                    .await
+            })
+            .await
     }
-    let limits = Some(socket_limits());
-    let (socket, answer) =
-        tokio_tungstenite::client_async_with_config(request, stream, limits).await?;
-    let protocol = answer.headers().get(SEC_WEBSOCKET_PROTOCOL).cloned();
-    Ok(Opened { socket, protocol })
+
+    /// Reads a page of what somebody was told.
+    ///
+    /// # Errors
+    /// What the service refuses, or that it did not answer.
+    pub async fn history(
+        &self,
+        request: pb::GetHistoryRequest,
+    ) -> Result<pb::GetHistoryResponse, Refusal> {
+        self.calls
+            .answer(Repeat::Safe, request, |channel, request| async move {
+                NotificationServiceClient::new(channel)
+                    .get_history(request)
+                    .await
+            })
+            .await
+    }
+
+    /// Reads how much is unread.
+    ///
+    /// # Errors
+    /// What the service refuses, or that it did not answer.
+    pub async fn unread(
+        &self,
+        request: pb::GetUnreadRequest,
+    ) -> Result<pb::GetUnreadResponse, Refusal> {
+        self.calls
+            .answer(Repeat::Safe, request, |channel, request| async move {
+                NotificationServiceClient::new(channel)
+                    .get_unread(request)
+                    .await
+            })
+            .await
+    }
+
+    /// Moves read cursors, which never move back.
+    ///
+    /// # Errors
+    /// What the service refuses, or that it did not answer.
+    pub async fn mark_read(
+        &self,
+        request: pb::MarkReadRequest,
+    ) -> Result<pb::MarkReadResponse, Refusal> {
+        self.calls
+            .answer(Repeat::Safe, request, |channel, request| async move {
+                NotificationServiceClient::new(channel)
+                    .mark_read(request)
+                    .await
+            })
+            .await
+    }
+
+    /// Makes a group, or names it anew.
+    ///
+    /// # Errors
+    /// What the service refuses, or that it did not answer.
+    pub async fn put_group(
+        &self,
+        request: pb::PutGroupRequest,
+    ) -> Result<pb::PutGroupResponse, Refusal> {
+        self.calls
+            .answer(Repeat::Safe, request, |channel, request| async move {
+                NotificationServiceClient::new(channel)
+                    .put_group(request)
+                    .await
+            })
+            .await
+    }
+
+    /// Reads a page of groups.
+    ///
+    /// # Errors
+    /// What the service refuses, or that it did not answer.
+    pub async fn list_groups(
+        &self,
+        request: pb::ListGroupsRequest,
+    ) -> Result<pb::ListGroupsResponse, Refusal> {
+        self.calls
+            .answer(Repeat::Safe, request, |channel, request| async move {
+                NotificationServiceClient::new(channel)
+                    .list_groups(request)
+                    .await
+            })
+            .await
+    }
+
+    /// Makes users members; who is one stays so.
+    ///
+    /// # Errors
+    /// What the service refuses, or that it did not answer.
+    pub async fn join(
+        &self,
+        request: pb::JoinGroupRequest,
+    ) -> Result<pb::JoinGroupResponse, Refusal> {
+        self.calls
+            .answer(Repeat::Safe, request, |channel, request| async move {
+                NotificationServiceClient::new(channel)
+                    .join_group(request)
+                    .await
+            })
+            .await
+    }
+
+    /// Ends memberships; who has none stays without.
+    ///
+    /// # Errors
+    /// What the service refuses, or that it did not answer.
+    pub async fn leave(
+        &self,
+        request: pb::LeaveGroupRequest,
+    ) -> Result<pb::LeaveGroupResponse, Refusal> {
+        self.calls
+            .answer(Repeat::Safe, request, |channel, request| async move {
+                NotificationServiceClient::new(channel)
+                    .leave_group(request)
+                    .await
+            })
+            .await
+    }
+
+    /// Reads a page of members.
+    ///
+    /// # Errors
+    /// What the service refuses, or that it did not answer.
+    pub async fn members(
+        &self,
+        request: pb::ListMembersRequest,
+    ) -> Result<pb::ListMembersResponse, Refusal> {
+        self.calls
+            .answer(Repeat::Safe, request, |channel, request| async move {
+                NotificationServiceClient::new(channel)
+                    .list_members(request)
+                    .await
+            })
+            .await
+    }
+}
+
+/// What is stored carries the key of its wish; what is not would be told twice.
+const fn repeat_of(delivery: pb::Delivery) -> Repeat {
+    match delivery {
+        pb::Delivery::Unspecified | pb::Delivery::Durable => Repeat::Safe,
+        pb::Delivery::Ephemeral => Repeat::Never,
+    }
 }

@@ -175,7 +175,9 @@ const REQUEST_ID_REUSED: &str = "REQUEST_ID_REUSED";
 
 fn http_status(code: Code, reason: &str) -> StatusCode {
     match code {
-        Code::InvalidArgument if reason == REQUEST_ID_REUSED => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::InvalidArgument | Code::AlreadyExists if reason == REQUEST_ID_REUSED => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         Code::InvalidArgument | Code::OutOfRange => StatusCode::BAD_REQUEST,
         Code::Unauthenticated if reason.starts_with(SIGNATURE) => StatusCode::UNAUTHORIZED,
         // Our own token was not believed: the caller's may be as good as any.

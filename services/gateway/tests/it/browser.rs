@@ -175,6 +175,32 @@ async fn the_page_of_the_description_has_a_policy_it_can_live_with() {
 }
 
 #[tokio::test]
+async fn the_demo_loads_nothing_but_its_own_parts_under_a_strict_policy() {
+    let stage = stage().await;
+
+    let page = stage.get("/demo").await;
+
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(!policy.contains("unsafe"), "{policy}");
+    let text = String::from_utf8_lossy(&page.bytes).into_owned();
+    assert!(!text.contains("<script>") && !text.contains("style=\""));
+    let parts: Vec<&str> = text
+        .split('"')
+        .filter(|part| part.starts_with('/') || part.contains("//"))
+        .collect();
+    assert_eq!(parts, ["/demo/demo.css", "/demo/demo.js"]);
+    for (path, kind) in [
+        ("/demo/demo.css", "text/css; charset=utf-8"),
+        ("/demo/demo.js", "text/javascript; charset=utf-8"),
+        ("/demo/client.js", "text/javascript; charset=utf-8"),
+    ] {
+        let part = stage.get(path).await;
+        assert_eq!(part.status, 200, "{path}");
+        assert_eq!(part.header("content-type"), Some(kind));
+    }
+}
+
+#[tokio::test]
 async fn a_plain_options_is_no_preflight() {
     let stage = stage().await;
 

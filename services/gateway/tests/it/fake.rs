@@ -2,6 +2,7 @@
 //! with the failure that the test has set.
 
 mod metrics;
+mod notifications;
 mod samples;
 mod services;
 
@@ -19,13 +20,14 @@ use tonic::{Code, Request, Response, Status};
 use tradepost_proto::inventory::v1::inventory_service_server::InventoryServiceServer;
 use tradepost_proto::metrics::v1::analytics_service_server::AnalyticsServiceServer;
 use tradepost_proto::metrics::v1::metrics_service_server::MetricsServiceServer;
+use tradepost_proto::notification::v1::notification_service_server::NotificationServiceServer;
 use tradepost_proto::order::v1::OrderState;
 use tradepost_proto::order::v1::order_service_server::OrderServiceServer;
 use tradepost_proto::payment::v1::payment_service_server::PaymentServiceServer;
 use tradepost_proto::shipping::v1::shipping_service_server::ShippingServiceServer;
 use tradepost_service::error::Failure;
 
-pub(crate) use samples::ORDER_ID;
+pub(crate) use samples::{DATA, NOTIFICATION_ID, ORDER_ID};
 
 /// A call as it came.
 pub(crate) struct Call {
@@ -90,6 +92,7 @@ impl Fake {
             .add_service(ShippingServiceServer::new(fake.clone()))
             .add_service(AnalyticsServiceServer::new(fake.clone()))
             .add_service(MetricsServiceServer::new(fake.clone()))
+            .add_service(NotificationServiceServer::new(fake.clone()))
             .serve_with_incoming(TcpListenerStream::new(listener));
         tokio::spawn(server);
         (fake, url)

@@ -45,7 +45,7 @@ async fn a_key_is_required_once_and_printable() {
 }
 
 #[tokio::test]
-async fn every_mutating_route_but_the_webhook_wants_a_key() {
+async fn what_would_do_more_twice_than_once_wants_a_key() {
     let stage = Stage::new().await;
     for (method, path) in [
         (Method::POST, "/v1/orders"),
@@ -53,6 +53,8 @@ async fn every_mutating_route_but_the_webhook_wants_a_key() {
         (Method::PUT, "/v1/items/a"),
         (Method::POST, "/v1/items/a/stock-movements"),
         (Method::POST, "/v1/payments/p/refunds"),
+        (Method::POST, "/v1/notifications"),
+        (Method::POST, "/v1/notification-groups/g/notifications"),
     ] {
         let answer = stage.send(bare(method, path)).await;
         assert_eq!(answer.faults().1, "IDEMPOTENCY_KEY_MISSING", "{path}");

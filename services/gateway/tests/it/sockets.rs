@@ -5,6 +5,8 @@ use std::time::Duration;
 use axum::http::Request;
 use futures::{SinkExt, StreamExt};
 use http_body_util::Full;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::Message;
 use tradepost_gateway::config::GatewayConfig;
 use tradepost_gateway::domain::caller::Caller;
@@ -18,7 +20,7 @@ use crate::stage::{SOON, Stage};
 async fn staged(adjust: impl FnOnce(&mut GatewayConfig)) -> (Stage, Seen) {
     let (seen, url) = echo().await;
     let stage = Stage::with(|config| {
-        config.upstreams.notification_url = Some(url.parse().unwrap());
+        config.upstreams.notification_live_url = Some(url.parse().unwrap());
         adjust(config);
     })
     .await;
@@ -69,13 +71,22 @@ async fn a_token_may_stand_among_the_subprotocols_and_goes_no_further() {
     said_back(&mut socket, "hello").await;
     assert_eq!(answer["sec-websocket-protocol"], "bearer");
 
-    let protocols = [("sec-websocket-protocol", "tradepost.v1, bearer, mine")];
+    let protocols = [(
+        "sec-websocket-protocol",
+        "tradepost.notifications.v1, bearer, mine",
+    )];
     let (_socket, answer) = open(stage.addr, PATH, &protocols).await.unwrap();
-    assert_eq!(answer["sec-websocket-protocol"], "tradepost.v1");
+    assert_eq!(
+        answer["sec-websocket-protocol"],
+        "tradepost.notifications.v1"
+    );
 
     let seen = seen.lock().unwrap();
     assert!(!seen[0].contains_key("sec-websocket-protocol"));
-    assert_eq!(seen[1]["sec-websocket-protocol"], "tradepost.v1");
+    assert_eq!(
+        seen[1]["sec-websocket-protocol"],
+        "tradepost.notifications.v1"
+    );
     assert!(
         seen.iter()
             .all(|headers| headers.values().all(|value| value != "Bearer mine"))
@@ -170,13 +181,58 @@ async fn a_request_that_is_no_web_socket_is_told_so() {
 async fn without_the_service_there_is_no_socket() {
     let stage = Stage::new().await;
     let gone = Stage::with(|config| {
-        config.upstreams.notification_url = Some("http://127.0.0.1:1".parse().unwrap());
+        config.upstreams.notification_live_url = Some("http://127.0.0.1:1".parse().unwrap());
     })
     .await;
 
     for stage in [stage, gone] {
         let refusal = refused(&stage, PATH, &[]).await;
         assert_eq!(refusal, (503, "UPSTREAM_UNAVAILABLE".to_owned()));
+    }
+}
+
+/// A service that answers every opening with this.
+async fn refusing(status: &str, reason: &str) -> Stage {
+    let body = serde_json::json!({"reason": reason, "detail": "no"}).to_string();
+    let answer = format!(
+        "HTTP/1.1 {status}\r\nretry-after: 7\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut head = [0; 4096];
+            let _ = stream.read(&mut head).await;
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    Stage::with(|config| config.upstreams.notification_live_url = Some(url.parse().unwrap())).await
+}
+
+#[tokio::test]
+async fn why_the_service_opens_no_socket_is_passed_on_where_it_is_the_clients() {
+    for (status, reason, expected) in [
+        ("503 Service Unavailable", "NODE_FULL", (503, "NODE_FULL")),
+        (
+            "400 Bad Request",
+            "SUBPROTOCOL_UNKNOWN",
+            (400, "SUBPROTOCOL_UNKNOWN"),
+        ),
+        (
+            "401 Unauthorized",
+            "TOKEN_INVALID",
+            (503, "UPSTREAM_UNAVAILABLE"),
+        ),
+        (
+            "500 Internal Server Error",
+            "INTERNAL",
+            (503, "UPSTREAM_UNAVAILABLE"),
+        ),
+    ] {
+        let stage = refusing(status, reason).await;
+        let refusal = refused(&stage, PATH, &[]).await;
+        assert_eq!(refusal, (expected.0, expected.1.to_owned()));
     }
 }
 

@@ -153,6 +153,7 @@ pub(crate) fn config() -> GatewayConfig {
             payment_url: url(),
             shipping_url: url(),
             notification_url: None,
+            notification_live_url: None,
             metrics_url: None,
             deadline_ms: 20_000,
             slow_ms: 10_000,
@@ -204,6 +205,7 @@ impl Stage {
             inventory_url: url(),
             payment_url: url(),
             shipping_url: url(),
+            notification_url: Some(url()),
             metrics_url: Some(url()),
             ..config.upstreams
         };

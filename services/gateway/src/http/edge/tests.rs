@@ -29,6 +29,7 @@ fn gateway(running: usize) -> Shared {
         payment_url: url(),
         shipping_url: url(),
         notification_url: None,
+        notification_live_url: None,
         metrics_url: None,
         deadline_ms: 100,
         slow_ms: 100,

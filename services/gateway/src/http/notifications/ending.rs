@@ -111,11 +111,16 @@ impl Ending {
 
 /// The process stops: not all come back at once.
 pub(super) fn restart() -> CloseFrame {
-    let after = rand::rng().random_range(0..=RETURN_MAX_MS);
+    let after = return_after_ms();
     CloseFrame {
         code: CloseCode::Restart,
         reason: format!("restart; come back after {after} ms").into(),
     }
+}
+
+/// When to come back, in milliseconds.
+pub(super) fn return_after_ms() -> u64 {
+    rand::rng().random_range(0..=RETURN_MAX_MS)
 }
 
 pub(super) fn close(code: u16, reason: &'static str) -> CloseFrame {

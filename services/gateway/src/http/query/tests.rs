@@ -10,6 +10,8 @@ struct Filter {
     #[serde(default)]
     prefix: String,
     size: Option<i32>,
+    #[serde(default)]
+    only: bool,
 }
 
 #[derive(Debug, PartialEq, Deserialize)]
@@ -34,14 +36,15 @@ fn a_proper_query_is_taken() {
         state: vec![State::Open, State::Closed],
         prefix: "a b/ü+".to_owned(),
         size: Some(-3),
+        only: true,
     };
 
     assert_eq!(
-        taken("state=OPEN&size=-3&prefix=a+b%2F%C3%BC%2b&state=CLOSED"),
+        taken("state=OPEN&size=-3&only=true&prefix=a+b%2F%C3%BC%2b&state=CLOSED"),
         expected
     );
     assert_eq!(taken(""), Filter::default());
-    assert_eq!(taken("&&prefix=&"), Filter::default());
+    assert_eq!(taken("&&prefix=&only=false"), Filter::default());
     assert_eq!(taken("prefix").prefix, "");
 }
 
@@ -53,6 +56,8 @@ fn each_wrong_parameter_is_named() {
         ("size=", "size", "must be an integer of 32 bits"),
         ("size=2147483648", "size", "must be an integer of 32 bits"),
         ("size=1&size=1", "size", "must not be given twice"),
+        ("only=1", "only", "must be true or false"),
+        ("only=true&only=true", "only", "must not be given twice"),
         ("prefix=a&prefix=b", "prefix", "must not be given twice"),
         (
             "state=OPEN&state=open",

@@ -4,6 +4,7 @@ use prost_types::Timestamp;
 use tradepost_proto::common::v1::{Money, PostalAddress};
 use tradepost_proto::inventory::v1::{Item, MovementKind, Stock, StockMovement};
 use tradepost_proto::metrics::v1::{Event, Sum};
+use tradepost_proto::notification::v1::{Content, Cursor, Group, Notification};
 use tradepost_proto::order::v1::{Order, OrderLine, OrderState, TimelineEvent, Waiting};
 use tradepost_proto::payment::v1::{
     Dispute, DisputeState, Payment, PaymentState, Refund, RefundState,
@@ -217,3 +218,41 @@ pub(super) fn waiting() -> Waiting {
 
 /// A file in its pieces.
 pub(crate) const PIECES: [&str; 3] = ["event_time,", "user_id\r\n", "now,ada\r\n"];
+
+pub(crate) const NOTIFICATION_ID: &str = "ntf_01h455vb4pex5vsknk084sn02q";
+
+/// Numbers that no double holds.
+pub(crate) const DATA: &str = r#"{"total": 1.10, "points": 12345678901234567890123}"#;
+
+pub(super) fn notification() -> Notification {
+    Notification {
+        notification_id: NOTIFICATION_ID.to_owned(),
+        stream: "group:staff".to_owned(),
+        sequence: 42,
+        content: Some(Content {
+            r#type: "order.confirmed".to_owned(),
+            title: "Confirmed".to_owned(),
+            message: String::new(),
+            data: DATA.to_owned(),
+        }),
+        create_time: at(0),
+        read: true,
+    }
+}
+
+pub(super) fn cursors() -> Vec<Cursor> {
+    let cursor = |stream: &str, top, read| Cursor {
+        stream: stream.to_owned(),
+        top,
+        read,
+    };
+    vec![cursor("user", 7, 6), cursor("group:staff", 42, 40)]
+}
+
+pub(super) fn group() -> Group {
+    Group {
+        group_id: "staff".to_owned(),
+        display_name: "The staff".to_owned(),
+        top: 42,
+    }
+}

@@ -30,7 +30,8 @@ impl Pair {
         make_operator(&database.config()).await;
         let (_seen, url) = echo().await;
         let process = || {
-            builder(&database, &trust).env("TRADEPOST_GATEWAY__UPSTREAMS__NOTIFICATION_URL", &url)
+            builder(&database, &trust)
+                .env("TRADEPOST_GATEWAY__UPSTREAMS__NOTIFICATION_LIVE_URL", &url)
         };
         let (first, here) = served(process()).await;
         let (second, there) = served(process()).await;

@@ -58,7 +58,7 @@ async fn opened() -> (Shop, Gate, String) {
     let (_seen, url) = echo().await;
     let shop = Shop::with(|config| {
         config.cors.origins = vec![PLATFORM.to_owned()];
-        config.upstreams.notification_url = Some(url.parse().unwrap());
+        config.upstreams.notification_live_url = Some(url.parse().unwrap());
     })
     .await;
     let there = shop.second().await;

@@ -1,0 +1,186 @@
+//! From the service's socket to a client's events.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{SinkExt, StreamExt};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tradepost_notifications::wire::{Said, Told};
+
+use super::heard::Heard;
+use crate::config::SocketsConfig;
+use crate::http::notifications::ending::{Ending, close, restart, return_after_ms};
+use crate::http::notifications::places::Place;
+use crate::metrics::Metrics;
+
+/// How long a client may take to make room for a piece.
+const ROOM_MAX: Duration = Duration::from_secs(10);
+/// How long the close towards the service may take.
+const CLOSE_MAX: Duration = Duration::from_secs(2);
+/// What keeps a connection alive and says nothing.
+const COMMENT: Bytes = Bytes::from_static(b":\n\n");
+
+/// The service is silent: it is gone.
+const IDLE: u16 = 1001;
+/// The client reads too slowly.
+const SLOW: u16 = 4408;
+
+/// A client that hears events, and the service's socket behind it.
+pub(super) struct Telling {
+    pub(super) upstream: WebSocketStream<TcpStream>,
+    pub(super) to_client: mpsc::Sender<Bytes>,
+    pub(super) heard: Heard,
+    pub(super) limits: SocketsConfig,
+    pub(super) metrics: Metrics,
+    pub(super) _place: Place,
+}
+
+/// How it ends.
+enum End {
+    /// The client is told this.
+    Said(CloseFrame),
+    /// It comes back then, as the service has asked it to.
+    Return {
+        /// From now.
+        after_ms: u64,
+    },
+    /// The client has left.
+    Left,
+}
+
+impl Telling {
+    /// Tells events until one end or the credentials come to an end.
+    pub(super) async fn run(mut self, ending: Ending) {
+        let _open = self.metrics.socket();
+        let end = tokio::select! {
+            close = ending.comes() => End::Said(close),
+            end = self.tell() => end,
+        };
+        let (code, last) = match end {
+            End::Said(frame) => (Some(u16::from(frame.code)), Some(closed(&frame))),
+            End::Return { after_ms } => {
+                let code = u16::from(CloseCode::Restart);
+                (Some(code), Some(closing(code, "restart", Some(after_ms))))
+            }
+            End::Left => (None, None),
+        };
+        self.metrics.socket_closed(code);
+        if let Some(last) = last {
+            self.pass_on(last).await;
+        }
+        // The body ends here, and with it the answer.
+        drop(self.to_client);
+        let _ = tokio::time::timeout(CLOSE_MAX, self.upstream.close(None)).await;
+    }
+
+    async fn tell(&mut self) -> End {
+        let positions = self.heard.positions();
+        let hello = serde_json::to_string(&Said::Hello { positions }).unwrap_or_default();
+        if self.upstream.send(hello.into()).await.is_err() {
+            return End::Said(restart());
+        }
+        let idle = Duration::from_millis(self.limits.idle_ms);
+        let mut comment = tokio::time::interval(Duration::from_millis(self.limits.ping_ms));
+        let mut last_said = Instant::now();
+        loop {
+            let piece = tokio::select! {
+                message = self.upstream.next() => match message {
+                    Some(Ok(Message::Text(text))) => {
+                        last_said = Instant::now();
+                        match self.event(&text) {
+                            Ok(event) => event,
+                            Err(end) => return end,
+                        }
+                    }
+                    Some(Ok(Message::Close(said))) => {
+                        return End::Said(said.unwrap_or_else(restart));
+                    }
+                    // It has an end of its own: pings are answered below us.
+                    Some(Ok(_)) => continue,
+                    Some(Err(_)) | None => return End::Said(restart()),
+                },
+                _ = comment.tick() => COMMENT,
+                () = self.to_client.closed() => return End::Left,
+                () = tokio::time::sleep_until(last_said + idle) => {
+                    return End::Said(close(IDLE, "idle"));
+                }
+            };
+            if !self.pass_on(piece).await {
+                return End::Said(close(SLOW, "too slow"));
+            }
+        }
+    }
+
+    /// A message as an event; one without a name is nobody's, and is kept as a comment.
+    fn event(&mut self, text: &str) -> Result<Bytes, End> {
+        let Some(kind) = kind(text) else {
+            return Ok(COMMENT);
+        };
+        // One that is newer than this gateway is passed on, and moves nothing on.
+        let told = Told::parse(text).ok();
+        if let Some(Told::Reconnect(reconnect)) = &told {
+            let after_ms = reconnect.after_ms;
+            return Err(End::Return { after_ms });
+        }
+        let id = told.is_some_and(|told| self.heard.note(&told));
+        let id = id.then(|| self.heard.id());
+        Ok(event(&kind, id.as_deref(), text))
+    }
+
+    /// Whether the client made room.
+    async fn pass_on(&self, piece: Bytes) -> bool {
+        let sent = tokio::time::timeout(ROOM_MAX, self.to_client.send(piece)).await;
+        matches!(sent, Ok(Ok(())))
+    }
+}
+
+#[derive(Deserialize)]
+struct Tag<'a> {
+    #[serde(borrow)]
+    t: Cow<'a, str>,
+}
+
+/// Of what kind a message is, if that can stand in a line.
+fn kind(text: &str) -> Option<String> {
+    let tag: Tag<'_> = serde_json::from_str(text).ok()?;
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+    let plain = !tag.t.is_empty() && tag.t.bytes().all(is_plain);
+    plain.then(|| tag.t.into_owned())
+}
+
+/// One event. Between the parts of JSON a line's end is white space, and within them there is none.
+fn event(kind: &str, id: Option<&str>, json: &str) -> Bytes {
+    let data = match json.contains(['\r', '\n']) {
+        true => Cow::Owned(json.replace(['\r', '\n'], " ")),
+        false => Cow::Borrowed(json),
+    };
+    let text = match id {
+        Some(id) => format!("event: {kind}\nid: {id}\ndata: {data}\n\n"),
+        None => format!("event: {kind}\ndata: {data}\n\n"),
+    };
+    text.into()
+}
+
+/// The last event: why, and when to come back if everybody has to go.
+fn closed(frame: &CloseFrame) -> Bytes {
+    let code = u16::from(frame.code);
+    match frame.code == CloseCode::Restart {
+        true => closing(code, "restart", Some(return_after_ms())),
+        false => closing(code, frame.reason.as_str(), None),
+    }
+}
+
+fn closing(code: u16, reason: &str, after_ms: Option<u64>) -> Bytes {
+    let data = json!({"code": code, "reason": reason}).to_string();
+    let retry = after_ms.map_or_else(String::new, |after_ms| format!("retry: {after_ms}\n"));
+    format!("{retry}event: closed\ndata: {data}\n\n").into()
+}
