@@ -4,7 +4,7 @@
 
 OPERATOR_EMAIL=operator@example.com
 OWNER_EMAIL=owner@example.com
-KEY_SCOPE='orders:place orders:read orders:cancel orders:price items:read items:write inventory:adjust payments:read payments:refund shipments:read events:write metrics:read analytics:read'
+KEY_SCOPE='orders:place orders:read orders:cancel orders:price items:read items:write inventory:adjust payments:read payments:refund shipments:read events:write metrics:read analytics:read notifications:send notifications:manage'
 
 # post PATH KEY TOKEN BODY: prints the answer's body, fails unless it is a success. Secrets come by
 # standard input, since everybody can read the arguments of a process.

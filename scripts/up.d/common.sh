@@ -3,8 +3,9 @@
 # What up and down share: where things are, and processes by their pid files.
 
 UP=$PWD/.run/up
-# Metrics first: facts of orders that are told before its queue is there are not counted.
-SERVICES=(metrics inventory payment shipping order gateway)
+# Metrics and notification first: facts of orders that are told before their queues are there are
+# not counted, and nobody hears of them.
+SERVICES=(metrics notification inventory payment shipping order gateway)
 TARGET=${CARGO_TARGET_DIR:-$PWD/target}
 
 say() { echo "  $*"; }

@@ -69,9 +69,11 @@ print_addresses() {
   API key          $UP/secrets/api-key, in: Authorization: Bearer KEY
   people           $OWNER_EMAIL, $OPERATOR_EMAIL; passwords in $UP/secrets/*-password
   API, documented  $url/docs
+  live, on a page  $url/demo: log in as the owner
+  WebSocket        ws${url#http}/v1/notifications/ws, for people who have logged in
   the card provider's log  $UP/provider.log
   metrics, health  $(for name in "${SERVICES[@]}"; do printf '%s :%s  ' "$name" "$(admin_port "$name")"; done)
-  gRPC, reflected  $(for name in order inventory payment shipping metrics; do printf '%s :%s  ' "$name" "$(grpc_port "$name")"; done)
+  gRPC, reflected  $(for name in order inventory payment shipping metrics notification; do printf '%s :%s  ' "$name" "$(grpc_port "$name")"; done)
   logs             $UP/logs
   next             scripts/replay FILE, scripts/audit, scripts/bench orders, scripts/down [--wipe]
 TEXT

@@ -9,6 +9,7 @@ grpc_port() {
         payment) port payment 7053 ;;
         shipping) port shipping 7054 ;;
         metrics) port metrics 7055 ;;
+        notification) port notification 7056 ;;
     esac
 }
 
@@ -20,8 +21,12 @@ admin_port() {
         payment) port payment-admin 7093 ;;
         shipping) port shipping-admin 7094 ;;
         metrics) port metrics-admin 7095 ;;
+        notification) port notification-admin 7096 ;;
     esac
 }
+
+# Where the notification service speaks WebSocket.
+live_port() { port notification-live 7057; }
 
 provider_port() { port provider-sim 7099; }
 
@@ -67,7 +72,8 @@ write_trust() {
                 orders:place orders:read orders:cancel orders:price orders:operate \
                 items:read items:write inventory:adjust payments:read payments:refund \
                 payments:webhook shipments:read events:write metrics:read analytics:read \
-                analytics:read_any tenants:write
+                analytics:read_any tenants:write notifications:read notifications:read_any \
+                notifications:send notifications:manage
             trusted order order items:read
             trusted operator/local operator '*'
         } | jq -s '{issuers: .}' >"$UP/trust.json.next"
@@ -112,9 +118,10 @@ environment() {
             if [[ -n ${REDIS_URL:-} ]]; then
                 echo "${prefix}REDIS__URL='$REDIS_URL'"
             fi
-            for other in order inventory payment shipping metrics; do
+            for other in order inventory payment shipping metrics notification; do
                 echo "${prefix}UPSTREAMS__${other^^}_URL=$(url_of "$other")"
             done
+            echo "${prefix}UPSTREAMS__NOTIFICATION_LIVE_URL=http://127.0.0.1:$(live_port)"
             # One loader on this machine stands for many callers.
             echo "${prefix}RATE_LIMITS__ADDRESS_PER_SECOND=50000"
             echo "${prefix}IDENTITY__ISSUER=$(url_of gateway)"
@@ -135,6 +142,12 @@ environment() {
             mkdir -p "$UP/archive"
             echo "${prefix}LIVE__SNAPSHOT_PATH='$UP/live.snapshot'"
             echo "${prefix}RETENTION__STORE_URL='file://$UP/archive'"
+            if [[ -n ${REDIS_URL:-} ]]; then
+                echo "${prefix}REDIS__URL='$REDIS_URL'"
+            fi
+            ;;
+        notification)
+            echo "${prefix}LIVE__LISTEN_ADDR=127.0.0.1:$(live_port)"
             if [[ -n ${REDIS_URL:-} ]]; then
                 echo "${prefix}REDIS__URL='$REDIS_URL'"
             fi
@@ -161,6 +174,7 @@ write_environments() {
             echo "export TRADEPOST_PROVIDER_URL=http://127.0.0.1:$(provider_port)"
             echo "export TRADEPOST_PROVIDER_LOG='$UP/provider.log'"
             echo "export TRADEPOST_OPERATOR_KEY='$(key operator)'"
+            echo "export TRADEPOST_NOTIFICATION_LIVE_ADDR=127.0.0.1:$(live_port)"
             for name in "${SERVICES[@]}"; do
                 echo "export TRADEPOST_${name^^}_ADDR=127.0.0.1:$(grpc_port "$name")"
                 echo "export TRADEPOST_${name^^}_ADMIN_ADDR=127.0.0.1:$(admin_port "$name")"

@@ -75,8 +75,12 @@ pub async fn audit(targets: &Targets) -> Result<Findings, CannotAudit> {
         return Err(CannotAudit::EmptyLog { payments });
     }
     let mut invariants = Vec::new();
-    let has_metrics = databases.has_metrics();
-    let asked_for = |check: &Check| has_metrics || check.invariant != checks::metrics::COUNTED;
+    let (has_metrics, known) = (databases.has_metrics(), databases.services());
+    let asked_for = |check: &Check| match check.test {
+        Test::Sql(sql) => sql.on.iter().any(|service| known.contains(service)),
+        Test::World(_) => has_metrics || check.invariant != checks::metrics::COUNTED,
+        Test::RequestRole => true,
+    };
     for check in checks::all().into_iter().filter(asked_for) {
         let mut found = find(&check, &mut databases, &world).await?;
         if check.invariant == checks::messages::PARKED {

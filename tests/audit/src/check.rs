@@ -19,12 +19,15 @@ pub enum Service {
     Shipping,
     /// What happened, and what it adds up to. It is looked at where it is named.
     Metrics,
+    /// What people were told. It is looked at where it is named.
+    Notification,
 }
 
 impl Service {
     /// All of them, in the order in which their databases are looked at: an order is written before
     /// anything it asks for, so the orders are read last.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
+        Self::Notification,
         Self::Metrics,
         Self::Inventory,
         Self::Payment,
@@ -41,6 +44,7 @@ impl Service {
             Self::Payment => "payment",
             Self::Shipping => "shipping",
             Self::Metrics => "metrics",
+            Self::Notification => "notification",
         }
     }
 }

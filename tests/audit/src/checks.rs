@@ -4,6 +4,7 @@ mod history;
 mod ledger;
 pub(crate) mod messages;
 pub(crate) mod metrics;
+mod notification;
 mod orders;
 mod provider;
 mod reservations;
@@ -15,7 +16,7 @@ use crate::check::Check;
 
 /// All of them, in the order of the design's list.
 pub(crate) fn all() -> Vec<Check> {
-    let groups: [&[Check]; 10] = [
+    let groups: [&[Check]; 11] = [
         stock::CHECKS,
         provider::CHECKS,
         orders::CHECKS,
@@ -24,6 +25,7 @@ pub(crate) fn all() -> Vec<Check> {
         shipments::CHECKS,
         messages::CHECKS,
         metrics::CHECKS,
+        notification::CHECKS,
         history::CHECKS,
         tenancy::CHECKS,
     ];

@@ -99,7 +99,7 @@ async fn look(databases: &mut Databases) -> Result<Vitals, CannotAudit> {
             Service::Order => Some(("sagas in motion", ORDERS_IN_MOTION)),
             Service::Payment => Some(("calls to the provider due", CALLS_DUE)),
             Service::Shipping => Some(("calls to the carrier due", ERRANDS_DUE)),
-            Service::Inventory | Service::Metrics => None,
+            Service::Inventory | Service::Metrics | Service::Notification => None,
         };
         if let Some((what, query)) = more {
             // The text is a constant of this file.

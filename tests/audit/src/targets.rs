@@ -11,8 +11,8 @@ use crate::check::Service;
 pub struct Targets {
     /// The cluster of the services' databases, as a role that sees every row.
     pub postgres_url: String,
-    /// The databases that are not named like their service, and that of the metrics service if its
-    /// counts are audited.
+    /// The databases that are not named like their service, and those of the metrics and
+    /// notification services if they are audited.
     pub databases: Vec<DatabaseName>,
     /// The log of the card provider: the witness for money.
     pub provider_log: PathBuf,
@@ -38,10 +38,15 @@ impl Targets {
         }
     }
 
-    /// Whether the service's database is looked at. A shop may do without the metrics service, so that
-    /// it must be named.
+    /// Whether the service's database is looked at. A shop may do without metrics and notifications,
+    /// so that they must be named.
     pub(crate) fn audits(&self, service: Service) -> bool {
-        service != Service::Metrics || self.databases.iter().any(|each| each.service == service)
+        match service {
+            Service::Order | Service::Inventory | Service::Payment | Service::Shipping => true,
+            Service::Metrics | Service::Notification => {
+                self.databases.iter().any(|each| each.service == service)
+            }
+        }
     }
 
     /// The name of the service's database.
@@ -62,7 +67,9 @@ pub struct DatabaseName {
 
 /// Not `SERVICE=NAME`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("write SERVICE=NAME, where SERVICE is order, inventory, payment, shipping or metrics")]
+#[error(
+    "write SERVICE=NAME, where SERVICE is order, inventory, payment, shipping, metrics or notification"
+)]
 pub struct NotADatabaseName;
 
 impl FromStr for DatabaseName {

@@ -1,20 +1,24 @@
 //! A tenant at the gateway, made as its operator and its owner make one.
 
+use std::collections::BTreeMap;
+
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
+use tradepost_notifications::stream::{Position, Stream};
 use tradepost_types::{OrderId, TenantId};
 
-use crate::Unit;
+use crate::{Listener, Unit};
 
 const OPERATOR: &str = "operator@example.com";
 const OWNER: &str = "owner@example.com";
+const NEIGHBOUR: &str = "owner@neighbour.example";
 /// Whoever logs in here; the shop is gone with the test.
 const PASSWORD: &str = "correct horse battery staple";
 /// All that a program may do.
 const SCOPE: &str = "orders:place orders:read orders:cancel orders:price items:read items:write \
                      inventory:adjust payments:read payments:refund shipments:read metrics:read \
-                     analytics:read";
+                     analytics:read notifications:send notifications:manage";
 
 /// Somebody of a tenant: its program with an API key, or a member.
 #[derive(Debug, Clone)]
@@ -24,6 +28,7 @@ pub struct Account {
     /// What they show: an API key that may do all that a program may do, or an access token.
     credential: SecretString,
     owner: SecretString,
+    operator: SecretString,
     url: String,
     http: Client,
 }
@@ -42,14 +47,26 @@ impl Account {
             tenant: TenantId::new(),
             credential: SecretString::from(""),
             owner: SecretString::from(""),
+            operator: SecretString::from(""),
             url: gateway.url(),
             http: Client::new(),
         };
         let operator = nobody.log_in(OPERATOR, &password).await;
-        let tenant = json!({"name": "Acme", "plan": "internal", "owner_email": OWNER,
+        operator.found("Acme", OWNER).await
+    }
+
+    /// A tenant beside this one, with a program of its own.
+    pub async fn neighbour(&self) -> Self {
+        let operator = self.with(self.operator.clone());
+        operator.found("Globex", NEIGHBOUR).await
+    }
+
+    /// The tenant by the operator, and its key by its owner.
+    async fn found(&self, name: &str, owner_email: &str) -> Self {
+        let tenant = json!({"name": name, "plan": "internal", "owner_email": owner_email,
             "owner_password": PASSWORD});
-        let tenant = operator.make("/v1/tenants", tenant).await;
-        let owner = operator.log_in(OWNER, PASSWORD).await;
+        let tenant = self.make("/v1/tenants", tenant).await;
+        let owner = self.log_in(owner_email, PASSWORD).await;
         let key = owner
             .make("/v1/api-keys", json!({"name": "e2e", "scope": SCOPE}))
             .await;
@@ -57,7 +74,8 @@ impl Account {
             tenant: tenant["tenant_id"].as_str().unwrap().parse().unwrap(),
             credential: key["secret"].as_str().unwrap().into(),
             owner: owner.credential,
-            ..nobody
+            operator: self.credential.clone(),
+            ..self.clone()
         }
     }
 
@@ -80,6 +98,19 @@ impl Account {
             credential,
             ..self.clone()
         }
+    }
+
+    /// The id by which the account is known.
+    pub async fn id(&self) -> String {
+        let me = self.request(Method::GET, "/v1/auth/me").send().await;
+        let me: Value = me.unwrap().json().await.unwrap();
+        me["subject"].as_str().unwrap().to_owned()
+    }
+
+    /// Listens to what the account is told; `positions` is what it has already.
+    pub async fn listen(&self, positions: BTreeMap<Stream, Position>) -> Listener {
+        let address = self.url.strip_prefix("http://").unwrap();
+        Listener::open(address, self.credential.expose_secret(), positions).await
     }
 
     /// A request with what the account shows.

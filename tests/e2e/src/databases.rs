@@ -25,6 +25,7 @@ impl Cluster<'_> {
         let extra = match service {
             Service::Gateway => &all[..1],
             Service::Metrics
+            | Service::Notification
             | Service::Inventory
             | Service::Payment
             | Service::Shipping
@@ -35,6 +36,7 @@ impl Cluster<'_> {
             Service::Payment => &tradepost_payment::adapters::postgres::MIGRATOR,
             Service::Shipping => &tradepost_shipping::adapters::postgres::MIGRATOR,
             Service::Metrics => &tradepost_metrics::adapters::postgres::MIGRATOR,
+            Service::Notification => &tradepost_notification::adapters::postgres::MIGRATOR,
             Service::Order => &tradepost_order::adapters::postgres::MIGRATOR,
             Service::Gateway => &tradepost_gateway::adapters::postgres::MIGRATOR,
         };

@@ -11,8 +11,10 @@
 )]
 
 mod account;
+mod browser;
 mod buyer;
 mod databases;
+mod listener;
 mod points;
 mod service;
 mod settings;
@@ -20,8 +22,10 @@ mod shop;
 mod unit;
 
 pub use account::Account;
+pub use browser::Browser;
 pub use buyer::{Buyer, Client, basket};
 pub use databases::Cluster;
+pub use listener::Listener;
 pub use points::{Point, points};
 pub use service::Service;
 pub use shop::{Setup, Shop};

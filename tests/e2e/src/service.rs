@@ -7,6 +7,8 @@ use std::path::PathBuf;
 pub enum Service {
     /// What happened, and what it adds up to.
     Metrics,
+    /// What people are told.
+    Notification,
     /// The catalogue and the stock.
     Inventory,
     /// The money.
@@ -20,9 +22,10 @@ pub enum Service {
 }
 
 impl Service {
-    /// All, each after those it calls, and metrics before there is an order to count.
-    pub const ALL: [Self; 6] = [
+    /// All, each after those it calls, and those that hear of orders before there is one.
+    pub const ALL: [Self; 7] = [
         Self::Metrics,
+        Self::Notification,
         Self::Inventory,
         Self::Payment,
         Self::Shipping,
@@ -31,8 +34,9 @@ impl Service {
     ];
 
     /// Those with a database and messages.
-    pub const WITH_DATA: [Self; 5] = [
+    pub const WITH_DATA: [Self; 6] = [
         Self::Metrics,
+        Self::Notification,
         Self::Inventory,
         Self::Payment,
         Self::Shipping,
@@ -48,6 +52,7 @@ impl Service {
             Self::Shipping => "shipping",
             Self::Order => "order",
             Self::Metrics => "metrics",
+            Self::Notification => "notification",
             Self::Gateway => "gateway",
         }
     }

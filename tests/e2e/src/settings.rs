@@ -7,7 +7,7 @@ use tradepost_postgres::DatabaseConfig;
 use crate::{Service, Unit};
 
 /// Settings by service: key and value.
-const FAST: [(Service, &[(&str, &str)]); 6] = [
+const FAST: [(Service, &[(&str, &str)]); 7] = [
     (Service::Inventory, &[("LIMITS__EXPIRY_POLL_MS", "200")]),
     (
         Service::Payment,
@@ -39,6 +39,10 @@ const FAST: [(Service, &[(&str, &str)]); 6] = [
     ),
     (Service::Gateway, &[]),
     (Service::Metrics, &[]),
+    (
+        Service::Notification,
+        &[("LIVE__LOOK_MS", "100"), ("LIVE__DRAIN_MS", "500")],
+    ),
 ];
 
 /// For whatever has a database: the machine is shared by all tests, and a dead process must be

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 use tradepost_audit::{DatabaseName, Findings, Targets, Verdict, audit};
 use tradepost_provider_sim::{Config, Running, Simulator, WebhookTarget};
-use tradepost_testkit::{TestDatabase, Trust, broker};
+use tradepost_testkit::{TestDatabase, Trust, broker, free_port};
 use tradepost_types::{OrderId, TenantId};
 
 use crate::settings::{Exchange, give_data, give_identity, hurry};
@@ -186,7 +187,11 @@ fn introduce(units: &mut BTreeMap<Service, Unit>, provider: &Running) {
     payment.set("PROVIDER__BASE_URL", provider.url());
     payment.set("PROVIDER__SECRET_KEY", Config::default().secret_key);
     payment.set("PROVIDER__WEBHOOK_SECRET", WEBHOOK_SECRET);
+    let live = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+    let notification = units.get_mut(&Service::Notification).unwrap();
+    notification.set("LIVE__LISTEN_ADDR", live);
     let gateway = units.get_mut(&Service::Gateway).unwrap();
+    gateway.set("UPSTREAMS__NOTIFICATION_LIVE_URL", format!("http://{live}"));
     for service in Service::WITH_DATA {
         let key = format!("UPSTREAMS__{}_URL", service.name().to_uppercase());
         gateway.set(&key, &urls[&service]);

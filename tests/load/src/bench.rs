@@ -1,4 +1,5 @@
-//! Benches: of a running shop, of the gateway alone, of the metrics service alone. Load comes at a
+//! Benches: of a running shop, of the gateway alone, of the metrics and the notification
+//! service alone. Load comes at a
 //! constant rate, whatever the answers take, unless a figure is of how much there can be.
 
 pub mod analytics;
@@ -7,6 +8,7 @@ pub mod hot_sku;
 pub mod live;
 mod machine;
 mod memory;
+pub mod notifications;
 mod open_loop;
 pub mod orders;
 mod process;

@@ -4,6 +4,7 @@ mod analytics;
 mod bench;
 mod edge;
 mod live;
+mod notifications;
 mod progress;
 mod replay;
 

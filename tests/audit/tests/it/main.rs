@@ -11,6 +11,7 @@
 
 mod counted;
 mod faults;
+mod notified;
 mod order;
 mod shop;
 mod uncheckable;

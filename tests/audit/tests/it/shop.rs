@@ -1,4 +1,4 @@
-//! A little shop: the five databases, the provider's log, and a few orders that went different ways.
+//! A little shop: the six databases, the provider's log, and a few orders that went different ways.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -22,6 +22,7 @@ pub(crate) struct Shop {
     payment: TestDatabase,
     shipping: TestDatabase,
     metrics: TestDatabase,
+    notification: TestDatabase,
     order: TestDatabase,
     log: PathBuf,
     entries: u64,
@@ -54,6 +55,7 @@ impl Shop {
             payment: migrated(&tradepost_payment::adapters::postgres::MIGRATOR).await,
             shipping: migrated(&tradepost_shipping::adapters::postgres::MIGRATOR).await,
             metrics: migrated(&tradepost_metrics::adapters::postgres::MIGRATOR).await,
+            notification: migrated(&tradepost_notification::adapters::postgres::MIGRATOR).await,
             order,
             log,
             entries: 0,
@@ -132,6 +134,7 @@ impl Shop {
             Service::Payment => &self.payment,
             Service::Shipping => &self.shipping,
             Service::Metrics => &self.metrics,
+            Service::Notification => &self.notification,
         }
     }
 

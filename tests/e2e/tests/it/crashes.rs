@@ -60,7 +60,11 @@ fn unhurried(service: Service) -> Setup<'static> {
     match service {
         Service::Inventory => setup.with(service, "LIMITS__EXPIRY_POLL_MS", 2_000),
         Service::Order => setup.with(service, "SAGA__DEADLINE_POLL_MS", 1_000),
-        Service::Metrics | Service::Payment | Service::Shipping | Service::Gateway => setup,
+        Service::Metrics
+        | Service::Notification
+        | Service::Payment
+        | Service::Shipping
+        | Service::Gateway => setup,
     }
 }
 
@@ -102,4 +106,62 @@ async fn dies_at(shop: &mut Shop, service: Service, point: &str, hit: u32) -> bo
 
 fn assert_state(order: &Order, state: OrderState, what: &str) {
     assert_eq!(order.state(), state, "after: {what}; {order:?}");
+}
+
+/// What each order of the round is told, whatever the service dies at: nothing is missed, nothing is
+/// told twice.
+const TOLD: [&str; 3] = ["order.confirmed", "order.delivered", "order.shipped"];
+
+#[tokio::test]
+async fn notification_may_die_wherever_it_tells_of_an_order() {
+    let mut shop = Shop::open().await;
+    shop.buyer.stock("TEA", 1_000).await;
+    let points = points().into_iter().map(|point| point.name);
+    let points: Vec<String> = points
+        .filter(|name| name.starts_with("notification.feed.") || name == "consumer.before_ack")
+        .collect();
+    assert_eq!(points.len(), 3, "{points:?}");
+    let mut orders = Vec::new();
+    for point in points {
+        // All that happens to the order may come in one batch: a second pass is not sure to be.
+        let death = Death {
+            point: point.clone(),
+            hit: 1,
+        };
+        let unit = shop.unit_mut(Service::Notification);
+        unit.stop().await;
+        unit.start_doomed(&death);
+        let order = shop.buyer.buy(basket(&[("TEA", 1)], "pm_card_visa")).await;
+        assert_state(&order, OrderState::Delivered, &point);
+        orders.push(order.order_id);
+        let unit = shop.unit_mut(Service::Notification);
+        let what = format!("the death at {point}");
+        eventually(&what, LONG, async || unit.has_died().then_some(())).await;
+        unit.start().await;
+    }
+    for order in orders {
+        heard_once(&shop, &order).await;
+    }
+    shop.assert_sound().await;
+}
+
+async fn heard_once(shop: &Shop, order: &str) {
+    let mut database = shop.database(Service::Notification).admin().await;
+    let what = format!("all that is told of {order}");
+    let told = eventually(&what, LONG, async || {
+        let told: Vec<(String, String)> = sqlx::query_as(
+            "select split_part(stream, ':', 1), content ->> 'type' from notifications
+             where content -> 'data' ->> 'order_id' = $1 order by 1, 2",
+        )
+        .bind(order)
+        .fetch_all(&mut database)
+        .await
+        .unwrap();
+        (told.len() >= 2 * TOLD.len()).then_some(told)
+    })
+    .await;
+    let wanted = ["group", "user"]
+        .iter()
+        .flat_map(|whose| TOLD.map(|kind| ((*whose).to_owned(), kind.to_owned())));
+    assert_eq!(told, wanted.collect::<Vec<_>>(), "{order}");
 }

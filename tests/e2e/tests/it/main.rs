@@ -10,8 +10,10 @@
 
 mod counted;
 mod crashes;
+mod demo;
 mod door;
 mod edge_cases;
+mod notifications;
 mod orders;
 mod outages;
 mod races;

@@ -1,6 +1,6 @@
 //! What another process has used, by Linux's `/proc`.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::machine::field;
@@ -32,6 +32,33 @@ impl Process {
         let number = self.0.to_string();
         let sent = Command::new("kill").args(["-s", name, &number]).status();
         drop(sent);
+    }
+
+    /// Keeps all its threads on one core.
+    pub(super) fn pin(self, core: usize) {
+        self.keep_on(&core.to_string());
+    }
+
+    /// Lets them go where they like.
+    pub(super) fn unpin(self) {
+        let last = std::thread::available_parallelism().map_or(0, |cores| cores.get());
+        self.keep_on(&format!("0-{}", last.max(2) - 1));
+    }
+
+    /// Where it cannot be done, the figures are of other cores; the table says so by its rates.
+    fn keep_on(self, cores: &str) {
+        let number = self.0.to_string();
+        let command = Command::new("taskset")
+            .args(["-acp", cores, &number])
+            .stdout(Stdio::null())
+            .status();
+        drop(command);
+    }
+
+    /// Its resident memory, finer.
+    pub(super) fn kibibytes(self) -> Option<f64> {
+        let size = field(&format!("/proc/{}/status", self.0), "VmRSS")?;
+        size.trim_end_matches("kB").trim().parse().ok()
     }
 
     /// Its resident memory.

@@ -27,6 +27,9 @@ pub enum Unit {
     /// Events a second, or rows.
     #[serde(rename = "events/s")]
     EventsPerSecond,
+    /// Kibibytes of 1,024 bytes.
+    #[serde(rename = "KiB")]
+    Kibibytes,
     /// Events, or rows.
     #[serde(rename = "events")]
     Events,
@@ -65,6 +68,7 @@ impl Unit {
             Self::UnitsPerSecond => "units/s",
             Self::RequestsPerSecond => "requests/s",
             Self::EventsPerSecond => "events/s",
+            Self::Kibibytes => "KiB",
             Self::Events => "events",
             Self::Percent => "%",
             Self::Nanoseconds => "ns",

@@ -24,6 +24,8 @@ pub(super) enum Bench {
     Metrics(super::live::Arguments),
     /// Tenant analytics: the metrics service over gRPC and PostgreSQL.
     Analytics(super::analytics::Arguments),
+    /// Live notifications: clients of the notification service, alone and on two nodes.
+    Notifications(super::notifications::Arguments),
 }
 
 #[derive(Args)]
@@ -117,6 +119,7 @@ pub(super) async fn run(bench: Bench) -> anyhow::Result<ExitCode> {
         Bench::Gateway(gateway) => super::edge::run(gateway).await,
         Bench::Metrics(metrics) => super::live::run(metrics).await,
         Bench::Analytics(analytics) => super::analytics::run(analytics).await,
+        Bench::Notifications(told) => super::notifications::run(told).await,
     }
 }
 

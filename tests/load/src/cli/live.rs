@@ -1,5 +1,6 @@
 //! `load bench metrics`.
 
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -108,6 +109,19 @@ impl Service {
 
     pub(super) async fn start(&self, extra: &[(String, String)]) -> Result<Server, TargetError> {
         Server::start(&self.program, &self.environment, extra, &self.log).await
+    }
+
+    /// The key to sign with, and whose it is.
+    pub(super) fn key(&self) -> (&Path, &str) {
+        (&self.key, &self.issuer)
+    }
+
+    /// An address of its environment.
+    pub(super) fn variable(&self, end: &str) -> Result<SocketAddr, TargetError> {
+        let variables = Server::environment(&self.environment)?;
+        let named = variables.iter().find(|(name, _)| name.ends_with(end));
+        let parsed = named.and_then(|(_, value)| value.parse().ok());
+        parsed.ok_or_else(|| TargetError::Wrong(format!("the environment says no {end}")))
     }
 
     pub(super) fn program(&self) -> &Path {

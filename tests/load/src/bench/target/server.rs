@@ -49,7 +49,10 @@ impl Server {
             let parsed = named.and_then(|(_, value)| value.parse().ok());
             parsed.ok_or_else(|| io::Error::other(format!("the environment says no {end}")))
         };
-        let (addr, admin) = (address("__LISTEN_ADDR")?, address("__ADMIN_ADDR")?);
+        let (addr, admin) = (
+            address("__SERVER__LISTEN_ADDR")?,
+            address("__SERVER__ADMIN_ADDR")?,
+        );
         let log = File::options().create(true).append(true).open(log)?;
         let child = Command::new(program)
             .envs(variables)
