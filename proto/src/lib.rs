@@ -22,7 +22,7 @@ mod generated {
 }
 
 pub use generated::tradepost::{
-    common, inventory, metrics, notification, order, payment, shipping,
+    common, gateway, inventory, metrics, notification, order, payment, shipping,
 };
 
 /// Every proto of the workspace with its comments, for gRPC reflection.

@@ -165,6 +165,10 @@ typed_id!(
     WebhookDeliveryId, "whd"
 );
 typed_id!(
+    /// What is or was to be sent to one user by e-mail.
+    EmailId, "eml"
+);
+typed_id!(
     /// A person who logs in, in whatever tenants.
     UserId, "user"
 );

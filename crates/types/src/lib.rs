@@ -12,9 +12,9 @@ mod sku;
 
 pub use currency::{Currency, UnknownCurrency};
 pub use id::{
-    ApiKeyId, ClientId, CustomerId, DisputeId, IdError, MessageId, MovementId, NotificationId,
-    OrderId, PaymentId, RefundId, ReservationId, SessionId, ShipmentId, TenantId, UserId,
-    WebhookDeliveryId, WebhookEndpointId,
+    ApiKeyId, ClientId, CustomerId, DisputeId, EmailId, IdError, MessageId, MovementId,
+    NotificationId, OrderId, PaymentId, RefundId, ReservationId, SessionId, ShipmentId, TenantId,
+    UserId, WebhookDeliveryId, WebhookEndpointId,
 };
 pub use money::{Money, MoneyError};
 pub use quantity::{Quantity, QuantityError};
