@@ -1,6 +1,7 @@
 //! A client that follows the protocol: it comes back when it is cut off, with patience where
 //! patience is due, resumes where it stood, and gives each notification once and in order.
 
+mod credentials;
 mod line;
 mod patience;
 
@@ -12,6 +13,8 @@ use tokio::time::Instant;
 use crate::follow::{Event, Follower, Turn};
 use crate::stream::{Position, Stream};
 use crate::wire::{Said, Told, close};
+pub use credentials::Credentials;
+use credentials::Refreshing;
 use line::{Line, Opening};
 use patience::Patience;
 
@@ -62,8 +65,8 @@ pub enum Ended {
 /// A client. It lives while [`Client::next`] is called.
 pub struct Client {
     options: Options,
-    /// The value of `Authorization` for a further connection.
-    credentials: Box<dyn Fn() -> String + Send + Sync>,
+    /// For a further connection, and before those that it has run out.
+    credentials: Box<dyn Fn() -> Credentials + Send + Sync>,
     follower: Follower,
     patience: Patience,
     line: Option<Open>,
@@ -78,6 +81,7 @@ struct Open {
     /// When the node wants it to have left.
     leave_at: Option<Instant>,
     ack_at: Option<Instant>,
+    refreshing: Refreshing,
 }
 
 /// What comes next on a connection.
@@ -87,12 +91,22 @@ enum Next {
     Dead,
     Leave,
     Ack,
+    Refresh,
 }
 
 impl Client {
     /// A client that stands nowhere; `credentials` gives the value of `Authorization` for each
     /// connection.
     pub fn new(options: Options, credentials: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        Self::showing(options, move || Credentials::Header(credentials().into()))
+    }
+
+    /// One that shows these for each connection. Before a token that says so runs out, the next is
+    /// asked for, and the connection stays.
+    pub fn showing(
+        options: Options,
+        credentials: impl Fn() -> Credentials + Send + Sync + 'static,
+    ) -> Self {
         Self {
             patience: Patience::new(options.back_off_first, options.back_off_max),
             options,
@@ -156,13 +170,20 @@ impl Client {
                     let ack = self.follower.ack();
                     open.line.say(&ack).await;
                 }
+                Next::Refresh => {
+                    open.refreshing.again();
+                    if let Some(said) = (self.credentials)().refresh() {
+                        open.line.say(&said).await;
+                    }
+                }
             }
         }
     }
 
     async fn connect(&mut self) -> Result<(), Ended> {
         self.patience.wait().await;
-        let opening = Line::open(&self.options.url, &(self.credentials)()).await?;
+        let credentials = (self.credentials)();
+        let opening = Line::open(&self.options.url, &credentials).await?;
         let mut line = match opening {
             Opening::Open(line) => *line,
             Opening::Later(after) => {
@@ -179,6 +200,7 @@ impl Client {
             heartbeat: HEARTBEAT,
             leave_at: None,
             ack_at: self.options.ack_every.map(|every| Instant::now() + every),
+            refreshing: Refreshing::before(credentials.left()),
         });
         Ok(())
     }
@@ -190,6 +212,10 @@ impl Client {
         if let Told::Welcome(welcome) = &told {
             open.heartbeat = Duration::from_millis(welcome.heartbeat_ms);
             self.patience.win();
+        }
+        if let Told::Refreshed(refreshed) = &told {
+            let left = credentials::left(refreshed.expires_at);
+            open.refreshing = Refreshing::before(Some(left));
         }
         open.dead_at = Instant::now() + open.heartbeat * 2;
         let mut events = Vec::new();
@@ -210,10 +236,11 @@ impl Client {
     fn closed(&mut self, code: Option<u16>) -> Result<(), Ended> {
         let was_told = self.line.take().is_some_and(|open| open.leave_at.is_some());
         match code {
-            // 4403 is the gateway's: the credentials were revoked.
-            Some(code @ (4403 | close::UNSPOKEN | close::REPLACED)) => Err(Ended::Closed(code)),
+            Some(code @ (close::REVOKED | close::UNSPOKEN | close::REPLACED)) => {
+                Err(Ended::Closed(code))
+            }
             Some(close::RESTART) if was_told => Ok(()),
-            // 4401 is the gateway's: the token ran out, and the next one is another.
+            // Where the token ran out, the next one is another.
             _ => {
                 self.patience.lose();
                 Ok(())
@@ -237,6 +264,7 @@ impl Open {
                 if self.leave_at.is_some() => Next::Leave,
             () = tokio::time::sleep_until(self.ack_at.unwrap_or(never)),
                 if self.ack_at.is_some() => Next::Ack,
+            () = self.refreshing.is_due() => Next::Refresh,
         }
     }
 }

@@ -68,9 +68,7 @@ impl Follower {
     /// The first message of a connection.
     #[must_use]
     pub fn hello(&self) -> Said {
-        Said::Hello {
-            positions: self.positions.clone(),
-        }
+        Said::hello(self.positions.clone())
     }
 
     /// Where it stands, for the server to measure.
@@ -110,7 +108,7 @@ impl Follower {
                     after_ms: reconnect.after_ms,
                 };
             }
-            Told::Pong => {}
+            Told::Pong | Told::Refreshed(_) => {}
         }
         Turn::Stay
     }

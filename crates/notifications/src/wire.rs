@@ -1,6 +1,7 @@
 //! The frames. Every message is one text frame with one JSON object, whose `t` says which.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,10 @@ pub mod close {
     pub const FAULT: u16 = 1011;
     /// The node goes: come back when `reconnect` said.
     pub const RESTART: u16 = 1012;
+    /// The credentials ran out: come back with others.
+    pub const EXPIRED: u16 = 4401;
+    /// The credentials were revoked, or are another person's: do not come back.
+    pub const REVOKED: u16 = 4403;
     /// The client reads too slowly: come back and resume.
     pub const SLOW: u16 = 4408;
     /// Too many messages: come back with back-off.
@@ -44,6 +49,37 @@ pub mod close {
     pub const REPLACED: u16 = 4503;
 }
 
+/// Credentials as a client gives them in a message. Nothing shows them by accident.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(Box<str>);
+
+impl Secret {
+    /// The text, for whoever has to judge it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
 /// What a client says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "t", rename_all = "snake_case", deny_unknown_fields)]
@@ -53,6 +89,12 @@ pub enum Said {
         /// By stream; a stream that is not named begins with what comes next.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         positions: BTreeMap<Stream, Position>,
+        /// An access token, where none was shown before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<Secret>,
+        /// A ticket, where no credentials were shown before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ticket: Option<Secret>,
     },
     /// It has all up to these sequences: measured, never needed for delivery.
     Ack {
@@ -66,6 +108,23 @@ pub enum Said {
     },
     /// It wants a [`Told::Pong`].
     Ping,
+    /// A further access token of the same person, before the last one runs out.
+    Refresh {
+        /// The token.
+        token: Secret,
+    },
+}
+
+impl Said {
+    /// The first message of who has shown credentials already.
+    #[must_use]
+    pub const fn hello(positions: BTreeMap<Stream, Position>) -> Self {
+        Self::Hello {
+            positions,
+            token: None,
+            ticket: None,
+        }
+    }
 }
 
 /// Where a stream stands when a connection begins.
@@ -102,6 +161,8 @@ pub enum Told {
     Reconnect(Reconnect),
     /// The answer to ping.
     Pong,
+    /// The answer to refresh.
+    Refreshed(Refreshed),
 }
 
 /// The answer to hello.
@@ -145,6 +206,14 @@ pub struct Reconnect {
     pub after_ms: u64,
 }
 
+/// The connection goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refreshed {
+    /// Until then.
+    #[serde(with = "time::serde::rfc3339")]
+    pub expires_at: OffsetDateTime,
+}
+
 /// A durable notification.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Notification {
@@ -166,6 +235,9 @@ pub struct Notification {
     pub message: String,
     /// What a program wants to know: a JSON object.
     pub data: Box<RawValue>,
+    /// It must not interrupt the person: they muted its type, or it is a quiet time for them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub silent: bool,
 }
 
 impl Notification {
@@ -186,6 +258,7 @@ impl Notification {
             title: content.title,
             message: content.message,
             data: content.data,
+            silent: false,
         }
     }
 }
@@ -248,6 +321,7 @@ impl Told {
             Self::Left(body) => text("left", body),
             Self::Reconnect(body) => text("reconnect", body),
             Self::Pong => text("pong", &Empty {}),
+            Self::Refreshed(body) => text("refreshed", body),
         }
     }
 
@@ -267,6 +341,7 @@ impl Told {
             "left" => Self::Left(serde_json::from_str(text)?),
             "reconnect" => Self::Reconnect(serde_json::from_str(text)?),
             "pong" => Self::Pong,
+            "refreshed" => Self::Refreshed(serde_json::from_str(text)?),
             _ => return Err(UnreadMessage::Unknown),
         })
     }

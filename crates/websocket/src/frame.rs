@@ -120,6 +120,17 @@ impl Frame {
         self.0.len()
     }
 
+    /// What it carries.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        let head = match self.0.get(1) {
+            Some(&LENGTH_OF_TWO) => 4,
+            Some(&LENGTH_OF_EIGHT) => 10,
+            Some(_) | None => 2,
+        };
+        self.0.get(head..).unwrap_or_default()
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }
@@ -142,6 +153,7 @@ mod tests {
 
             assert_eq!(&frame.bytes()[..head.len()], head, "{payload}");
             assert_eq!(frame.len(), head.len() + payload);
+            assert_eq!(frame.payload(), vec![b'x'; payload]);
         }
     }
 

@@ -14,6 +14,7 @@ mod ending;
 mod frame;
 mod handshake;
 mod outbox;
+mod queue;
 mod receiver;
 
 use bytes::Bytes;
@@ -23,6 +24,7 @@ pub use crate::connection::{Pushed, Sender};
 pub use crate::frame::Frame;
 pub use crate::handshake::accept_key;
 pub use crate::outbox::{Class, Limits};
+pub use crate::queue::Queue;
 pub use crate::receiver::{End, Receiver};
 
 /// The two sides of a connection that was upgraded; `already_read` is what came after the request's

@@ -130,6 +130,17 @@ impl Outbox {
         self.bytes = self.waiting.iter().map(|it| it.frame.len()).sum();
     }
 
+    /// The first of those that wait, for who writes whole frames.
+    pub(crate) fn pop(&mut self) -> Option<Frame> {
+        let first = self.waiting.pop_front()?;
+        self.bytes -= first.frame.len();
+        if self.is_empty() {
+            // Its memory as well: most connections never wait again.
+            *self = Self::default();
+        }
+        Some(first.frame)
+    }
+
     /// Writes what the socket takes; whether that was all.
     pub(crate) fn write(&mut self, stream: &TcpStream) -> Result<bool> {
         while !self.is_empty() {

@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{ClientRequestBuilder, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-use super::Ended;
+use super::{Credentials, Ended};
 use crate::wire::{MESSAGE_BYTES_MAX, SUBPROTOCOL, Said};
 
 /// How long opening may take.
@@ -34,14 +34,14 @@ pub(super) enum Opening {
 }
 
 impl Line {
-    pub(super) async fn open(url: &str, credentials: &str) -> Result<Opening, Ended> {
+    pub(super) async fn open(url: &str, credentials: &Credentials) -> Result<Opening, Ended> {
         let uri = url.parse().map_err(|_malformed| Ended::Request)?;
         let mut request = ClientRequestBuilder::new(uri)
             .with_sub_protocol(SUBPROTOCOL)
             .into_client_request()
             .map_err(|_malformed| Ended::Request)?;
         let mut credentials =
-            HeaderValue::try_from(credentials).map_err(|_malformed| Ended::Request)?;
+            HeaderValue::try_from(credentials.header()).map_err(|_malformed| Ended::Request)?;
         credentials.set_sensitive(true);
         request.headers_mut().insert(AUTHORIZATION, credentials);
         let limits = WebSocketConfig::default()

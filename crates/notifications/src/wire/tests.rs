@@ -16,6 +16,7 @@ fn what_the_server_says_is_what_the_page_says() {
         r#"{"t":"left","stream":"group:ops"}"#,
         r#"{"t":"reconnect","after_ms":4180}"#,
         r#"{"t":"pong"}"#,
+        r#"{"t":"refreshed","expires_at":"2026-01-02T03:04:05Z"}"#,
     ] {
         assert_eq!(text(&Told::parse(message).unwrap()), message);
     }
@@ -41,6 +42,9 @@ fn what_a_client_says_is_what_the_page_says() {
     for message in [
         r#"{"t":"hello"}"#,
         r#"{"t":"hello","positions":{"user":{"epoch":"e1","seq":41}}}"#,
+        r#"{"t":"hello","token":"abc"}"#,
+        r#"{"t":"hello","ticket":"abc"}"#,
+        r#"{"t":"refresh","token":"abc"}"#,
         r#"{"t":"ack","streams":{"user":42}}"#,
         r#"{"t":"read","streams":{"group:staff":7}}"#,
         r#"{"t":"ping"}"#,
@@ -58,6 +62,8 @@ fn the_server_refuses_what_it_does_not_know() {
         r#"{"t":"hello","positions":{"nobody":{"epoch":"e1","seq":1}}}"#,
         r#"{"t":"hello","positions":{"user":{"epoch":"e1","seq":1.5}}}"#,
         r#"{"t":"ack"}"#,
+        r#"{"t":"refresh"}"#,
+        r#"{"t":"refresh","ticket":"abc"}"#,
         r#"{"t":"ack","streams":{"user":-1}}"#,
         r#"{}"#,
     ] {
@@ -84,4 +90,34 @@ fn the_largest_notification_is_within_the_largest_message() {
     );
 
     assert!(Told::Notification(Box::new(told)).text().len() < MESSAGE_BYTES_MAX);
+}
+
+#[test]
+fn a_message_never_shows_its_secret() {
+    for text in [
+        r#"{"t":"hello","token":"hidden"}"#,
+        r#"{"t":"hello","ticket":"hidden"}"#,
+        r#"{"t":"refresh","token":"hidden"}"#,
+    ] {
+        let said: Said = serde_json::from_str(text).unwrap();
+        assert!(!format!("{said:?} {said:#?}").contains("hidden"), "{text}");
+    }
+}
+
+#[test]
+fn only_what_must_not_interrupt_says_that_it_is_silent() {
+    let loud = r#"{"t":"notification","stream":"user","seq":1,"id":"ntf_1",
+        "time":"2026-01-02T03:04:05Z","type":"a","title":"t","message":"","data":{}}"#;
+    let Told::Notification(mut told) = Told::parse(loud).unwrap() else {
+        panic!("no notification");
+    };
+
+    assert!(!told.silent);
+    let text = Told::Notification(told.clone()).text();
+    assert!(!std::str::from_utf8(&text).unwrap().contains("silent"));
+    told.silent = true;
+    let text = Told::Notification(told).text();
+    let text = std::str::from_utf8(&text).unwrap();
+    assert!(text.ends_with(r#""silent":true}"#), "{text}");
+    assert!(matches!(Told::parse(text), Ok(Told::Notification(told)) if told.silent));
 }

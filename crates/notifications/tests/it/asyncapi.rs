@@ -45,6 +45,7 @@ fn what_the_server_says_is_described_as_it_is_said() {
             Told::Left(_) => "left",
             Told::Reconnect(_) => "reconnect",
             Told::Pong => "pong",
+            Told::Refreshed(_) => "refreshed",
         };
         assert_eq!(&said, example);
         assert_eq!(said["t"], kind);
@@ -56,6 +57,7 @@ fn what_the_server_says_is_described_as_it_is_said() {
         "pong",
         "read",
         "reconnect",
+        "refreshed",
         "signal",
         "tops",
         "welcome",
@@ -75,11 +77,13 @@ fn what_a_client_may_say_is_described_as_it_is_understood() {
             Said::Ack { .. } => "ack",
             Said::Read { .. } => "read",
             Said::Ping => "ping",
+            Said::Refresh { .. } => "refresh",
         };
         assert_eq!(&again, example);
         assert_eq!(again["t"], kind);
     }
-    assert_eq!(kinds(&examples), ["ack", "hello", "ping", "read"].into());
+    let all = ["ack", "hello", "ping", "read", "refresh"];
+    assert_eq!(kinds(&examples), all.into());
 }
 
 #[test]
