@@ -1,5 +1,5 @@
 //! What must hold for every service that others can call: it believes nobody but a signature, and
-//! each method opens to its own right only.
+//! each method opens to its own rights only.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -66,19 +66,21 @@ pub async fn assert_guarded<S>(
     let channel =
         channel(&format!("http://{addr}"), &ClientOptions::default()).unwrap_or_else(fail);
     for rule in rules {
-        let door = Door {
-            name,
-            path: format!("/{}/{}", S::NAME, rule.method()),
-            right: rule.right(),
-            channel: channel.clone(),
-        };
-        door.try_all(&trust, &bounded).await;
+        for right in rule.rights() {
+            let door = Door {
+                name,
+                path: format!("/{}/{}", S::NAME, rule.method()),
+                right,
+                channel: channel.clone(),
+            };
+            door.try_all(&trust, &bounded).await;
+        }
     }
     shutdown.cancel();
     served.await.unwrap_or_else(fail).unwrap_or_else(fail);
 }
 
-/// One method.
+/// One method, and one of the rights that open it.
 struct Door {
     name: &'static str,
     path: String,

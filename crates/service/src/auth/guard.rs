@@ -35,7 +35,7 @@ enum Refusal {
     TokenMissing,
     Disbelieved(Disbelief),
     MethodUnknown,
-    RightMissing(&'static str),
+    RightMissing(Rule),
     TenantMissing,
 }
 
@@ -79,8 +79,8 @@ impl Guard {
         let believed = trust.believe(token, self.clock.now());
         let caller = believed.map_err(Refusal::Disbelieved)?;
         let rule = rule.ok_or(Refusal::MethodUnknown)?;
-        if !caller.may(rule.right) {
-            return Err(Refusal::RightMissing(rule.right));
+        if !rule.rights().any(|right| caller.may(right)) {
+            return Err(Refusal::RightMissing(*rule));
         }
         if rule.of_tenant && caller.tenant.is_none() {
             return Err(Refusal::TenantMissing);
@@ -129,11 +129,14 @@ impl From<Refusal> for Status {
                 "the token allows more than its issuer may allow",
             ),
             Refusal::MethodUnknown => fail(Code::Unimplemented, "there is no such method"),
-            Refusal::RightMissing(right) => fail(
-                Code::PermissionDenied,
-                &format!("the call needs the right {right}"),
-            )
-            .metadata("right", right),
+            Refusal::RightMissing(rule) => {
+                let rights = rule.rights().collect::<Vec<_>>().join(" or ");
+                fail(
+                    Code::PermissionDenied,
+                    &format!("the call needs the right {rights}"),
+                )
+                .metadata("right", &rights)
+            }
             Refusal::TenantMissing => fail(
                 Code::PermissionDenied,
                 "the call is about a tenant's things, and the token names no tenant",

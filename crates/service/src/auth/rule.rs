@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-/// The right that opens one method.
+/// The right that opens one method, or several of which each does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
     method: &'static str,
-    pub(super) right: &'static str,
+    right: &'static str,
+    others: &'static [&'static str],
     pub(super) of_tenant: bool,
 }
 
@@ -17,6 +18,7 @@ impl Rule {
         Self {
             method,
             right,
+            others: &[],
             of_tenant: true,
         }
     }
@@ -27,8 +29,16 @@ impl Rule {
         Self {
             method,
             right,
+            others: &[],
             of_tenant: false,
         }
+    }
+
+    /// The same, which each of these rights opens as well. For a method that does less for who has only
+    /// one of them: it then looks itself, by [`crate::RequestContext::may`].
+    #[must_use]
+    pub const fn or(self, others: &'static [&'static str]) -> Self {
+        Self { others, ..self }
     }
 
     /// The method's name.
@@ -37,10 +47,15 @@ impl Rule {
         self.method
     }
 
-    /// The right that opens it.
+    /// The right that opens it; of several, the first.
     #[must_use]
     pub const fn right(&self) -> &'static str {
         self.right
+    }
+
+    /// The rights of which each opens it.
+    pub fn rights(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.right).chain(self.others.iter().copied())
     }
 
     pub(crate) fn path(&self, service: &str) -> String {

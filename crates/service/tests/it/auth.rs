@@ -177,6 +177,26 @@ async fn a_missing_right_is_denied_and_named() {
 }
 
 #[tokio::test]
+async fn of_several_rights_each_opens_a_method_and_no_other_does() {
+    let server = start(local()).await;
+    let gateway = server.trust.gateway();
+    let rates = async |rights: &[&'static str]| {
+        let request = signed(ListRatesRequest::default(), gateway, &grant(rights));
+        soon(server.plain().list_rates(request)).await.unwrap_err()
+    };
+
+    for right in ["shipments:operate", "rates:read"] {
+        // The handler says who it believes the caller to be.
+        assert_eq!(rates(&[right]).await.code(), Code::Aborted, "{right}");
+    }
+    let status = rates(&[READ]).await;
+
+    let details = ErrorDetails::from_status(&status);
+    assert_eq!(details.reason, "RIGHT_MISSING");
+    assert_eq!(details.metadata["right"], "shipments:operate or rates:read");
+}
+
+#[tokio::test]
 async fn a_method_about_a_tenant_needs_a_token_that_names_one() {
     let server = start(local()).await;
     let mut platform = grant(&[READ, "shipments:operate"]);

@@ -117,7 +117,7 @@ pub(crate) type Client = ShippingServiceClient<InterceptedService<Channel, CallC
 /// What opens the methods of [`Obedient`] handlers.
 pub(crate) const RULES: [Rule; 3] = [
     Rule::of_tenant("GetShipment", "shipments:read"),
-    Rule::of_platform("ListRates", "shipments:operate"),
+    Rule::of_platform("ListRates", "shipments:operate").or(&["rates:read"]),
     Rule::of_tenant("RecordTrackingEvent", "shipments:operate"),
 ];
 
