@@ -4,4 +4,5 @@ pub mod amqp;
 pub mod grpc;
 pub mod postgres;
 pub mod redis;
+pub mod smtp;
 pub mod webhooks;

@@ -1,5 +1,7 @@
 //! The configuration: one struct, parsed and validated once.
 
+mod access;
+mod email;
 mod feed;
 mod live;
 mod redis;
@@ -11,6 +13,8 @@ use tradepost_messaging::MessagingConfig;
 use tradepost_postgres::DatabaseConfig;
 use tradepost_service::CommonConfig;
 
+pub use access::AccessConfig;
+pub use email::{EmailConfig, EmailTls};
 pub use feed::{FeedConfig, FeedLocale};
 pub use live::LiveConfig;
 pub use redis::RedisConfig;
@@ -40,6 +44,10 @@ pub struct NotificationConfig {
     #[garde(dive)]
     #[serde(default)]
     pub live: LiveConfig,
+    /// Straight connections: those that come without the gateway in between.
+    #[garde(dive)]
+    #[serde(default)]
+    pub access: AccessConfig,
     /// What is kept.
     #[garde(dive)]
     #[serde(default)]
@@ -52,6 +60,10 @@ pub struct NotificationConfig {
     #[garde(dive)]
     #[serde(default)]
     pub webhooks: WebhooksConfig,
+    /// E-mail. Without this section nothing is mailed.
+    #[garde(dive)]
+    #[serde(default)]
+    pub email: Option<EmailConfig>,
 }
 
 /// What is kept for how long.

@@ -2,6 +2,7 @@
 //! looks at the database whatever happens to Redis ([`Healer`]). No socket and no stream of a
 //! connection is known here: who follows orders what it is told.
 
+mod deliveries;
 mod epoch;
 mod healer;
 mod looks;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use deliveries::Deliveries;
 pub use epoch::KnownEpoch;
 pub use healer::{Healer, Healing};
 pub use looks::Looks;
@@ -38,10 +40,11 @@ impl Announce for Nodes {
         if announcements.is_empty() {
             return;
         }
-        self.followers.tell(&announcements);
+        // First, so that other nodes need not wait until a large group was told here.
         if let Some(outbox) = &self.outbox {
-            outbox.put(announcements);
+            outbox.put(announcements.clone());
         }
+        self.followers.tell(&announcements);
     }
 }
 

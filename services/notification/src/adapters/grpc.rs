@@ -1,11 +1,16 @@
 //! The gRPC face: parse, call the use case, render.
 
+pub mod access;
+pub mod email;
 mod parse;
+pub mod preferences;
+pub mod presence;
 mod render;
+mod sends;
 mod status;
 pub mod webhooks;
 
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 use tradepost_notifications::stream::{GroupName, UserName};
 use tradepost_proto::notification::v1 as pb;
 use tradepost_proto::notification::v1::notification_service_server::NotificationService;
@@ -16,17 +21,19 @@ use tradepost_types::NotificationId;
 use crate::application::{KeepGroups, Passing, ReadHistory, Tell};
 use crate::ports::{Receipt, Telling};
 use parse::Sending;
+pub use sends::SendStreams;
 
 /// What opens the methods. What is another user's takes [`READ_ANY`] besides, and the list of all groups
 /// [`MANAGE`].
-pub const RULES: [Rule; 10] = [
+pub const RULES: [Rule; 11] = [
     Rule::of_tenant("SendToUsers", "notifications:send"),
     Rule::of_tenant("BroadcastToGroup", "notifications:send"),
+    Rule::of_tenant("StreamSends", "notifications:send"),
     Rule::of_tenant("GetHistory", "notifications:read"),
     Rule::of_tenant("GetUnread", "notifications:read"),
     Rule::of_tenant("MarkRead", "notifications:read"),
     Rule::of_tenant("PutGroup", MANAGE),
-    Rule::of_tenant("ListGroups", "notifications:read"),
+    Rule::of_tenant("ListGroups", "notifications:read").or(&[MANAGE]),
     Rule::of_tenant("JoinGroup", MANAGE),
     Rule::of_tenant("LeaveGroup", MANAGE),
     Rule::of_tenant("ListMembers", MANAGE),
@@ -45,6 +52,8 @@ pub struct NotificationApi {
     pub history: ReadHistory,
     /// Groups and their members.
     pub groups: KeepGroups,
+    /// What streams of sends share.
+    pub streams: SendStreams,
 }
 
 impl NotificationApi {
@@ -88,6 +97,8 @@ impl NotificationApi {
 
 #[tonic::async_trait]
 impl NotificationService for NotificationApi {
+    type StreamSendsStream = sends::Outcomes;
+
     async fn send_to_users(
         &self,
         request: Request<pb::SendToUsersRequest>,
@@ -95,10 +106,7 @@ impl NotificationService for NotificationApi {
         let context = RequestContext::of(&request)?;
         let sending = parse::to_users(request.into_inner())?;
         let receipt = self.send(&context, sending).await?;
-        Ok(Response::new(pb::SendToUsersResponse {
-            notification_id: receipt.id.to_string(),
-            sequences: receipt.sequences,
-        }))
+        Ok(Response::new(render::to_users(receipt)))
     }
 
     async fn broadcast_to_group(
@@ -108,10 +116,16 @@ impl NotificationService for NotificationApi {
         let context = RequestContext::of(&request)?;
         let sending = parse::to_group(request.into_inner())?;
         let receipt = self.send(&context, sending).await?;
-        Ok(Response::new(pb::BroadcastToGroupResponse {
-            notification_id: receipt.id.to_string(),
-            sequence: receipt.sequences.first().copied().unwrap_or_default(),
-        }))
+        Ok(Response::new(render::to_group(receipt)))
+    }
+
+    async fn stream_sends(
+        &self,
+        request: Request<Streaming<pb::StreamSendsRequest>>,
+    ) -> Result<Response<sends::Outcomes>, Status> {
+        let context = RequestContext::of(&request)?;
+        let outcomes = sends::outcomes(self.clone(), context, request.into_inner())?;
+        Ok(Response::new(outcomes))
     }
 
     async fn get_history(

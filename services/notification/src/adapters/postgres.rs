@@ -1,5 +1,7 @@
 //! The database: streams, memberships, and what was told.
 
+mod channels;
+mod email;
 pub mod epoch;
 mod feed;
 mod groups;
@@ -7,6 +9,7 @@ mod history;
 pub mod locales;
 mod members;
 mod past;
+mod preferences;
 mod reading;
 mod streams;
 mod tail;
@@ -24,9 +27,11 @@ use crate::ports::{Opened, Outcome, Reader, StoreError, Telling};
 pub mod statements {
     pub use super::history::PAGE;
     pub use super::past::{ENTRIES, OPEN};
+    pub use super::preferences::OF_READERS;
     pub use super::tail::{BOUND, LATE_TOPS, TOPS};
 }
 
+pub use email::PgEmails;
 pub use feed::PgFeed;
 pub use webhooks::PgWebhooks;
 

@@ -3,9 +3,8 @@
 //! All nodes write what they announce into one stream and read it ([`Carrier`]), and keep a stream's
 //! last entries in another ([`RedisRecents`]). Nothing rests on either (ADR 42).
 
-mod keeper;
-mod link;
 mod parcel;
+mod presence;
 mod reader;
 mod recents;
 mod writer;
@@ -13,23 +12,23 @@ mod writer;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use redis::Client;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
-use tradepost_service::Tasks;
+use tradepost_redis::{Fault, Keeper, Link, Observe};
+use tradepost_service::{Clock, Tasks};
 use uuid::Uuid;
 
-use keeper::Keeper;
-use link::Link;
+use presence::Teller;
 use reader::Reader;
 use writer::Writer;
 
+pub use presence::RedisBoard;
 pub use recents::RedisRecents;
 
 use crate::metrics::NodeMetrics;
 use crate::nodes::{KnownEpoch, Looks, Outbox};
-use crate::ports::Followers;
+use crate::ports::{Followers, People};
 
 /// How long Redis may take to give what was told lately: the database is not much slower.
 const RECENT_BUDGET: Duration = Duration::from_millis(50);
@@ -62,10 +61,8 @@ impl Carrier {
     /// # Errors
     /// Fails when the URL is none.
     pub fn new(url: &SecretString, parts: Carriage) -> anyhow::Result<Self> {
-        // Never the parser's own text: it may hold the password.
-        let client = Client::open(url.expose_secret()).map_err(|_unsafe_to_show| ());
         Ok(Self {
-            client: client.ok().context("redis.url cannot be used")?,
+            client: tradepost_redis::client(url)?,
             link: Arc::default(),
             node: Uuid::now_v7(),
             parts,
@@ -79,6 +76,32 @@ impl Carrier {
         RedisRecents::new(Arc::clone(&self.link), RECENT_BUDGET, epoch, metrics)
     }
 
+    /// Tells other nodes who is here, and refreshes that every so often; who is there is on the board.
+    /// The token ends it.
+    pub fn tell_presence(
+        &self,
+        people: People,
+        every: Duration,
+        (tasks, until): (&Tasks, &CancellationToken),
+    ) -> RedisBoard {
+        let teller = Teller {
+            link: Arc::clone(&self.link),
+            node: self.node,
+            people,
+            every,
+            clock: Clock::system(),
+            metrics: self.parts.metrics.clone(),
+        };
+        tasks.spawn("node presence", teller.run(until.clone()));
+        RedisBoard {
+            link: Arc::clone(&self.link),
+            node: self.node,
+            every,
+            clock: Clock::system(),
+            metrics: self.parts.metrics.clone(),
+        }
+    }
+
     /// Carries until the token is cancelled: also while connections are sent away, since they are
     /// told what happens until they are gone. What waits then is still written.
     pub fn start(self, followers: Followers, tasks: &Tasks, until: &CancellationToken) {
@@ -88,12 +111,8 @@ impl Carrier {
             epoch,
             metrics,
         } = self.parts;
-        let keeper = Keeper {
-            client: self.client.clone(),
-            link: Arc::clone(&self.link),
-            budget: RECENT_BUDGET,
-            metrics: metrics.clone(),
-        };
+        let (client, link) = (self.client.clone(), Arc::clone(&self.link));
+        let keeper = Keeper::new(client, link, RECENT_BUDGET, Told(metrics.clone()));
         let token = until.clone();
         tasks.spawn("node link", async move {
             token.run_until_cancelled(keeper.keep()).await;
@@ -108,5 +127,36 @@ impl Carrier {
         let reader = Reader::new(self.client, self.node, followers);
         let reader = reader.with(looks, epoch, metrics);
         tasks.spawn("node reader", reader.run(until.clone()));
+    }
+}
+
+/// Says how it stands with Redis.
+struct Told(NodeMetrics);
+
+impl Observe for Told {
+    fn closed(&self) {
+        self.0.connected(true);
+        tracing::info!(event = "nodes.carried", "Redis carries what is told");
+    }
+
+    fn opened(&self, fault: Option<&Fault>) {
+        self.0.connected(false);
+        tracing::warn!(
+            event = "nodes.not_carried",
+            error = fault.map(tracing::field::display),
+            "Redis fails: other nodes find what is told here in the database"
+        );
+    }
+
+    fn away(&self, fault: &Fault, first: bool) {
+        if first {
+            tracing::warn!(
+                event = "nodes.redis_away",
+                error = %fault,
+                "Redis is not there: other nodes find what is told here in the database"
+            );
+        } else {
+            tracing::debug!(event = "nodes.redis_away", error = %fault, "no connection");
+        }
     }
 }

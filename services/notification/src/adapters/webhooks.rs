@@ -15,6 +15,7 @@ use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Client, Response};
 use tradepost_service::Clock;
 
+pub(super) use guard::cause;
 pub use guard::{Guard, Lookup, SystemLookup};
 
 use crate::ports::webhooks::{Answer, Call, Courier, Fault};
@@ -106,7 +107,7 @@ fn fault(error: &reqwest::Error) -> Fault {
     if !error.is_connect() {
         return Fault::Broken;
     }
-    if guard::cause::<rustls::Error>(error).is_some() {
+    if cause::<rustls::Error>(error).is_some() {
         return Fault::Tls;
     }
     Fault::Connect

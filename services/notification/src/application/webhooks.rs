@@ -1,14 +1,10 @@
-//! Outgoing webhooks: following the history, sending what is due, forgetting what is old.
+//! Outgoing webhooks: how what is due is signed and sent. The rest is as of every channel.
 
-mod deliver;
-mod follow;
-mod upkeep;
+mod send;
 
 use tradepost_notifications::content::{Content, ContentError};
 
-pub use deliver::{Deliver, DeliverLimits};
-pub use follow::FollowHistory;
-pub use upkeep::PruneDeliveries;
+pub use send::SendWebhooks;
 
 /// What a test message says.
 ///

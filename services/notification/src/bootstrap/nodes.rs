@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
+
 use tradepost_service::{Runtime, Tasks};
 use tradepost_telemetry::Registry;
-use tradepost_websocket::Sender;
 
 use crate::adapters::redis::{Carriage, Carrier};
 use crate::config::{LiveConfig, RedisConfig};
+use crate::live::Way;
 use crate::live::hub::Hub;
 use crate::metrics::NodeMetrics;
-use crate::nodes::{Healer, Healing, KnownEpoch, Looks, Nodes, NothingRecent, Outbox};
-use crate::ports::{Announcer, Followers, Pasts, Recents};
+use crate::nodes::{Deliveries, Healer, Healing, KnownEpoch, Looks, Nodes, NothingRecent, Outbox};
+use crate::ports::{Announcer, Followers, OtherNodes, Pasts, People, Recents};
 
 /// How often it is looked whether the last connection has gone.
 const GONE_EVERY: Duration = Duration::from_millis(20);
@@ -23,7 +24,7 @@ const GONE_MAX: Duration = Duration::from_secs(5);
 /// A token that is cancelled after shutdown, when no connection is left to be told anything.
 #[must_use]
 pub fn until_empty(
-    hub: &Arc<Hub<Sender>>,
+    hub: &Arc<Hub<Way>>,
     config: &LiveConfig,
     runtime: &Runtime,
 ) -> CancellationToken {
@@ -96,6 +97,19 @@ impl Fanout {
         Arc::clone(&self.recents)
     }
 
+    /// Tells other nodes who is connected to this one, and knows who is to them; none: there is no
+    /// Redis.
+    #[must_use]
+    pub fn tell_presence(
+        &self,
+        people: People,
+        every: Duration,
+        turning: (&Tasks, &CancellationToken),
+    ) -> Option<OtherNodes> {
+        let (carrier, _) = self.carrier.as_ref()?;
+        Some(Arc::new(carrier.tell_presence(people, every, turning)))
+    }
+
     /// Starts to carry and to look at the database every so often, and returns once it is known
     /// where the database stands: only then may connections be opened. `until` is cancelled when the
     /// last of them is gone, which is later than shutdown begins: they are told what happens until
@@ -121,6 +135,6 @@ impl Fanout {
             carrier.start(Arc::clone(&followers), tasks, until);
             outbox
         });
-        Arc::new(Nodes::new(followers, outbox))
+        Deliveries::start(Nodes::new(followers, outbox), tasks, until)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tradepost_service::{Clock, Runtime};
 
-use crate::adapters::grpc::NotificationApi;
+use crate::adapters::grpc::{NotificationApi, SendStreams};
 use crate::adapters::postgres::PgNotifications;
 use crate::application::{KeepGroups, ReadHistory, Tell, Upkeep, UpkeepLimits};
 use crate::config::HistoryConfig;
@@ -19,6 +19,7 @@ pub fn api(store: &Arc<PgNotifications>, announcer: &Announcer) -> NotificationA
         tell: Tell::new(Arc::clone(store) as _, Arc::clone(store) as _, announcer()),
         history: ReadHistory::new(Arc::clone(store) as _, announcer()),
         groups: KeepGroups::new(Arc::clone(store) as _, announcer()),
+        streams: SendStreams::default(),
     }
 }
 

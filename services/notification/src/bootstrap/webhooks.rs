@@ -11,7 +11,8 @@ use tradepost_service::{GrpcServer, Runtime};
 use crate::adapters::grpc::webhooks::{WEBHOOK_RULES, WebhookApi};
 use crate::adapters::postgres::PgWebhooks;
 use crate::adapters::webhooks::{Guard, HttpCourier, SystemLookup};
-use crate::application::webhooks::{Deliver, DeliverLimits, FollowHistory, PruneDeliveries};
+use crate::application::channels::{Deliver, FollowHistory, Pace, PruneDeliveries};
+use crate::application::webhooks::SendWebhooks;
 use crate::config::WebhooksConfig;
 use crate::domain::webhook::UrlRules;
 use crate::metrics::WebhookMetrics;
@@ -53,19 +54,19 @@ fn start(
     let due = Arc::new(Notify::new());
 
     let pace = (look, config.follow_batch_max);
-    let follow = FollowHistory::new(queue.clone(), metrics.clone(), pace, due.clone());
+    let follow = FollowHistory::new(queue.clone(), metrics.made(), pace, due.clone());
     tasks.spawn("webhook-follower", follow.run(shutdown.clone()));
 
-    let limits = DeliverLimits {
+    let pace = Pace {
         look,
         in_flight_max: config.in_flight_max,
-        endpoint_in_flight_max: config.endpoint_in_flight_max,
+        each_in_flight_max: config.endpoint_in_flight_max,
         timeout,
-        rules,
     };
     let guard = Guard::new(Arc::new(SystemLookup), rules);
     let courier = Arc::new(HttpCourier::new(guard, timeout)?);
-    let deliver = Deliver::new(queue.clone(), courier, metrics, limits, due);
+    let courier = Arc::new(SendWebhooks::new(courier, metrics, rules));
+    let deliver = Deliver::new(queue.clone(), courier, pace, due);
     tasks.spawn(
         "webhook-sender",
         deliver.run(tasks.clone(), shutdown.clone()),

@@ -2,13 +2,13 @@
 //! signed. Nothing here sends or stores.
 
 mod address;
-mod pattern;
 mod schedule;
 mod signature;
 mod url;
 
 pub use address::is_public;
-pub use pattern::{Pattern, PatternError};
 pub use schedule::{ATTEMPTS_MAX, JITTER_PERMILLE_MAX, RETRY_AFTER_MAX, Verdict, verdict};
 pub use signature::{SecretError, SigningSecret, signatures};
 pub use url::{EndpointUrl, UrlError, UrlRules};
+
+pub use super::pattern::{Pattern, PatternError};

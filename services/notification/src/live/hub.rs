@@ -2,14 +2,17 @@
 //! and asks nobody; who uses it brings what the database says.
 //!
 //! Locks are taken in this order: a person's shard, a connection, a stream's shard, a stream. A
-//! stream's lock is held while its entries are given to the connections: that is their order.
+//! stream's lock is held while its entries are given to the connections: that is their order. What a
+//! connection's person prefers has a lock of its own below all of them.
 
+mod comings;
 mod conn;
 mod followed;
 mod following;
 mod members;
 mod opening;
 mod people;
+mod silence;
 #[cfg(test)]
 mod tests;
 
@@ -22,17 +25,19 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tradepost_notifications::stream::{Epoch, Stream};
 use tradepost_notifications::wire::{Places, Told, close};
+use tradepost_service::Clock;
 use tradepost_websocket::Class;
 
 use super::Line;
 use crate::config::LiveConfig;
 use crate::metrics::LiveMetrics;
 use crate::ports::{Reader, StreamKey, Whose};
+use comings::Comings;
 pub use conn::Conn;
 use conn::Stage;
 use followed::Followed;
 pub use opening::{Opening, Step};
-use people::People;
+use people::{People, Person};
 
 /// Into how many parts tables are cut, so that their locks are seldom waited for.
 pub const SHARDS: usize = 64;
@@ -54,9 +59,14 @@ pub struct Hub<L: Line> {
     /// Whose streams the database is to be asked about again.
     unsure: Mutex<HashSet<Reader>>,
     is_unsure: Notify,
+    /// Who came and went, for those who tell other nodes.
+    comings: Mutex<Comings>,
+    has_moved: Notify,
     kept_bytes: AtomicUsize,
     limits: Limits,
     metrics: LiveMetrics,
+    /// When it is delivered decides whether it is quiet.
+    clock: Clock,
 }
 
 /// What of the configuration matters here.
@@ -86,6 +96,8 @@ impl<L: Line> Hub<L> {
             behind: Mutex::default(),
             unsure: Mutex::default(),
             is_unsure: Notify::new(),
+            comings: Mutex::default(),
+            has_moved: Notify::new(),
             kept_bytes: AtomicUsize::new(0),
             limits: Limits {
                 user_connections_max: config.user_connections_max,
@@ -97,7 +109,15 @@ impl<L: Line> Hub<L> {
                 heartbeat: Duration::from_millis(config.heartbeat_ms),
             },
             metrics,
+            clock: Clock::system(),
         }
+    }
+
+    /// The same by another clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
     }
 
     /// A further connection. It hears nothing until it was opened (see [`Opening`]), but from now
@@ -110,7 +130,8 @@ impl<L: Line> Hub<L> {
         self.metrics.connections(open);
         let oldest = {
             let mut people = lock(self.person_shard(&reader));
-            let person = people.entry(reader.clone()).or_default();
+            let person = people.entry(reader.clone());
+            let person = person.or_insert_with(|| Person::since(self.clock.now()));
             person.conns.push(Arc::clone(&conn));
             let is_over = person.conns.len() > self.limits.user_connections_max;
             is_over.then(|| person.conns.remove(0))
@@ -118,6 +139,7 @@ impl<L: Line> Hub<L> {
         if let Some(oldest) = oldest {
             oldest.close(close::REPLACED, "the person has too many connections");
         }
+        self.came_or_went(&reader);
         let own = StreamKey {
             tenant: reader.tenant,
             whose: Whose::User(reader.user),
@@ -143,6 +165,7 @@ impl<L: Line> Hub<L> {
                 }
             }
         }
+        self.came_or_went(&conn.reader);
         let streams = {
             let mut state = conn.lock();
             state.stage = Stage::Gone;

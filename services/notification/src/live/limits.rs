@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 /// Files for everything else: pools, the broker, ports, logs.
 const FILES_SPARE: usize = 512;
 
@@ -47,6 +49,14 @@ impl Bucket {
             }
             None => false,
         }
+    }
+}
+
+impl Bucket {
+    /// Whether all of it is there again: then it need not be remembered.
+    pub(super) fn is_full(&self, now: Instant) -> bool {
+        let missing = self.each.saturating_mul(self.most - self.left);
+        now.saturating_duration_since(self.since) >= missing
     }
 }
 
@@ -102,13 +112,21 @@ pub(super) fn connections_max(configured: usize) -> usize {
     configured.min(possible)
 }
 
-/// The soft limit of the process; none where the system does not say, or has none.
+/// The limit of the process, raised to what the system lets it have; none where there is none.
 fn open_files_max() -> Option<usize> {
-    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
-    let line = limits
-        .lines()
-        .find_map(|line| line.strip_prefix("Max open files"))?;
-    line.split_whitespace().next()?.parse().ok()
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    let current = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(error) => {
+            tracing::warn!(event = "live.files_kept", %error, "the limit of open files stays");
+            limit.current
+        }
+    };
+    current.and_then(|files| usize::try_from(files).ok())
 }
 
 #[cfg(test)]
@@ -142,7 +160,25 @@ mod tests {
     }
 
     #[test]
-    fn the_system_says_how_many_files_may_be_open() {
-        assert!(open_files_max().is_some_and(|files| files > 0));
+    fn a_bucket_that_need_not_be_remembered_says_so() {
+        let start = Instant::now();
+        let mut bucket = Bucket::new(10, 1, start);
+
+        assert!(bucket.is_full(start));
+        assert!(bucket.takes(start) && bucket.takes(start));
+        assert!(!bucket.is_full(start + Duration::from_millis(199)));
+        assert!(bucket.is_full(start + Duration::from_millis(200)));
+    }
+
+    #[test]
+    fn the_process_may_open_as_many_files_as_the_system_lets_it() {
+        let files = open_files_max();
+
+        let limit = getrlimit(Resource::Nofile);
+        assert_eq!(limit.current, limit.maximum);
+        assert_eq!(
+            files,
+            limit.maximum.map(|max| usize::try_from(max).unwrap())
+        );
     }
 }

@@ -1,9 +1,12 @@
 //! What the hub speaks to: one client's way out. A trait, so that orders of events can be tried
 //! without sockets.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tradepost_websocket::{Class, Frame, Pushed, Sender};
+
+use super::events::Events;
 
 /// The way to one client. Nothing here waits.
 pub trait Line: Send + Sync + 'static {
@@ -12,6 +15,9 @@ pub trait Line: Send + Sync + 'static {
 
     /// The frame of a message.
     fn frame(text: &[u8]) -> Self::Frame;
+
+    /// The message that a frame is of.
+    fn text(frame: &Self::Frame) -> &[u8];
 
     /// How much memory a frame takes, in bytes.
     fn size(frame: &Self::Frame) -> usize;
@@ -32,11 +38,24 @@ pub trait Line: Send + Sync + 'static {
     fn close(&self, code: u16, reason: &str);
 }
 
-impl Line for Sender {
+/// The ways that there are.
+#[derive(Debug, Clone)]
+pub enum Way {
+    /// A WebSocket.
+    Socket(Sender),
+    /// Server-sent events.
+    Events(Arc<Events>),
+}
+
+impl Line for Way {
     type Frame = Frame;
 
     fn frame(text: &[u8]) -> Frame {
         Frame::text(text)
+    }
+
+    fn text(frame: &Frame) -> &[u8] {
+        frame.payload()
     }
 
     fn size(frame: &Frame) -> usize {
@@ -44,11 +63,17 @@ impl Line for Sender {
     }
 
     fn push(&self, frame: &Frame, class: Class) -> Pushed {
-        self.push(frame, class)
+        match self {
+            Self::Socket(sender) => sender.push(frame, class),
+            Self::Events(events) => events.push(frame, class),
+        }
     }
 
     fn push_all(&self, frames: &[Frame]) -> Pushed {
-        self.push_all(frames)
+        match self {
+            Self::Socket(sender) => sender.push_all(frames),
+            Self::Events(events) => events.push_all(frames),
+        }
     }
 
     fn ping(&self) {
@@ -56,10 +81,16 @@ impl Line for Sender {
     }
 
     fn idle(&self) -> Duration {
-        self.idle()
+        match self {
+            Self::Socket(sender) => sender.idle(),
+            Self::Events(events) => events.idle(),
+        }
     }
 
     fn close(&self, code: u16, reason: &str) {
-        self.close(code, reason);
+        match self {
+            Self::Socket(sender) => sender.close(code, reason),
+            Self::Events(events) => events.close(code, reason),
+        }
     }
 }

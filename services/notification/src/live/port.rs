@@ -1,33 +1,38 @@
-//! Where clients open their sockets: HTTP/1.1 up to the upgrade, and no further.
+//! Where clients come: HTTP/1.1 up to the upgrade and no further, or to an answer of events.
 
+mod handshake;
 mod refusal;
+mod shown;
+mod telling;
 
 use std::convert::Infallible;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{
-    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
-    SEC_WEBSOCKET_VERSION, UPGRADE,
-};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::Full;
+use http::header::AUTHORIZATION;
+use http::{Request, Response};
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::upgrade::{OnUpgrade, Parts, Upgraded};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tradepost_notifications::wire::{MESSAGE_BYTES_MAX, SUBPROTOCOL};
-use tradepost_websocket::{Limits, accept_key};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tradepost_notifications::wire::MESSAGE_BYTES_MAX;
+use tradepost_websocket::Limits;
 
 use self::refusal::Refusal;
+use self::shown::Offered;
+use self::telling::Lasting;
+use super::events::Stream;
 use super::limits::{Bucket, Places, Seat, connections_max};
 use super::service::Live;
-use super::session;
+use super::session::{self, Who};
+use super::straight::{Arrival, Straight};
 use crate::ports::Reader;
 
 /// How long a request's head may take.
@@ -41,6 +46,13 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 /// So many seconds' worth of connections may come at once.
 const BURST_SECONDS: u32 = 2;
 const VERSION: &str = "13";
+/// Where those who come straight open a WebSocket. The gateway comes anywhere.
+const SOCKETS: &str = "/v1/notifications/ws";
+/// Where they hear events.
+const EVENTS: &str = "/v1/notifications/sse";
+
+/// An answer: in whole, or events without end.
+type Answer = Response<Either<Full<Bytes>, Stream>>;
 
 struct Port {
     live: Arc<Live>,
@@ -75,7 +87,7 @@ pub(super) async fn serve(live: Arc<Live>, listener: TcpListener) {
             () = &mut ended => return,
         };
         let stream = match accepted {
-            Ok((stream, _peer)) => stream,
+            Ok(accepted) => accepted,
             Err(error) => {
                 refused(&error).await;
                 continue;
@@ -84,8 +96,7 @@ pub(super) async fn serve(live: Arc<Live>, listener: TcpListener) {
         let port = Arc::clone(&port);
         drop(live.tasks.detach(async move {
             // An error here: the client left, or spoke no HTTP.
-            let _ended = head(port, stream).await;
-            drop(permit);
+            let _ended = head(port, stream, permit).await;
         }));
     }
 }
@@ -101,125 +112,156 @@ async fn refused(error: &io::Error) {
     }
 }
 
-async fn head(port: Arc<Port>, stream: TcpStream) -> hyper::Result<()> {
+async fn head(
+    port: Arc<Port>,
+    (stream, peer): (TcpStream, SocketAddr),
+    permit: OwnedSemaphorePermit,
+) -> hyper::Result<()> {
+    let lasting = Arc::new(Lasting::of(permit));
+    let answering = Arc::clone(&lasting);
     let answer = service_fn(move |request| {
-        let answer = port.answer(request).unwrap_or_else(|refusal| {
-            port.live.metrics.refused(refusal.reason());
-            refusal.render()
-        });
-        std::future::ready(Ok::<_, Infallible>(answer))
+        let (port, lasting) = (Arc::clone(&port), Arc::clone(&answering));
+        async move {
+            let answer = port.answer(request, peer.ip(), &lasting).await;
+            Ok::<_, Infallible>(answer.unwrap_or_else(|refusal| {
+                port.live.metrics.refused(refusal.label());
+                refusal.render()
+            }))
+        }
     });
-    http1::Builder::new()
+    let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), answer)
-        .with_upgrades()
-        .await
+        .with_upgrades();
+    tokio::select! {
+        served = serving => served,
+        () = lasting.is_over() => Ok(()),
+    }
 }
 
 impl Port {
     /// Decides everything that can be decided before the upgrade: only then a client learns why.
-    fn answer(&self, mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Refusal> {
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        address: IpAddr,
+        lasting: &Lasting,
+    ) -> Result<Answer, Refusal> {
         if self.live.shutdown.is_cancelled() {
             return Err(Refusal::Going);
         }
-        let accept = accept(&request)?;
-        let protocol = protocol(request.headers())?;
+        let Some(straight) = &self.live.straight else {
+            return self.relay(request);
+        };
+        let is_event = request.uri().path() == EVENTS;
+        // A service's own token opens any path, as it always did.
+        let is_relayed = !is_event
+            && request.headers().contains_key(AUTHORIZATION)
+            && self.live.door.admit(request.headers()).is_ok();
+        match request.uri().path() {
+            EVENTS => self.tell(straight, &request, address, lasting).await,
+            SOCKETS if !is_relayed => self.greet(straight, request, address).await,
+            _ => self.relay(request),
+        }
+    }
+
+    /// A connection that the gateway vouches for.
+    fn relay(&self, request: Request<Incoming>) -> Result<Answer, Refusal> {
+        let accept = handshake::accept(&request)?;
+        let protocol = handshake::protocol(&Offered::of(request.headers()))?;
         let caller = self.live.door.admit(request.headers())?;
         let tenant = caller.tenant.ok_or(Refusal::NoReader)?;
         let user = caller
             .subject
             .parse()
             .map_err(|_unnamed| Refusal::NoReader)?;
+        let seat = self.seat()?;
+        self.upgrade(request, Who::Relayed(Reader { tenant, user }), seat);
+        Ok(handshake::switching(accept, protocol))
+    }
+
+    /// One of somebody who comes straight.
+    async fn greet(
+        &self,
+        straight: &Straight,
+        request: Request<Incoming>,
+        address: IpAddr,
+    ) -> Result<Answer, Refusal> {
+        let accept = handshake::accept(&request)?;
+        let offered = Offered::of(request.headers());
+        let protocol = handshake::protocol(&offered)?;
+        let (arrival, seat) = self
+            .arrive(straight, &request, offered, (address, true))
+            .await?;
+        self.upgrade(request, Who::Straight(arrival), seat);
+        Ok(handshake::switching(accept, protocol))
+    }
+
+    /// What holds for everybody who comes straight. Bounds are looked at before anybody is asked.
+    async fn arrive(
+        &self,
+        straight: &Straight,
+        request: &Request<Incoming>,
+        offered: Offered,
+        (address, may_wait): (IpAddr, bool),
+    ) -> Result<(Box<Arrival>, Seat), Refusal> {
+        if request.uri().query().is_some() {
+            return Err(Refusal::Query);
+        }
+        let headers = request.headers();
+        let origin = shown::origin(headers)?;
+        let mut arrival = straight.visit(address, origin)?;
+        let credentials = shown::credentials(headers, offered)?;
+        let seat = self.seat()?;
+        match credentials {
+            Some(credentials) => straight.admit(&mut arrival, credentials).await?,
+            None if may_wait => arrival.wait()?,
+            None => return Err(Refusal::Missing),
+        }
+        Ok((arrival, seat))
+    }
+
+    /// A place, if the node has one and they do not come too fast.
+    fn seat(&self) -> Result<Seat, Refusal> {
         let seat = self.places.take().ok_or(Refusal::Full)?;
         let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
         if !pace.takes(Instant::now()) {
             return Err(Refusal::TooFast);
         }
-        drop(pace);
+        Ok(seat)
+    }
+
+    fn upgrade(&self, mut request: Request<Incoming>, who: Who, seat: Seat) {
         let upgrade = hyper::upgrade::on(&mut request);
         let live = Arc::clone(&self.live);
-        let reader = Reader { tenant, user };
         let tasks = self.live.tasks.clone();
-        drop(tasks.detach(upgraded(live, upgrade, reader, seat)));
-        Ok(switching(accept, protocol))
+        drop(tasks.detach(upgraded(live, upgrade, who, seat)));
     }
 }
 
-async fn upgraded(live: Arc<Live>, upgrade: OnUpgrade, reader: Reader, seat: Seat) {
+async fn upgraded(live: Arc<Live>, upgrade: OnUpgrade, who: Who, seat: Seat) {
     // An error here: the client left before the connection was its own.
     let Ok(upgraded) = upgrade.await else { return };
-    let Some((stream, read)) = socket(upgraded) else {
+    let Some((stream, read)) = handshake::socket(upgraded) else {
         return;
     };
-    let limits = Limits {
-        queue_bytes: live.config.queue_bytes_max,
-        queue_messages: live.config.queue_messages_max,
-        message_bytes: MESSAGE_BYTES_MAX,
-    };
-    let (sender, receiver) = tradepost_websocket::server(stream, read, limits);
-    session::run(&live, reader, sender, receiver).await;
+    let (sender, receiver) = tradepost_websocket::server(stream, read, limits(&live));
+    session::run(&live, who, sender, receiver).await;
     drop(seat);
 }
 
-fn socket(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
-    let parts: Parts<TokioIo<TcpStream>> = upgraded.downcast().ok()?;
-    Some((parts.io.into_inner(), parts.read_buf))
-}
-
-/// The answer to the client's key, if this is the request for a WebSocket.
-fn accept(request: &Request<Incoming>) -> Result<HeaderValue, Refusal> {
-    let headers = request.headers();
-    let is_asked = request.method() == Method::GET
-        && only(headers, &UPGRADE).is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"))
-        && only(headers, &SEC_WEBSOCKET_VERSION) == Some(VERSION.as_bytes())
-        && lists(headers, &CONNECTION, "upgrade");
-    if !is_asked {
-        return Err(Refusal::NoUpgrade);
-    }
-    let key = only(headers, &SEC_WEBSOCKET_KEY).and_then(accept_key);
-    let accept = key.and_then(|key| HeaderValue::try_from(key).ok());
-    accept.ok_or(Refusal::KeyMalformed)
-}
-
-/// The subprotocol, where the client offers any: then it must be among them.
-fn protocol(headers: &HeaderMap) -> Result<Option<HeaderValue>, Refusal> {
-    if !headers.contains_key(SEC_WEBSOCKET_PROTOCOL) {
-        return Ok(None);
-    }
-    if lists(headers, &SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) {
-        return Ok(Some(HeaderValue::from_static(SUBPROTOCOL)));
-    }
-    Err(Refusal::ProtocolUnknown)
-}
-
-/// The value of a header that is given once.
-fn only<'headers>(headers: &'headers HeaderMap, name: &HeaderName) -> Option<&'headers [u8]> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (Some(value), None) => Some(value.as_bytes()),
-        (None | Some(_), _) => None,
+/// What may wait for one client.
+fn limits(live: &Live) -> Limits {
+    Limits {
+        queue_bytes: live.config.queue_bytes_max,
+        queue_messages: live.config.queue_messages_max,
+        message_bytes: MESSAGE_BYTES_MAX,
     }
 }
 
-fn lists(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
-    let lines = headers.get_all(name).iter();
-    lines
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(','))
-        .any(|given| given.trim().eq_ignore_ascii_case(wanted))
-}
-
-fn switching(accept: HeaderValue, protocol: Option<HeaderValue>) -> Response<Full<Bytes>> {
-    let mut answer = Response::new(Full::default());
-    *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    let headers = answer.headers_mut();
-    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
-    if let Some(protocol) = protocol {
-        headers.insert(SEC_WEBSOCKET_PROTOCOL, protocol);
-    }
-    answer
+/// The body of an answer that is whole.
+fn full(bytes: Bytes) -> Either<Full<Bytes>, Stream> {
+    Either::Left(Full::new(bytes))
 }

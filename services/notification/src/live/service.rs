@@ -9,11 +9,11 @@ use tokio_util::sync::CancellationToken;
 use tradepost_notifications::stream::Stream;
 use tradepost_service::auth::{Door, Rule};
 use tradepost_service::{Clock, Tasks};
-use tradepost_websocket::Sender;
 
 use super::desk::Desk;
 use super::hub::Hub;
-use super::{drain, port, wheel};
+use super::straight::{Access, Straight};
+use super::{Way, drain, port, wheel};
 use crate::config::LiveConfig;
 use crate::metrics::LiveMetrics;
 use crate::ports::{Cursors, Pasts, Reader, Recents};
@@ -29,7 +29,7 @@ pub struct Parts {
     /// Their limits.
     pub config: LiveConfig,
     /// Whoever else tells the hub holds it too.
-    pub hub: Arc<Hub<Sender>>,
+    pub hub: Arc<Hub<Way>>,
     /// The database.
     pub past: Pasts,
     /// Redis, if there is one.
@@ -38,6 +38,8 @@ pub struct Parts {
     pub cursors: Cursors,
     /// Whose tokens are believed.
     pub door: Door,
+    /// Who judges those who come without the gateway; nobody does, if none.
+    pub access: Option<Access>,
     /// The instruments, which the hub has too.
     pub metrics: LiveMetrics,
     /// What shutdown waits for.
@@ -49,13 +51,14 @@ pub struct Parts {
 /// The connections of this node.
 pub struct Live {
     pub(super) config: LiveConfig,
-    pub(super) hub: Arc<Hub<Sender>>,
+    pub(super) hub: Arc<Hub<Way>>,
     pub(super) desk: Desk,
     pub(super) metrics: LiveMetrics,
     pub(super) clock: Clock,
     pub(super) tasks: Tasks,
     pub(super) shutdown: CancellationToken,
     pub(super) door: Door,
+    pub(super) straight: Option<Arc<Straight>>,
     cursors: Cursors,
     reads: Arc<Semaphore>,
 }
@@ -79,6 +82,7 @@ impl Live {
         tasks.spawn("live-heartbeat", beat);
         let look = wheel::look(Arc::clone(hub), Arc::clone(past), drained.clone());
         tasks.spawn("live-look", look);
+        let ended = drained.clone();
         let (hub, shutdown) = (Arc::clone(hub), shutdown.clone());
         tasks.spawn("live-drain", async move {
             shutdown.cancelled().await;
@@ -86,14 +90,15 @@ impl Live {
             drained.cancel();
         });
         let tasks = tasks.clone();
-        tasks.spawn(
-            "live-port",
-            port::serve(Arc::new(Self::new(parts)), listener),
-        );
+        let live = Arc::new(Self::new(parts, &ended));
+        tasks.spawn("live-port", port::serve(live, listener));
     }
 
-    fn new(parts: Parts) -> Self {
+    fn new(parts: Parts, drained: &CancellationToken) -> Self {
         let resume_max = parts.config.resume_max;
+        let straight = parts
+            .access
+            .map(|access| Straight::start(access, &parts.tasks, drained));
         Self {
             desk: Desk::new(&parts.tasks, parts.past, parts.recent, resume_max),
             config: parts.config,
@@ -103,6 +108,7 @@ impl Live {
             tasks: parts.tasks,
             shutdown: parts.shutdown,
             door: parts.door,
+            straight,
             cursors: parts.cursors,
             reads: Arc::new(Semaphore::new(READS_MAX)),
         }

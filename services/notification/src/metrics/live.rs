@@ -37,6 +37,7 @@ pub struct LiveMetrics {
     refused: Family<Reason, Counter>,
     closed: Family<Code, Counter>,
     delivered: Counter,
+    silent: Counter,
     signals: Family<Outcome, Counter>,
     resumed: Family<Outcome, Counter>,
     kept: Gauge<u64, AtomicU64>,
@@ -51,6 +52,7 @@ impl Default for LiveMetrics {
             refused: Family::default(),
             closed: Family::default(),
             delivered: Counter::default(),
+            silent: Counter::default(),
             signals: Family::default(),
             resumed: Family::default(),
             kept: Gauge::default(),
@@ -74,7 +76,11 @@ impl LiveMetrics {
         registry.register("live_closed", help, metrics.closed.clone());
         let help = "Durable notifications given to connections";
         registry.register("live_delivered", help, metrics.delivered.clone());
-        let help = "Ephemeral notifications, by whether a connection had room for them";
+        let help =
+            "Durable notifications given to connections that must not be interrupted by them";
+        registry.register("live_silent", help, metrics.silent.clone());
+        let help =
+            "Ephemeral notifications, by whether a connection had room for them and wanted them";
         registry.register("live_signals", help, metrics.signals.clone());
         let help = "Streams at the begin of a connection, by whether it resumed";
         registry.register("live_resumed", help, metrics.resumed.clone());
@@ -106,8 +112,12 @@ impl LiveMetrics {
         self.delivered.inc_by(wide(deliveries));
     }
 
-    pub(crate) fn signals(&self, given: usize, dropped: usize) {
-        for (outcome, count) in [("given", given), ("dropped", dropped)] {
+    pub(crate) fn silent(&self, deliveries: usize) {
+        self.silent.inc_by(wide(deliveries));
+    }
+
+    pub(crate) fn signals(&self, given: usize, dropped: usize, silent: usize) {
+        for (outcome, count) in [("given", given), ("dropped", dropped), ("silent", silent)] {
             if count > 0 {
                 let outcome = Outcome { outcome };
                 self.signals.get_or_create(&outcome).inc_by(wide(count));

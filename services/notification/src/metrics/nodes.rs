@@ -65,6 +65,8 @@ pub struct NodeMetrics {
     healed: Family<Source, Counter>,
     lost: Counter,
     recents: Family<Outcome, Counter>,
+    presence_written: Counter,
+    presence_asked: Family<Outcome, Counter>,
 }
 
 impl Default for NodeMetrics {
@@ -79,6 +81,8 @@ impl Default for NodeMetrics {
             healed: Family::default(),
             lost: Counter::default(),
             recents: Family::default(),
+            presence_written: Counter::default(),
+            presence_asked: Family::default(),
         }
     }
 }
@@ -106,6 +110,14 @@ impl NodeMetrics {
         registry.register("node_lost_gaps", help, metrics.lost.clone());
         let help = "Gaps that Redis was asked for, by outcome";
         registry.register("node_recent_gaps", help, metrics.recents.clone());
+        let help = "People whose presence on this node was written to Redis";
+        registry.register(
+            "node_presence_written",
+            help,
+            metrics.presence_written.clone(),
+        );
+        let help = "Questions who is connected to other nodes, by whether all of them were known";
+        registry.register("node_presence_asked", help, metrics.presence_asked.clone());
         metrics
     }
 
@@ -163,6 +175,19 @@ impl NodeMetrics {
     /// Counts a gap that cannot be filled.
     pub fn lost(&self) {
         self.lost.inc();
+    }
+
+    /// Counts people whose presence was written.
+    pub fn presence_written(&self, people: usize) {
+        self.presence_written.inc_by(people as u64);
+    }
+
+    /// Counts a question for presence.
+    pub fn presence_asked(&self, is_complete: bool) {
+        let outcome = if is_complete { "complete" } else { "partial" };
+        self.presence_asked
+            .get_or_create(&Outcome { outcome })
+            .inc();
     }
 
     /// Counts gaps that Redis had, or had not.

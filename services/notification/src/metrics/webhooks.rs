@@ -59,9 +59,10 @@ impl WebhookMetrics {
         metrics
     }
 
-    /// Counts deliveries that were made.
-    pub fn made(&self, count: u64) {
-        self.made.inc_by(count);
+    /// Where deliveries that were made are counted.
+    #[must_use]
+    pub fn made(&self) -> Counter {
+        self.made.clone()
     }
 
     /// Counts an attempt.

@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use super::{KnownEpoch, Looks};
 use crate::metrics::{HealedFrom, NodeMetrics};
 use crate::ports::{
-    Announcement, Change, Entry, Followers, Gap, Pasts, Recents, Snapshot, StoreError, StreamKey,
-    Tail, Top,
+    Announcement, Change, Entry, Followers, Gap, Pasts, PreferenceChange, Recents, Snapshot,
+    StoreError, StreamKey, Tail, Top,
 };
 
 /// Rows that a look takes at once, about.
@@ -143,7 +143,7 @@ impl Healer {
         loop {
             let asked = self.since;
             let tail = self.parts.past.tail(asked, ROWS_MAX).await?;
-            let rows = tail.tops.len() + tail.members.len();
+            let rows = tail.tops.len() + tail.members.len() + tail.preferences.len();
             let is_full = rows >= usize::try_from(ROWS_MAX / 2).unwrap_or(usize::MAX);
             self.hear(tail);
             self.heal().await?;
@@ -168,9 +168,17 @@ impl Healer {
             self.owed.clear();
             self.parts.followers.epoch(&tail.epoch);
         }
-        let members: Vec<Change> = tail.members.into_iter().map(Announcement::Member).collect();
-        if !members.is_empty() {
-            self.parts.followers.tell(&members);
+        let members = tail.members.into_iter().map(Announcement::Member);
+        let preferences = tail.preferences.into_iter().map(|(reader, revision)| {
+            Announcement::Preferences(PreferenceChange {
+                reader,
+                revision,
+                preferences: None,
+            })
+        });
+        let changes: Vec<Change> = members.chain(preferences).collect();
+        if !changes.is_empty() {
+            self.parts.followers.tell(&changes);
         }
         for (key, top) in tail.tops {
             let owed = self.owed.entry(key).or_default();

@@ -22,6 +22,9 @@ const PARCEL_BYTES: usize = 64 * 1_024;
 /// What an announcement takes beside its text, about.
 const OVERHEAD_BYTES: usize = 200;
 
+/// What a pattern of somebody's preferences takes, about.
+const PATTERN_BYTES: usize = 64;
+
 /// The outbox.
 #[derive(Debug)]
 pub struct Outbox {
@@ -150,6 +153,12 @@ fn bytes(announcement: &Announcement) -> usize {
         Announcement::Entry(entry) => entry.text.len(),
         Announcement::Signal(signal) => signal.text.len(),
         Announcement::Member(_) | Announcement::Read(_) => 0,
+        Announcement::Preferences(change) => {
+            let preferences = change.preferences.as_ref();
+            preferences.map_or(0, |some| {
+                (some.muted.len() + some.rules.len()) * PATTERN_BYTES
+            })
+        }
     };
     text + OVERHEAD_BYTES
 }

@@ -6,6 +6,8 @@ use bytes::Bytes;
 use tradepost_notifications::stream::{GroupName, Stream, UserName};
 use tradepost_types::TenantId;
 
+use crate::domain::Preferences;
+
 /// A person of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reader {
@@ -96,6 +98,17 @@ pub struct ReadMove {
     pub seq: u64,
 }
 
+/// What a user prefers now, committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreferenceChange {
+    /// Who.
+    pub reader: Reader,
+    /// Counts the changes, so that an older one that comes late is known.
+    pub revision: u64,
+    /// What; none: the database is to be asked, where the reader is connected.
+    pub preferences: Option<Arc<Preferences>>,
+}
+
 /// What followers are told. All but signals are committed: losing one, or telling it twice or out of
 /// order, is harmless, since followers order them and look at the database for what is missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +121,8 @@ pub enum Announcement {
     Member(MemberChange),
     /// A read cursor.
     Read(ReadMove),
+    /// How somebody wants to be told.
+    Preferences(PreferenceChange),
 }
 
 /// Tells who follows, on this node and on all others.

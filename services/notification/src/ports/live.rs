@@ -7,6 +7,7 @@ use tradepost_notifications::stream::{Epoch, GroupName, Stream};
 use tradepost_postgres::DbError;
 
 use super::announcements::{Announcement, Entry, MemberChange, Reader, StreamKey};
+use super::preferences::Preferred;
 
 /// Why the store did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +58,8 @@ pub struct Opened {
     pub user: Place,
     /// Groups they are a member of.
     pub groups: Vec<GroupPlace>,
+    /// How they want to be told; none: they have never said.
+    pub preferred: Option<Preferred>,
 }
 
 /// A piece of a stream: after `after`, up to and with `upto`.
@@ -83,6 +86,8 @@ pub struct Tail {
     pub tops: Vec<Top>,
     /// Memberships that changed.
     pub members: Vec<MemberChange>,
+    /// Who has changed how they want to be told, and which revision that made.
+    pub preferences: Vec<(Reader, u64)>,
     /// Everything that was committed before this is in some answer.
     pub next: Snapshot,
 }

@@ -11,6 +11,7 @@ use tradepost_postgres::DbError;
 use tradepost_types::{NotificationId, TenantId, WebhookDeliveryId, WebhookEndpointId};
 use url::Url;
 
+use super::channels::Channel;
 use super::store::RequestKey;
 use crate::domain::webhook::{EndpointUrl, Pattern, SigningSecret, Verdict};
 
@@ -281,15 +282,17 @@ pub struct Told {
     pub content: Content,
 }
 
-/// What came of a look at the history.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Followed {
-    /// Somebody else is at it.
-    Busy,
-    /// All of it was seen, and so many deliveries were made.
-    UpToDate(u64),
-    /// So many were made, and there is more to see.
-    More(u64),
+/// Webhooks, as a channel.
+#[derive(Debug, Clone, Copy)]
+pub struct Webhooks;
+
+impl Channel for Webhooks {
+    const NAME: &'static str = "webhooks";
+    const SENT: &'static str = "notification.webhook_sent";
+    type Leased = Leased;
+    type Noted = Noted;
+    /// Why the endpoint was disabled by it, if it was.
+    type Effect = Option<DisabledReason>;
 }
 
 /// A delivery that is due, on lease to whoever took it.
@@ -323,55 +326,6 @@ pub struct Noted {
     /// How it was answered.
     pub answer: Answer,
 }
-
-/// What noting it did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Noting {
-    /// It is noted; the endpoint was disabled by it, if there is a reason.
-    Done(Option<DisabledReason>),
-    /// The lease had run out, and somebody else has taken it, or it is gone: nothing was noted.
-    TooLate,
-}
-
-/// What is to be sent, of all tenants, by the system role.
-#[async_trait]
-pub trait WebhookQueue: Send + Sync {
-    /// Makes the deliveries of what was committed since the last time, of about `limit` streams'
-    /// entries, in one transaction with the note of up to where that was: each notification gets
-    /// one delivery for each endpoint that wants it, whatever crashes and whoever does the same.
-    ///
-    /// # Errors
-    /// Any [`DbError`]; then nothing was done.
-    async fn follow(&self, limit: u32) -> Result<Followed, DbError>;
-
-    /// Takes up to `limit` due deliveries on lease for that long, at most `endpoint_max` of one
-    /// endpoint over all who do so.
-    ///
-    /// # Errors
-    /// Any [`DbError`].
-    async fn lease(
-        &self,
-        limit: usize,
-        endpoint_max: u32,
-        lease: Duration,
-    ) -> Result<Vec<Leased>, DbError>;
-
-    /// Notes what came of an attempt, if the lease is still the last one.
-    ///
-    /// # Errors
-    /// Any [`DbError`].
-    async fn note(&self, leased: &Leased, noted: Noted) -> Result<Noting, DbError>;
-
-    /// Forgets deliveries that were made before so many days, up to `limit`, and what they sent;
-    /// says how many.
-    ///
-    /// # Errors
-    /// Any [`DbError`].
-    async fn prune(&self, kept_days: u32, limit: i64) -> Result<u64, DbError>;
-}
-
-/// As its users hold it.
-pub type WebhookQueues = Arc<dyn WebhookQueue>;
 
 /// A request to make.
 #[derive(Debug, Clone)]

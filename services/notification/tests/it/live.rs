@@ -1,10 +1,10 @@
 //! Connections over real sockets, with a database in memory.
 
-mod desk;
+pub(crate) mod desk;
 mod opening;
 mod sending_away;
 mod telling;
 
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_secs(60);

@@ -8,9 +8,14 @@
     reason = "a test fails by panicking"
 )]
 
+mod email;
 mod faults;
 mod feed;
 mod live;
 mod nodes;
+mod preferences;
+mod presence;
+mod stage;
 mod store;
+mod straight;
 mod webhooks;

@@ -1,11 +1,13 @@
 //! What is told, kept and read.
 
+mod access;
 mod calls;
 mod histories;
 mod members;
 mod pasts;
 mod plans;
-mod support;
+mod sends;
+pub(crate) mod support;
 mod tells;
 mod tenancy;
 mod upkeep;

@@ -50,7 +50,7 @@ pub(super) enum Sending {
 
 pub(super) fn to_users(mut request: pb::SendToUsersRequest) -> Result<Sending, Status> {
     let id = std::mem::take(&mut request.request_id);
-    let print = fingerprint(&request.encode_to_vec());
+    let print = print(request.delivery(), &request);
     let mut faults = Violations::new();
     let users = users(&mut faults, &request.user_ids);
     let how = How {
@@ -64,7 +64,7 @@ pub(super) fn to_users(mut request: pb::SendToUsersRequest) -> Result<Sending, S
 
 pub(super) fn to_group(mut request: pb::BroadcastToGroupRequest) -> Result<Sending, Status> {
     let id = std::mem::take(&mut request.request_id);
-    let print = fingerprint(&request.encode_to_vec());
+    let print = print(request.delivery(), &request);
     let mut faults = Violations::new();
     let group = faults.take("group_id", request.group_id.parse());
     let how = How {
@@ -74,6 +74,14 @@ pub(super) fn to_group(mut request: pb::BroadcastToGroupRequest) -> Result<Sendi
         collapse: &request.collapse_key,
     };
     sending(faults, group.map(Whom::Group), request.content, how)
+}
+
+/// What a repetition is known by, which nobody asks of an ephemeral one.
+fn print(delivery: pb::Delivery, request: &impl Message) -> [u8; 32] {
+    match delivery {
+        pb::Delivery::Unspecified | pb::Delivery::Durable => fingerprint(&request.encode_to_vec()),
+        pb::Delivery::Ephemeral => [0; 32],
+    }
 }
 
 /// How something is told, as the request says.
@@ -170,12 +178,21 @@ fn users(faults: &mut Violations, ids: &[String]) -> Vec<UserName> {
 
 /// Whose history: the caller's, or another's for who may.
 pub(super) fn reader(context: &RequestContext, user_id: &str) -> Result<Reader, Status> {
+    whose(context, user_id, READ_ANY)
+}
+
+/// The caller, if nobody is named, or another for whom it takes a right.
+pub(super) fn whose(
+    context: &RequestContext,
+    user_id: &str,
+    right: &str,
+) -> Result<Reader, Status> {
     let user_id = if user_id.is_empty() {
         &context.actor
     } else {
         user_id
     };
-    if user_id != context.actor && !may(context, READ_ANY) {
+    if user_id != context.actor && !may(context, right) {
         return Err(user_forbidden());
     }
     Ok(Reader {
@@ -200,6 +217,40 @@ pub(super) fn whose_groups(
         return Err(user_forbidden());
     }
     user(user_id).map(Some)
+}
+
+/// Of whom it is asked whether they are connected: each once, the caller if nobody is named.
+pub(super) fn present_users(
+    context: &RequestContext,
+    user_ids: &[String],
+) -> Result<Vec<UserName>, Status> {
+    if user_ids.is_empty() {
+        return Ok(vec![user(&context.actor)?]);
+    }
+    let is_other = |id: &String| *id != context.actor;
+    if user_ids.iter().any(is_other) && !may(context, READ_ANY) {
+        return Err(user_forbidden());
+    }
+    let mut faults = Violations::new();
+    let users = users(&mut faults, user_ids);
+    faults.check(DOMAIN)?;
+    Ok(users)
+}
+
+/// Of which group's members it is asked.
+pub(super) fn present(
+    context: &RequestContext,
+    request: pb::ListPresentRequest,
+) -> Result<Members, Status> {
+    if !may(context, READ_ANY) {
+        return Err(user_forbidden());
+    }
+    // The pages are those of the members.
+    members(&pb::ListMembersRequest {
+        group_id: request.group_id,
+        page_size: request.page_size,
+        page_token: request.page_token,
+    })
 }
 
 /// A customer reaches what is their own, whatever their token says.
@@ -336,7 +387,7 @@ pub(super) fn membership(
 }
 
 /// The group, the member behind whom the page begins, and the page.
-type Members = (GroupName, Option<UserName>, PageRequest<String>);
+pub(super) type Members = (GroupName, Option<UserName>, PageRequest<String>);
 
 pub(super) fn members(request: &pb::ListMembersRequest) -> Result<Members, Status> {
     let group = parsed("group_id", request.group_id.parse())?;

@@ -1,11 +1,43 @@
 //! From what the use cases return to messages.
 
+use tonic::Status;
 use tradepost_notifications::content::Content;
 use tradepost_proto::convert::timestamp_to_proto;
 use tradepost_proto::notification::v1 as pb;
+use tradepost_service::error::{ErrorDetails, FieldViolation};
 use tradepost_service::page::Page;
 
-use crate::ports::{Cursor, Group, Kept};
+use crate::ports::{Cursor, Group, Kept, Receipt};
+
+pub(super) fn to_users(receipt: Receipt) -> pb::SendToUsersResponse {
+    pb::SendToUsersResponse {
+        notification_id: receipt.id.to_string(),
+        sequences: receipt.sequences,
+    }
+}
+
+pub(super) fn to_group(receipt: Receipt) -> pb::BroadcastToGroupResponse {
+    pb::BroadcastToGroupResponse {
+        notification_id: receipt.id.to_string(),
+        sequence: receipt.sequences.first().copied().unwrap_or_default(),
+    }
+}
+
+/// An error within a stream: what the status of a call would say.
+pub(super) fn error(status: &Status) -> pb::SendError {
+    let details = ErrorDetails::from_status(status);
+    let fault = |fault: FieldViolation| pb::SendFault {
+        field: fault.field,
+        description: fault.description,
+    };
+    pb::SendError {
+        code: details.code.into(),
+        reason: details.reason,
+        message: details.message,
+        faults: details.fields.into_iter().map(fault).collect(),
+        retry_delay: details.retry_after.and_then(|it| it.try_into().ok()),
+    }
+}
 
 pub(super) fn history(page: Page<Kept>) -> pb::GetHistoryResponse {
     pb::GetHistoryResponse {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tonic::{Code, Status};
 use tradepost_postgres::DbError;
-use tradepost_service::error::Failure;
+use tradepost_service::error::{Failure, PLATFORM_DOMAIN, Violations};
 
 use crate::application::{NotJoined, NotMarked, NotTold};
 use crate::ports::StoreError;
@@ -85,7 +85,7 @@ pub(super) fn not_marked(why: &NotMarked) -> Status {
     }
 }
 
-fn no_group() -> Status {
+pub(super) fn no_group() -> Status {
     let message = "there is no such group";
     Failure::new(Code::NotFound, "GROUP_NOT_FOUND", DOMAIN, message).into()
 }
@@ -98,4 +98,37 @@ pub(super) fn too_many_groups() -> Status {
 pub(super) fn user_forbidden() -> Status {
     let message = "what is another user's takes more rights than the caller has";
     Failure::new(Code::PermissionDenied, "USER_FORBIDDEN", DOMAIN, message).into()
+}
+
+pub(super) fn too_many_streams() -> Status {
+    let message = "this node has 64 streams of sends; try again later";
+    Failure::new(Code::ResourceExhausted, "TOO_MANY_STREAMS", DOMAIN, message)
+        .retry_after(RETRY_LATER)
+        .into()
+}
+
+pub(super) fn stream_expired() -> Status {
+    let message = "the stream is as old as it may be; open another";
+    Failure::new(Code::Unavailable, "STREAM_EXPIRED", DOMAIN, message)
+        .retry_after(Duration::ZERO)
+        .into()
+}
+
+pub(super) fn going() -> Status {
+    let message = "the process is shutting down; send the rest to another";
+    Failure::new(Code::Unavailable, "SHUTTING_DOWN", PLATFORM_DOMAIN, message)
+        .retry_after(RETRY_SOON)
+        .into()
+}
+
+pub(super) fn nothing_sent() -> Status {
+    let mut faults = Violations::new();
+    faults.add("send", "is required");
+    faults.into_failure(DOMAIN).into()
+}
+
+/// The panic hook has said what and where.
+pub(super) fn broken() -> Status {
+    let message = "internal error";
+    Failure::new(Code::Internal, "INTERNAL", PLATFORM_DOMAIN, message).into()
 }

@@ -10,7 +10,7 @@ use tradepost_notifications::stream::Epoch;
 use tradepost_postgres::{DbError, GroupLimits};
 
 use super::streams::{column, column_seq, entry, seq, unreadable};
-use super::{PgNotifications, epoch};
+use super::{PgNotifications, epoch, preferences};
 use crate::ports::{
     Entry, Gap, GroupPlace, Opened, Past, Place, Reader, Snapshot, StoreError, Tail,
 };
@@ -148,14 +148,15 @@ async fn open(
     let tenants: Vec<Uuid> = readers.iter().map(|r| r.tenant.as_uuid()).collect();
     let users: Vec<&str> = readers.iter().map(|r| r.user.as_str()).collect();
     let rows: Vec<OpenRow> = sqlx::query_as(OPEN)
-        .bind(tenants)
-        .bind(users)
-        .fetch_all(conn)
+        .bind(&tenants)
+        .bind(&users)
+        .fetch_all(&mut *conn)
         .await?;
     let nothing = Opened {
         epoch: epoch.clone(),
         user: Place { top: 0, read: 0 },
         groups: Vec::new(),
+        preferred: None,
     };
     let mut opened = vec![nothing; readers.len()];
     for (at, group, top, read, joined_after, version) in rows {
@@ -174,6 +175,11 @@ async fn open(
                 joined_after: seq(joined_after),
                 version: seq(version),
             }),
+        }
+    }
+    for (at, preferred) in preferences::of_readers(conn, &tenants, &users).await? {
+        if let Some(opened) = nth(at).and_then(|at| opened.get_mut(at)) {
+            opened.preferred = Some(preferred);
         }
     }
     Ok(opened)

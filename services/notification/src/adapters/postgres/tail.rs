@@ -11,6 +11,7 @@ use tradepost_notifications::stream::Epoch;
 use tradepost_postgres::DbError;
 use tradepost_types::TenantId;
 
+use super::preferences::{self, ChangeRow};
 use super::streams::{key, seq, unreadable};
 use crate::ports::{MemberChange, Reader, Snapshot, Tail, Top};
 
@@ -22,7 +23,9 @@ pub const BOUND: &str = "with moment as materialized (
                (select n.tx from notifications n where n.tx >= $1 and n.tx < oldest
                 order by n.tx offset $2 limit 1),
                (select m.tx from members m where m.tx >= $1 and m.tx < oldest
-                order by m.tx offset $2 limit 1))
+                order by m.tx offset $2 limit 1),
+               (select p.tx from user_preferences p where p.tx >= $1 and p.tx < oldest
+                order by p.tx offset $2 limit 1))
     from moment";
 
 /// Streams that went on.
@@ -30,6 +33,8 @@ pub const TOPS: &str = "select tenant_id, stream, max(seq) from notifications
     where tx >= $1 and tx < $2 group by tenant_id, stream";
 const MEMBERS: &str = "select tenant_id, user_id, group_id, stood, left_at_seq is null, version
     from members where tx >= $1 and tx < $2 order by version";
+const PREFERENCES: &str = "select tenant_id, user_id, revision from user_preferences
+    where tx >= $1 and tx < $2";
 
 /// The newest ones above the oldest transaction that runs: what came before was in an answer before. No
 /// transaction is above the snapshot's, but a row that was restored into another server may say so.
@@ -41,6 +46,9 @@ pub const LATE_TOPS: &str = "select tenant_id, stream, max(seq)
 const LATE_MEMBERS: &str =
     "select tenant_id, user_id, group_id, stood, left_at_seq is null, version
     from members
+    where tx >= $1 and tx < pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+    order by tx desc limit $2";
+const LATE_PREFERENCES: &str = "select tenant_id, user_id, revision from user_preferences
     where tx >= $1 and tx < pg_snapshot_xmax(pg_current_snapshot())::text::bigint
     order by tx desc limit $2";
 
@@ -65,6 +73,7 @@ pub(super) async fn tail(
         epoch: Epoch(epoch.into()),
         tops: Vec::new(),
         members: Vec::new(),
+        preferences: Vec::new(),
         next: Snapshot(seq(oldest)),
     };
     // Nothing is asked; or the server was restored, and counts again from before.
@@ -76,6 +85,7 @@ pub(super) async fn tail(
     let found = Found {
         tops: pair(conn, TOPS, (asked, upto)).await?,
         members: pair(conn, MEMBERS, (asked, upto)).await?,
+        preferences: pair(conn, PREFERENCES, (asked, upto)).await?,
     };
     found.put(&mut tail)?;
     if last.is_some() {
@@ -85,6 +95,7 @@ pub(super) async fn tail(
     let late = Found {
         tops: pair(conn, LATE_TOPS, (oldest, limit)).await?,
         members: pair(conn, LATE_MEMBERS, (oldest, limit)).await?,
+        preferences: pair(conn, LATE_PREFERENCES, (oldest, limit)).await?,
     };
     late.put(&mut tail)?;
     Ok(tail)
@@ -109,6 +120,7 @@ where
 struct Found {
     tops: Vec<TopRow>,
     members: Vec<MemberRow>,
+    preferences: Vec<ChangeRow>,
 }
 
 impl Found {
@@ -119,6 +131,9 @@ impl Found {
         }
         for row in self.members {
             tail.members.push(change(row)?);
+        }
+        for row in self.preferences {
+            tail.preferences.push(preferences::change(row)?);
         }
         Ok(())
     }

@@ -1,11 +1,15 @@
 //! Announcements as bytes. Nodes of two versions run beside each other while they are replaced: what
 //! one does not know it skips, and finds in the database.
 
+mod preferences;
+
 use bytes::Bytes;
 use prost::Message;
 use tradepost_notifications::stream::{Epoch, Stream};
 use tradepost_types::TenantId;
 use uuid::Uuid;
+
+use preferences::ChangeBytes;
 
 use crate::nodes::Parcel;
 use crate::ports::{Announcement, Entry, MemberChange, ReadMove, Reader, Signal, StreamKey, Whose};
@@ -22,7 +26,7 @@ struct ParcelBytes {
 
 #[derive(Clone, PartialEq, Message)]
 struct AnnouncementBytes {
-    #[prost(oneof = "Kind", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5")]
     kind: Option<Kind>,
 }
 
@@ -36,6 +40,8 @@ enum Kind {
     Member(MemberBytes),
     #[prost(message, tag = "4")]
     Read(ReadBytes),
+    #[prost(message, tag = "5")]
+    Preferences(ChangeBytes),
 }
 
 /// Either `user` or `group`.
@@ -161,6 +167,7 @@ fn announcement_bytes(announcement: &Announcement) -> AnnouncementBytes {
             stream: moved.stream.to_string(),
             seq: moved.seq,
         }),
+        Announcement::Preferences(change) => Kind::Preferences(preferences::seal(change)),
     };
     AnnouncementBytes { kind: Some(kind) }
 }
@@ -185,6 +192,7 @@ fn announcement(bytes: AnnouncementBytes) -> Option<Announcement> {
             stream: bytes.stream.parse::<Stream>().ok()?,
             seq: bytes.seq,
         }),
+        Kind::Preferences(bytes) => Announcement::Preferences(preferences::open(bytes)?),
     })
 }
 

@@ -223,7 +223,10 @@ impl Reader {
     fn measure(&self, parcel: &Parcel) {
         let newest = parcel.announcements.iter().rev().find_map(|one| match one {
             Announcement::Entry(entry) => Some(entry.stored_ms),
-            Announcement::Signal(_) | Announcement::Member(_) | Announcement::Read(_) => None,
+            Announcement::Signal(_)
+            | Announcement::Member(_)
+            | Announcement::Read(_)
+            | Announcement::Preferences(_) => None,
         });
         if let Some(stored_ms) = newest {
             let now_ms = self.clock.now().unix_timestamp_nanos() / 1_000_000;

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use redis::{Pipeline, RedisResult};
 use tradepost_notifications::stream::Epoch;
+use tradepost_redis::{Link, Missed};
 
-use super::link::Link;
 use super::parcel;
 use crate::metrics::NodeMetrics;
 use crate::nodes::KnownEpoch;
@@ -52,30 +52,26 @@ impl RedisRecents {
     }
 
     async fn ask(&self, epoch: &Epoch, gaps: &[Gap]) -> Option<Vec<Option<Vec<Entry>>>> {
-        let mut connection = self.link.connection()?;
         let mut commands = redis::pipe();
         commands.ignore_errors();
         for gap in gaps {
             let range = commands.cmd("XRANGE").arg(name(epoch, &gap.key));
             range.arg(gap.after.saturating_add(1)).arg(gap.upto);
         }
-        let asking = commands.query_async::<Vec<RedisResult<Vec<Row>>>>(&mut connection);
-        match tokio::time::timeout(self.budget, asking).await {
-            Ok(Ok(answers)) => {
+        let asked = self.link.ask(self.budget, async |connection| {
+            let asking = commands.query_async::<Vec<RedisResult<Vec<Row>>>>(connection);
+            asking.await
+        });
+        match asked.await {
+            Ok(answers) => {
                 let whole = gaps.iter().zip(answers);
                 Some(whole.map(|(gap, rows)| entries(gap, rows.ok()?)).collect())
             }
-            Ok(Err(error)) => {
+            Err(Missed::Failed(error)) => {
                 tracing::debug!(event = "nodes.recent_failed", %error, "Redis did not say");
-                if error.is_unrecoverable_error() {
-                    self.link.trip();
-                }
                 None
             }
-            Err(_elapsed) => {
-                self.link.failed();
-                None
-            }
+            Err(Missed::Open | Missed::Late) => None,
         }
     }
 }

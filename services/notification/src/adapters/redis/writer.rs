@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, RedisResult, Value};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tradepost_redis::Link;
 use uuid::Uuid;
 
-use super::link::Link;
 use super::{parcel, recents};
 use crate::metrics::{Carried, NodeMetrics};
 use crate::nodes::{Outbox, Parcel};
@@ -24,6 +25,9 @@ pub(super) const PARCEL: &str = "p";
 const KEPT_MAX: u32 = 4_096;
 /// A cluster that is gone leaves nothing behind.
 const KEPT_SECONDS: u32 = 600;
+/// How far apart writes begin under load, so that they share what a write costs this node, Redis and
+/// every other node. What comes after a pause goes at once.
+const GAP: Duration = Duration::from_millis(4);
 /// How long Redis may take for a parcel.
 const WRITE_MAX: Duration = Duration::from_secs(1);
 
@@ -43,7 +47,10 @@ impl Writer {
             .await
             .is_some()
         {
+            let next = Instant::now() + GAP;
             self.write_all().await;
+            let gap = tokio::time::sleep_until(next);
+            let _over = until.run_until_cancelled(gap).await;
         }
         self.write_all().await;
     }
@@ -98,7 +105,10 @@ impl Writer {
         for announcement in &parcel.announcements {
             match announcement {
                 Announcement::Entry(entry) => recents::keep(&mut commands, epoch, entry),
-                Announcement::Signal(_) | Announcement::Member(_) | Announcement::Read(_) => {}
+                Announcement::Signal(_)
+                | Announcement::Member(_)
+                | Announcement::Read(_)
+                | Announcement::Preferences(_) => {}
             }
         }
         commands

@@ -90,7 +90,9 @@ pub(super) fn refused(error: &reqwest::Error) -> Option<Fault> {
 }
 
 /// The error of this type behind an error.
-pub(super) fn cause<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+pub(in crate::adapters) fn cause<'a, E: Error + 'static>(
+    error: &'a (dyn Error + 'static),
+) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref::<E>() {

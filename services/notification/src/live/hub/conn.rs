@@ -1,12 +1,13 @@
 //! One connection.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tradepost_notifications::stream::{GroupName, Stream};
 
 use super::followed::Followed;
+use crate::domain::Preferences;
 use crate::live::Line;
 use crate::ports::{Reader, Whose};
 
@@ -20,6 +21,9 @@ pub struct Conn<L: Line> {
     state: Mutex<State<L>>,
     /// What it was closed with; 0: it was not.
     closed: AtomicU16,
+    /// Whether something may be silent for it: else its preferences are not looked at.
+    choosy: AtomicBool,
+    preferences: Mutex<Option<Arc<Preferences>>>,
 }
 
 /// What it follows.
@@ -55,6 +59,8 @@ impl<L: Line> Conn<L> {
                 reads: BTreeMap::new(),
             }),
             closed: AtomicU16::new(0),
+            choosy: AtomicBool::new(false),
+            preferences: Mutex::new(None),
         })
     }
 
@@ -86,6 +92,26 @@ impl<L: Line> Conn<L> {
             0 => None,
             code => Some(code),
         }
+    }
+
+    /// By what its person wants to be told from now on; none: nothing is ever silent.
+    pub(super) fn prefer(&self, preferences: Option<Arc<Preferences>>) {
+        let mut held = super::lock(&self.preferences);
+        self.choosy.store(preferences.is_some(), Ordering::Relaxed);
+        *held = preferences;
+    }
+
+    /// Whether something may be silent for it.
+    pub(super) fn is_choosy(&self) -> bool {
+        self.choosy.load(Ordering::Relaxed)
+    }
+
+    /// By what something is silent for it.
+    pub(super) fn preferences(&self) -> Option<Arc<Preferences>> {
+        if !self.is_choosy() {
+            return None;
+        }
+        super::lock(&self.preferences).clone()
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State<L>> {

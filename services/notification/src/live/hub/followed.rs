@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use time::OffsetDateTime;
 use tradepost_notifications::wire::close;
 use tradepost_websocket::{Class, Pushed};
 
 use super::conn::Conn;
+use super::silence::Run;
 use crate::live::Line;
 use crate::ports::{Gap, StreamKey};
 
@@ -122,11 +124,13 @@ impl<L: Line> State<L> {
         self.told = self.told.max(top);
     }
 
-    /// Delivers what follows without a gap; how many entries, and to how many.
-    pub(super) fn advance(&mut self, room: &mut Room) -> (usize, usize) {
-        let Some(mut top) = self.top.filter(|_| !self.is_forgotten) else {
-            return (0, 0);
-        };
+    /// Delivers what follows without a gap, now; it, and to how many.
+    pub(super) fn advance(
+        &mut self,
+        room: &mut Room,
+        now: impl FnOnce() -> OffsetDateTime,
+    ) -> Option<(Run<L>, usize)> {
+        let mut top = self.top.filter(|_| !self.is_forgotten)?;
         let from = top;
         let mut run = Vec::new();
         while let Some(kept) = self.ahead.remove(&top.saturating_add(1)) {
@@ -135,14 +139,14 @@ impl<L: Line> State<L> {
             self.keep(kept, room);
         }
         if run.is_empty() {
-            return (0, 0);
+            return None;
         }
         self.top = Some(top);
-        let mut reached = 0;
+        let (mut run, mut reached) = (Run::new(run, now()), 0);
         for follower in self.followers.values_mut() {
-            reached += usize::from(follower.hear(from, &run));
+            reached += usize::from(follower.hear(from, &mut run));
         }
-        (run.len(), reached)
+        Some((run, reached))
     }
 
     fn keep(&mut self, kept: Kept<L>, room: &mut Room) {
@@ -211,10 +215,10 @@ impl<L: Line> State<L> {
 
 impl<L: Line> Follower<L> {
     /// A run that begins after `from`; whether it was taken.
-    fn hear(&mut self, from: u64, run: &[L::Frame]) -> bool {
+    fn hear(&mut self, from: u64, run: &mut Run<L>) -> bool {
         let at = match &mut self.phase {
             Phase::Waiting(waiting) => {
-                for (seq, frame) in (from.saturating_add(1)..).zip(run) {
+                for (seq, frame) in (from.saturating_add(1)..).zip(&run.frames) {
                     waiting.put(seq, frame, &self.conn);
                 }
                 return false;
@@ -223,10 +227,12 @@ impl<L: Line> Follower<L> {
         };
         // A client may know more than this node: it heard it from another.
         let known = usize::try_from(at.saturating_sub(from)).unwrap_or(usize::MAX);
-        let news = run.get(known..).unwrap_or_default();
-        let length = u64::try_from(run.len()).unwrap_or(u64::MAX);
+        let length = u64::try_from(run.frames.len()).unwrap_or(u64::MAX);
         *at = (*at).max(from.saturating_add(length));
-        self.conn.must(news)
+        match run.quieted(&self.conn, known) {
+            Some(news) => self.conn.must(&news),
+            None => self.conn.must(run.frames.get(known..).unwrap_or_default()),
+        }
     }
 }
 

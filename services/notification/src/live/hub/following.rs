@@ -10,9 +10,13 @@ use tradepost_websocket::{Class, Pushed};
 
 use super::conn::{self, Conn, Stage};
 use super::followed::{Followed, Follower, Kept, Phase, Room, State};
+use super::silence::Call;
 use super::{Hub, lock};
 use crate::live::Line;
 use crate::ports::{Announcement, Change, Entry, Follow, Gap, Signal, StreamKey, Top};
+
+/// Entries that came together and go to each connection in one write, at most.
+const RUN_MAX: usize = 64;
 
 impl<L: Line> Hub<L> {
     /// Lets a connection follow a stream, waiting; whether it did not do so before. The lock of the
@@ -69,52 +73,65 @@ impl<L: Line> Hub<L> {
             added: 0,
             freed: 0,
         };
-        let (entries, reached) = state.advance(&mut room);
-        if entries > 0 {
+        if let Some((run, reached)) = state.advance(&mut room, || self.clock.now()) {
             // First up, so that the sum is never below 0.
             self.kept_bytes.fetch_add(room.added, Ordering::Relaxed);
             let freed = self.kept_bytes.fetch_sub(room.freed, Ordering::Relaxed);
             self.metrics.kept(freed.saturating_sub(room.freed));
+            let entries = run.frames.len();
             self.metrics.delivered(entries.saturating_mul(reached));
+            run.count(&self.metrics);
         }
         if state.is_behind() {
             lock(&self.behind).insert(key.clone());
         }
     }
 
-    fn entry(&self, entry: &Entry) {
+    fn take(&self, entry: &Entry, taken: &mut Vec<Arc<Followed<L>>>) {
         let Some(stream) = self.followed(&entry.key) else {
             return;
         };
-        let mut state = stream.lock();
-        state.take(entry.seq, || Kept {
+        stream.lock().take(entry.seq, || Kept {
             stored_ms: entry.stored_ms,
             frame: L::frame(&entry.text),
         });
-        self.advance(&stream.key, &mut state);
+        // To go on twice does no harm: the second time there is nothing.
+        if !taken.last().is_some_and(|last| Arc::ptr_eq(last, &stream)) {
+            taken.push(stream);
+        }
+    }
+
+    fn go_on(&self, taken: &mut Vec<Arc<Followed<L>>>) {
+        for stream in taken.drain(..) {
+            self.advance(&stream.key, &mut stream.lock());
+        }
     }
 
     fn signal(&self, signal: &Signal) {
         let Some(stream) = self.followed(&signal.key) else {
             return;
         };
-        let frame = L::frame(&signal.text);
-        let (mut reached, mut dropped) = (0, 0);
+        let mut call = Call::<L>::new(L::frame(&signal.text), self.clock.now());
+        let (mut reached, mut dropped, mut silent) = (0, 0, 0);
         for follower in stream.lock().followers.values() {
             if matches!(follower.phase, Phase::Waiting(_)) {
+                continue;
+            }
+            if call.is_silent_for(&follower.conn) {
+                silent += 1;
                 continue;
             }
             let class = match &signal.collapse {
                 Some(key) => Class::Collapse(format!("signal:{key}").into()),
                 None => Class::Ephemeral,
             };
-            match follower.conn.line.push(&frame, class) {
+            match follower.conn.line.push(&call.frame, class) {
                 Pushed::Taken => reached += 1,
                 Pushed::Dropped | Pushed::Overflow => dropped += 1,
                 Pushed::Closed => {}
             }
         }
-        self.metrics.signals(reached, dropped);
+        self.metrics.signals(reached, dropped, silent);
     }
 
     /// Notes where the database was seen to stand.
@@ -135,13 +152,21 @@ impl<L: Line> Hub<L> {
 
 impl<L: Line> Follow for Hub<L> {
     fn tell(&self, changes: &[Change]) {
-        for change in changes {
-            match change {
-                Announcement::Entry(entry) => self.entry(entry),
-                Announcement::Signal(signal) => self.signal(signal),
-                Announcement::Member(change) => self.member(change),
-                Announcement::Read(moved) => self.moved(moved),
+        let mut taken = Vec::new();
+        for run in changes.chunks(RUN_MAX) {
+            for change in run {
+                if !matches!(change, Announcement::Entry(_)) {
+                    self.go_on(&mut taken);
+                }
+                match change {
+                    Announcement::Entry(entry) => self.take(entry, &mut taken),
+                    Announcement::Signal(signal) => self.signal(signal),
+                    Announcement::Member(change) => self.member(change),
+                    Announcement::Read(moved) => self.moved(moved),
+                    Announcement::Preferences(change) => self.prefer(change),
+                }
             }
+            self.go_on(&mut taken);
         }
     }
 

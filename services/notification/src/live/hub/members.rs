@@ -53,6 +53,7 @@ impl<L: Line> Hub<L> {
     /// Takes over what the database says of a person who is here: groups, and where they stand.
     pub fn settle(&self, reader: &Reader, opened: &Opened) {
         let key = |group: &GroupName| group_key(reader, group);
+        self.settle_preferences(reader, opened.preferred.as_ref());
         {
             let mut people = lock(self.person_shard(reader));
             let Some(person) = people.get_mut(reader) else {
@@ -126,7 +127,7 @@ impl<L: Line> Hub<L> {
             seq,
         };
         let mut frames = vec![L::frame(&Told::Joined(joined).text())];
-        frames.extend(missed.unwrap_or_default());
+        frames.extend(self.quieted(conn, missed.unwrap_or_default()));
         conn.must(&frames);
         if let Some(follower) = followed.followers.get_mut(&conn.id) {
             follower.phase = Phase::Live { at: top.max(seq) };
@@ -134,7 +135,7 @@ impl<L: Line> Hub<L> {
         self.advance(&key, &mut followed);
     }
 
-    fn look_again(&self, reader: &Reader) {
+    pub(super) fn look_again(&self, reader: &Reader) {
         lock(&self.unsure).insert(reader.clone());
         self.is_unsure.notify_one();
     }

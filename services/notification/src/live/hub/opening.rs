@@ -87,6 +87,7 @@ impl<L: Line> Hub<L> {
         }
         if let Some(person) = lock(self.person_shard(&conn.reader)).get_mut(&conn.reader) {
             person.learn_all(opened);
+            person.prefer_as(opened.preferred.as_ref());
         }
         let mut state = conn.lock();
         if state.stage == Stage::Gone {
@@ -217,8 +218,9 @@ impl<L: Line> Hub<L> {
             .into_iter()
             .partition(|stream| opening.starts.iter().any(|start| start.is_of(stream)));
         state.streams = followed;
+        person.tune(conn);
         for starting in opening.starts {
-            starting.go(conn);
+            starting.go(self, conn);
         }
         for stream in stale {
             // Left while it was opened.
@@ -308,7 +310,7 @@ impl<L: Line> Starting<L> {
     }
 
     /// Gives what was missed and what came meanwhile; from here on the stream is live.
-    fn go(self, conn: &Conn<L>) {
+    fn go(self, hub: &Hub<L>, conn: &Conn<L>) {
         let mut state = self.stream.lock();
         let top = state.top.unwrap_or_default();
         let Some(follower) = state.followers.get_mut(&conn.id) else {
@@ -330,6 +332,6 @@ impl<L: Line> Starting<L> {
             let news = pending.into_iter().filter(|(seq, _)| *seq > at);
             frames.extend(news.map(|(_, frame)| frame));
         }
-        conn.must(&frames);
+        conn.must(&hub.quieted(conn, frames));
     }
 }

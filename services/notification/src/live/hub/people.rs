@@ -3,26 +3,44 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use time::OffsetDateTime;
 use tradepost_notifications::stream::GroupName;
 
 use super::conn::Conn;
+use super::silence::Known;
 use crate::live::Line;
-use crate::ports::{MemberChange, Opened, Reader};
+use crate::ports::{MemberChange, Opened, Present, Reader};
 
 /// A person who has connections here.
 pub(super) struct Person<L: Line> {
+    /// Since when they have been here without a break, in milliseconds since 1970.
+    pub(super) since_ms: i64,
     /// The oldest first.
     pub(super) conns: Vec<Arc<Conn<L>>>,
     /// What was heard of their memberships, former ones too: an older change that comes late is
     /// known by its version.
     pub(super) groups: Vec<Membership>,
+    /// How they want to be told, if they ever said so.
+    pub(super) preferred: Option<Box<Known>>,
 }
 
-impl<L: Line> Default for Person<L> {
-    fn default() -> Self {
+impl<L: Line> Person<L> {
+    /// Somebody who was not here before.
+    pub(super) fn since(now: OffsetDateTime) -> Self {
+        let since_ms = i64::try_from(now.unix_timestamp_nanos() / 1_000_000);
         Self {
+            since_ms: since_ms.unwrap_or_default(),
             conns: Vec::new(),
             groups: Vec::new(),
+            preferred: None,
+        }
+    }
+
+    /// That they are here.
+    pub(super) fn present(&self) -> Present {
+        Present {
+            connections: u32::try_from(self.conns.len()).unwrap_or(u32::MAX),
+            since_ms: self.since_ms,
         }
     }
 }

@@ -107,7 +107,7 @@ async fn open(desk: &Desk, user: &str, turn: usize, log: &Mutex<Log>) -> Option<
         .await
         .ok()?;
     let positions = log.lock().unwrap().positions.clone();
-    let hello = serde_json::to_string(&Said::Hello { positions }).unwrap();
+    let hello = serde_json::to_string(&Said::hello(positions)).unwrap();
     socket.send(Message::text(hello)).await.ok()?;
     Some(socket)
 }
@@ -142,7 +142,7 @@ impl Log {
             Told::Reconnect(when) => return Turn::Leave(Duration::from_millis(when.after_ms)),
             Told::Joined(joined) => self.faults.push(format!("joined {joined:?}")),
             Told::Left(left) => self.faults.push(format!("left {left:?}")),
-            Told::Signal(_) | Told::Read(_) | Told::Pong => {}
+            Told::Signal(_) | Told::Read(_) | Told::Pong | Told::Refreshed(_) => {}
         }
         Turn::Stay
     }

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tradepost_notification::config::LiveConfig;
 use tradepost_notification::live::hub::Hub;
-use tradepost_notification::live::{Live, Parts, RULE};
+use tradepost_notification::live::{Access, Live, Parts, RULE, Way};
 use tradepost_notification::metrics::LiveMetrics;
 use tradepost_notification::ports::{
     Announcement, Entry, Follow, Gap, GroupPlace, Opened, Past, Place, ReadCursors, ReadMove,
@@ -24,21 +24,20 @@ use tradepost_service::auth::{Door, Grant};
 use tradepost_service::{Clock, CommonConfig, Runtime, Tasks};
 use tradepost_testkit::{Trust, eventually};
 use tradepost_types::{NotificationId, TenantId};
-use tradepost_websocket::Sender;
 
 use super::SOON;
 
 /// What is committed.
 #[derive(Default)]
-pub(super) struct Store {
+pub(crate) struct Store {
     streams: Mutex<BTreeMap<StreamKey, Vec<Entry>>>,
     members: Mutex<BTreeMap<GroupName, BTreeSet<Reader>>>,
-    pub(super) reads: Mutex<Vec<(Reader, Stream, u64)>>,
+    pub(crate) reads: Mutex<Vec<(Reader, Stream, u64)>>,
 }
 
 impl Store {
     /// Commits one more; it is told by the caller, or never.
-    pub(super) fn commit(&self, key: &StreamKey, message: &str) -> Entry {
+    pub(crate) fn commit(&self, key: &StreamKey, message: &str) -> Entry {
         let mut streams = self.streams.lock().unwrap();
         let entries = streams.entry(key.clone()).or_default();
         let seq = u64::try_from(entries.len()).unwrap() + 1;
@@ -57,7 +56,7 @@ impl Store {
         entry
     }
 
-    pub(super) fn join(&self, group: &str, reader: &Reader) {
+    pub(crate) fn join(&self, group: &str, reader: &Reader) {
         let mut members = self.members.lock().unwrap();
         let group = group.parse().unwrap();
         members.entry(group).or_default().insert(reader.clone());
@@ -88,6 +87,7 @@ impl Store {
                     version: 1,
                 })
                 .collect(),
+            preferred: None,
         }
     }
 }
@@ -113,6 +113,7 @@ impl Past for Store {
             epoch: Epoch("one".into()),
             tops: Vec::new(),
             members: Vec::new(),
+            preferences: Vec::new(),
             next: Snapshot(0),
         })
     }
@@ -121,7 +122,7 @@ impl Past for Store {
 /// Cursors, and the hub that is told of them.
 struct Cursors {
     store: Arc<Store>,
-    hub: Arc<Hub<Sender>>,
+    hub: Arc<Hub<Way>>,
 }
 
 #[async_trait]
@@ -142,14 +143,14 @@ impl ReadCursors for Cursors {
     }
 }
 
-pub(super) fn own(reader: &Reader) -> StreamKey {
+pub(crate) fn own(reader: &Reader) -> StreamKey {
     StreamKey {
         tenant: reader.tenant,
         whose: Whose::User(reader.user.clone()),
     }
 }
 
-pub(super) fn group_of(tenant: TenantId, group: &GroupName) -> StreamKey {
+pub(crate) fn group_of(tenant: TenantId, group: &GroupName) -> StreamKey {
     StreamKey {
         tenant,
         whose: Whose::Group(group.clone()),
@@ -157,22 +158,22 @@ pub(super) fn group_of(tenant: TenantId, group: &GroupName) -> StreamKey {
 }
 
 /// A node.
-pub(super) struct Node {
-    pub(super) hub: Arc<Hub<Sender>>,
-    pub(super) addr: SocketAddr,
-    pub(super) shutdown: CancellationToken,
-    pub(super) tasks: Tasks,
+pub(crate) struct Node {
+    pub(crate) hub: Arc<Hub<Way>>,
+    pub(crate) addr: SocketAddr,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) tasks: Tasks,
 }
 
 /// Several nodes over one database, and whom they believe.
-pub(super) struct Desk {
-    pub(super) store: Arc<Store>,
-    pub(super) trust: Arc<Trust>,
-    pub(super) tenant: TenantId,
+pub(crate) struct Desk {
+    pub(crate) store: Arc<Store>,
+    pub(crate) trust: Arc<Trust>,
+    pub(crate) tenant: TenantId,
 }
 
 impl Desk {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             store: Arc::default(),
             trust: Arc::new(Trust::new()),
@@ -180,7 +181,12 @@ impl Desk {
         }
     }
 
-    pub(super) async fn node(&self, config: LiveConfig) -> Node {
+    pub(crate) async fn node(&self, config: LiveConfig) -> Node {
+        self.node_with(config, None).await
+    }
+
+    /// A node to which people come straight, too.
+    pub(crate) async fn node_with(&self, config: LiveConfig, access: Option<Access>) -> Node {
         let common = CommonConfig {
             listen_addr: ([127, 0, 0, 1], 0).into(),
             auth: self.trust.config("notification"),
@@ -201,6 +207,7 @@ impl Desk {
                 hub: Arc::clone(&hub),
             }),
             door: Door::open(&runtime, RULE).unwrap(),
+            access,
             metrics,
             tasks: runtime.tasks.clone(),
             shutdown: runtime.shutdown.clone(),
@@ -214,7 +221,7 @@ impl Desk {
         }
     }
 
-    pub(super) fn reader(&self, user: &str) -> Reader {
+    pub(crate) fn reader(&self, user: &str) -> Reader {
         Reader {
             tenant: self.tenant,
             user: user.parse().unwrap(),
@@ -222,11 +229,11 @@ impl Desk {
     }
 
     /// The value of `Authorization` for a user.
-    pub(super) fn credentials(&self, user: &str, rights: &[&'static str]) -> String {
+    pub(crate) fn credentials(&self, user: &str, rights: &[&'static str]) -> String {
         credentials(&self.trust, self.tenant, user, rights)
     }
 
-    pub(super) fn client(&self, node: &Node, user: &str) -> Client {
+    pub(crate) fn client(&self, node: &Node, user: &str) -> Client {
         let (trust, tenant) = (Arc::clone(&self.trust), self.tenant);
         let user = user.to_owned();
         let mut options = Options::new(format!("ws://{}/", node.addr));
@@ -237,7 +244,7 @@ impl Desk {
     }
 
     /// Commits to a stream and tells these nodes.
-    pub(super) fn tell(&self, nodes: &[&Node], key: &StreamKey, message: &str) {
+    pub(crate) fn tell(&self, nodes: &[&Node], key: &StreamKey, message: &str) {
         let entry = self.store.commit(key, message);
         for node in nodes {
             node.hub.tell(&[Announcement::Entry(entry.clone())]);
@@ -255,13 +262,13 @@ fn credentials(trust: &Trust, tenant: TenantId, user: &str, rights: &[&'static s
 }
 
 /// The next event, soon.
-pub(super) async fn event(client: &mut Client) -> Event {
+pub(crate) async fn event(client: &mut Client) -> Event {
     let next = tokio::time::timeout(SOON, client.next()).await;
     next.expect("an event").expect("the client goes on")
 }
 
 /// The sequence of the next notification; nothing else may come before it but beginnings.
-pub(super) async fn seq(client: &mut Client) -> u64 {
+pub(crate) async fn seq(client: &mut Client) -> u64 {
     loop {
         match event(client).await {
             Event::Notification(told) => return told.seq,
@@ -279,13 +286,13 @@ pub(super) async fn seq(client: &mut Client) -> u64 {
     }
 }
 
-pub(super) async fn opened(client: &mut Client) {
+pub(crate) async fn opened(client: &mut Client) {
     let event = event(client).await;
     assert!(matches!(event, Event::Opened(_)), "{event:?}");
 }
 
 /// Waits until so many are connected.
-pub(super) async fn until_connected(node: &Node, connections: usize) {
+pub(crate) async fn until_connected(node: &Node, connections: usize) {
     let is_so = async || (node.hub.len() == connections).then_some(());
     eventually("so many are connected", SOON, is_so).await;
 }

@@ -9,9 +9,11 @@ use async_trait::async_trait;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tradepost_notification::bootstrap::nodes::Fanout;
 use tradepost_notification::config::RedisConfig;
+use tradepost_notification::domain::Preferences;
 use tradepost_notification::ports::{
-    Announcement, Announcer, Change, Entry, Follow, Gap, MemberChange, Opened, Past, ReadMove,
-    Reader, Recents, Signal, Snapshot, StoreError, StreamKey, Tail, Top, Whose,
+    Announcement, Announcer, Change, Entry, Follow, Gap, MemberChange, Opened, Past,
+    PreferenceChange, ReadMove, Reader, Recents, Signal, Snapshot, StoreError, StreamKey, Tail,
+    Top, Whose,
 };
 use tradepost_notifications::stream::{Epoch, Stream};
 use tradepost_postgres::DbError;
@@ -147,7 +149,17 @@ impl World {
             collapse: Some("typing".into()),
             text: "{}".into(),
         };
+        let preferences = Preferences {
+            muted: vec!["chat.*".parse().unwrap()],
+            ..Preferences::default()
+        };
+        let preferred = PreferenceChange {
+            reader: member.reader.clone(),
+            revision: 4,
+            preferences: Some(Arc::new(preferences)),
+        };
         vec![
+            Announcement::Preferences(preferred),
             Announcement::Member(member),
             Announcement::Read(read),
             Announcement::Signal(signal),
@@ -199,6 +211,7 @@ impl Past for World {
                 rows.log[from..upto].to_vec()
             },
             members: Vec::new(),
+            preferences: Vec::new(),
             next: Snapshot(upto as u64),
         })
     }
@@ -299,6 +312,7 @@ impl Node {
     ) -> Self {
         let config = RedisConfig {
             url: redis.map(PrivateRedis::url),
+            ..RedisConfig::default()
         };
         let until = CancellationToken::new();
         let tasks = Tasks::new(until.clone());

@@ -2,7 +2,7 @@
 
 use sqlx::Connection;
 use tradepost_notification::adapters::postgres::statements::{
-    BOUND, ENTRIES, LATE_TOPS, OPEN, PAGE, TOPS,
+    BOUND, ENTRIES, LATE_TOPS, OF_READERS, OPEN, PAGE, TOPS,
 };
 use tradepost_testkit::plan;
 
@@ -61,6 +61,8 @@ async fn places_are_read_by_their_keys() {
 
     let plan = planned(OPEN, &arguments).await;
 
+    let preferred = planned(OF_READERS, &arguments).await;
+    assert!(!preferred.contains("Seq Scan on user_pref"), "{preferred}");
     for table in ["user_streams", "members", "groups"] {
         assert!(!plan.contains(&format!("Seq Scan on {table}")), "{plan}");
     }

@@ -13,11 +13,15 @@ const ACROSS_TENANTS: &[&str] = &[
     "notification_months",
     "members_by_tx",
     "notifications_by_tx",
+    "user_preferences_by_tx",
     "notifications_prepare",
     "notifications_forget",
     "webhook_cursor",
     "webhook_deliveries_by_age",
     "webhook_messages_by_age",
+    "email_cursor",
+    "emails_by_age",
+    "email_messages_by_age",
 ];
 
 #[tokio::test]

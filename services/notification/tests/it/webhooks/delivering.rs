@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use tradepost_notification::domain::webhook::{SigningSecret, Verdict, signatures};
-use tradepost_notification::ports::webhooks::{Answer, Noted, Noting, WebhookQueue};
+use tradepost_notification::ports::channels::{ChannelQueue, Noting};
+use tradepost_notification::ports::webhooks::{Answer, Noted};
 use tradepost_proto::notification::v1 as pb;
 use tradepost_proto::notification::v1::webhook_service_server::WebhookService;
 use tradepost_testkit::eventually;

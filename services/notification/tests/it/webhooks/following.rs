@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use tradepost_notification::adapters::postgres::write::{ToGroup, tell_group, tell_users};
-use tradepost_notification::ports::webhooks::{Followed, WebhookQueue};
+use tradepost_notification::ports::channels::{ChannelQueue, Followed};
 use tradepost_notifications::content::Content;
 use tradepost_proto::notification::v1 as pb;
 use tradepost_proto::notification::v1::webhook_service_server::WebhookService;

@@ -12,10 +12,11 @@ use tradepost_notification::adapters::grpc::webhooks::WebhookApi;
 use tradepost_notification::adapters::postgres::write::{ToUser, tell_users};
 use tradepost_notification::adapters::postgres::{MIGRATOR, PgWebhooks};
 use tradepost_notification::adapters::webhooks::{Guard, HttpCourier, Lookup};
-use tradepost_notification::application::webhooks::{Deliver, DeliverLimits, FollowHistory};
+use tradepost_notification::application::channels::{Deliver, FollowHistory, Pace};
+use tradepost_notification::application::webhooks::SendWebhooks;
 use tradepost_notification::domain::webhook::UrlRules;
 use tradepost_notification::metrics::WebhookMetrics;
-use tradepost_notification::ports::webhooks::{Followed, WebhookQueue};
+use tradepost_notification::ports::channels::{ChannelQueue, Followed};
 use tradepost_notifications::content::Content;
 use tradepost_postgres::{Database, idempotency};
 use tradepost_proto::notification::v1 as pb;
@@ -89,18 +90,18 @@ impl Stage {
     pub(crate) fn work_with(&self, rules: UrlRules, timeout: Duration, names: Vec<IpAddr>) {
         let (queue, metrics) = (self.hooks.clone(), WebhookMetrics::default());
         let due = Arc::new(Notify::new());
-        let follow = FollowHistory::new(queue.clone(), metrics.clone(), (LOOK, 100), due.clone());
+        let follow = FollowHistory::new(queue.clone(), metrics.made(), (LOOK, 100), due.clone());
         tokio::spawn(follow.run(self.stop.clone()));
-        let limits = DeliverLimits {
+        let pace = Pace {
             look: LOOK,
             in_flight_max: 64,
-            endpoint_in_flight_max: 4,
+            each_in_flight_max: 4,
             timeout,
-            rules,
         };
         let guard = Guard::new(Arc::new(Names(names)), rules);
         let courier = Arc::new(HttpCourier::new(guard, timeout).unwrap());
-        let deliver = Deliver::new(queue, courier, metrics, limits, due);
+        let courier = Arc::new(SendWebhooks::new(courier, metrics, rules));
+        let deliver = Deliver::new(queue, courier, pace, due);
         let tasks = Tasks::new(self.stop.clone());
         tokio::spawn(deliver.run(tasks, self.stop.clone()));
     }

@@ -1,33 +1,19 @@
-//! From the history to deliveries, exactly once.
-//!
-//! Every row of the history carries the transaction that wrote it. All transactions below the
-//! snapshot's `xmin` have ended, so the pieces between one `xmin` and the next are whole, do not
-//! overlap, and leave nothing out. The deliveries of a piece and the cursor's move are one
-//! transaction, and the cursor's lock is the right to make it. A transaction that stays open for long,
-//! of whatever database of the cluster, holds the cursor back; it loses nothing.
+//! Which endpoints are to be sent what was told.
 
 use std::collections::HashMap;
 
+use async_trait::async_trait;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use tradepost_postgres::DbError;
 use tradepost_types::WebhookDeliveryId;
 use uuid::Uuid;
 
+use super::super::channels::{CursorSql, MakePiece, cursor_sql};
 use super::rows::{ToldRow, broken, patterns};
 use super::{PgWebhooks, body};
 use crate::domain::webhook::Pattern;
-use crate::ports::webhooks::{Followed, Told};
-
-/// A cursor is not written for less than this many transactions without news.
-const STRIDE: i64 = 1_000;
-
-/// Where the history stands, and up to where it was followed.
-struct Stand {
-    tx: i64,
-    xmin: i64,
-    xmax: i64,
-}
+use crate::ports::webhooks::Told;
 
 /// An endpoint that may want something.
 struct Wanting {
@@ -43,90 +29,17 @@ struct Rows {
     deliveries: Vec<(Uuid, Uuid, Uuid)>,
 }
 
-impl PgWebhooks {
-    pub(super) async fn try_follow(&self, limit: u32) -> Result<Followed, DbError> {
-        let mut tx = self.database.system_tx().await?;
-        let Some(stand) = stand(tx.conn()).await? else {
-            tx.rollback().await;
-            return Ok(Followed::Busy);
-        };
-        if stand.tx > stand.xmax {
-            begin_anew(tx.conn(), stand.xmin).await?;
-            tx.commit().await?;
-            return Ok(Followed::UpToDate(0));
+/// The cursor of webhooks.
+pub(super) const CURSOR: CursorSql = cursor_sql!("webhook_cursor", "webhooks");
+
+#[async_trait]
+impl MakePiece for PgWebhooks {
+    async fn make(&self, conn: &mut PgConnection, from: i64, upto: i64) -> Result<u64, DbError> {
+        match piece(conn, from, upto).await? {
+            told if told.is_empty() => Ok(0),
+            told => make(conn, told).await,
         }
-        let upto = match last_of_piece(tx.conn(), &stand, limit).await? {
-            Some(last) => last.saturating_add(1),
-            None => stand.xmin,
-        };
-        let made = match piece(tx.conn(), stand.tx, upto).await? {
-            told if told.is_empty() => 0,
-            told => make(tx.conn(), told).await?,
-        };
-        if made > 0 || upto - stand.tx >= STRIDE || upto < stand.xmin {
-            move_cursor(tx.conn(), upto).await?;
-            tx.commit().await?;
-        } else {
-            tx.rollback().await;
-        }
-        if upto < stand.xmin {
-            return Ok(Followed::More(made));
-        }
-        Ok(Followed::UpToDate(made))
     }
-}
-
-/// Takes the right to follow, if nobody has it. The numbers are read by a statement of its own, whose
-/// snapshot is newer than what the last holder has committed.
-async fn stand(conn: &mut PgConnection) -> Result<Option<Stand>, DbError> {
-    let locked: Option<bool> =
-        sqlx::query_scalar("select only_row from webhook_cursor for update skip locked")
-            .fetch_optional(&mut *conn)
-            .await?;
-    if locked.is_none() {
-        return Ok(None);
-    }
-    let (tx, xmin, xmax) = sqlx::query_as(
-        "select tx,
-                pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
-                pg_snapshot_xmax(pg_current_snapshot())::text::bigint
-         from webhook_cursor",
-    )
-    .fetch_one(conn)
-    .await?;
-    Ok(Some(Stand { tx, xmin, xmax }))
-}
-
-/// The database was restored into a cluster that counts its transactions from another number. What
-/// was told before now was, or was not, delivered before.
-async fn begin_anew(conn: &mut PgConnection, xmin: i64) -> Result<(), DbError> {
-    tracing::warn!(
-        event = "notification.webhooks_begin_anew",
-        "transactions count from a lower number: webhooks go on with what is told from now on"
-    );
-    sqlx::query("update webhook_cursor set tx = $1, not_before = clock_timestamp()")
-        .bind(xmin)
-        .execute(conn)
-        .await?;
-    Ok(())
-}
-
-/// The last transaction of a piece of about `limit` rows, which are whole transactions; none if
-/// everything up to `xmin` is in it.
-async fn last_of_piece(
-    conn: &mut PgConnection,
-    stand: &Stand,
-    limit: u32,
-) -> Result<Option<i64>, DbError> {
-    let last = sqlx::query_scalar(
-        "select tx from notifications where tx >= $1 and tx < $2 order by tx offset $3 limit 1",
-    )
-    .bind(stand.tx)
-    .bind(stand.xmin)
-    .bind(i64::from(limit))
-    .fetch_optional(conn)
-    .await?;
-    Ok(last)
 }
 
 async fn piece(conn: &mut PgConnection, from: i64, upto: i64) -> Result<Vec<ToldRow>, DbError> {
@@ -242,12 +155,4 @@ async fn insert_deliveries(
     .execute(conn)
     .await?;
     Ok(inserted.rows_affected())
-}
-
-async fn move_cursor(conn: &mut PgConnection, upto: i64) -> Result<(), DbError> {
-    sqlx::query("update webhook_cursor set tx = $1")
-        .bind(upto)
-        .execute(conn)
-        .await?;
-    Ok(())
 }

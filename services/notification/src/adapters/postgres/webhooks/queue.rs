@@ -7,20 +7,20 @@ use sqlx::PgConnection;
 use tradepost_postgres::{DbError, retrying};
 use uuid::Uuid;
 
-use super::PgWebhooks;
+use super::super::channels::follow_history;
 use super::rows::{LeasedRow, reason, state_name};
+use super::{PgWebhooks, follow};
 use crate::domain::webhook::Verdict;
-use crate::ports::webhooks::{
-    Answer, DeliveryState, DisabledReason, Followed, Leased, Noted, Noting, WebhookQueue,
-};
+use crate::ports::channels::{ChannelQueue, Followed, Noting};
+use crate::ports::webhooks::{Answer, DeliveryState, DisabledReason, Leased, Noted, Webhooks};
 
 /// An endpoint where nothing could be delivered for so long is disabled.
 const FAILING_DAYS_MAX: i32 = 5;
 
 #[async_trait]
-impl WebhookQueue for PgWebhooks {
+impl ChannelQueue<Webhooks> for PgWebhooks {
     async fn follow(&self, limit: u32) -> Result<Followed, DbError> {
-        retrying(|| self.try_follow(limit)).await
+        follow_history(&self.database, &follow::CURSOR, limit, self).await
     }
 
     async fn lease(
@@ -54,7 +54,11 @@ impl WebhookQueue for PgWebhooks {
         rows.into_iter().map(Leased::try_from).collect()
     }
 
-    async fn note(&self, leased: &Leased, noted: Noted) -> Result<Noting, DbError> {
+    async fn note(
+        &self,
+        leased: &Leased,
+        noted: Noted,
+    ) -> Result<Noting<Option<DisabledReason>>, DbError> {
         retrying(|| self.try_note(leased, noted)).await
     }
 
@@ -77,7 +81,11 @@ impl WebhookQueue for PgWebhooks {
 
 impl PgWebhooks {
     /// The endpoint is locked before its delivery, as whoever takes leases does.
-    async fn try_note(&self, leased: &Leased, noted: Noted) -> Result<Noting, DbError> {
+    async fn try_note(
+        &self,
+        leased: &Leased,
+        noted: Noted,
+    ) -> Result<Noting<Option<DisabledReason>>, DbError> {
         let mut tx = self.database.system_tx().await?;
         let there: Option<Uuid> = sqlx::query_scalar(
             "select endpoint_id from webhook_endpoints

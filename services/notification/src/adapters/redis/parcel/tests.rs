@@ -3,6 +3,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::{Channel, ChannelRule, Minute, Preferences, QuietHours};
+use crate::ports::PreferenceChange;
 
 fn key_of() -> impl Strategy<Value = StreamKey> {
     let user = "[a-zA-Z0-9 äß漢/:|]{1,40}".prop_map(|name| Whose::User(name.parse().unwrap()));
@@ -18,6 +20,34 @@ fn reader_of() -> impl Strategy<Value = Reader> {
         tenant: TenantId::from_uuid(Uuid::from_u128(tenant)),
         user: user.parse().unwrap(),
     })
+}
+
+fn preferences_of() -> impl Strategy<Value = Preferences> {
+    let pattern = || prop_oneof!["[a-z]{1,9}", "[a-z]{1,9}\\.\\*", Just("*".to_owned())];
+    let quiet = (0..1_440_i32, 1..1_440_i32).prop_map(|(start, length)| {
+        QuietHours::new(
+            Minute::try_from(start).unwrap(),
+            Minute::try_from((start + length) % 1_440).unwrap(),
+            "Europe/Paris".parse().unwrap(),
+        )
+        .unwrap()
+    });
+    let channels = prop::sample::subsequence(vec![Channel::Live, Channel::Email], 0..=2);
+    let rule = (pattern(), channels).prop_map(|(types, channels)| ChannelRule {
+        types: types.parse().unwrap(),
+        channels,
+    });
+    let muted = pattern().prop_map(|types| types.parse().unwrap());
+    (
+        proptest::collection::vec(muted, 0..5),
+        proptest::option::of(quiet),
+        proptest::collection::vec(rule, 0..5),
+    )
+        .prop_map(|(muted, quiet, rules)| Preferences {
+            muted,
+            quiet,
+            rules,
+        })
 }
 
 fn announcement_of() -> impl Strategy<Value = Announcement> {
@@ -62,7 +92,19 @@ fn announcement_of() -> impl Strategy<Value = Announcement> {
             seq,
         })
     });
-    prop_oneof![entry, signal, member, read]
+    let preferred = (
+        reader_of(),
+        any::<u64>(),
+        proptest::option::of(preferences_of()),
+    )
+        .prop_map(|(reader, revision, preferences)| {
+            Announcement::Preferences(PreferenceChange {
+                reader,
+                revision,
+                preferences: preferences.map(Arc::new),
+            })
+        });
+    prop_oneof![entry, signal, member, read, preferred]
 }
 
 proptest! {

@@ -11,13 +11,14 @@ use crate::live::hub::Hub;
 use crate::ports::{Announcement, Entry, Follow};
 
 /// A choice among so many, in the order of all of them.
-struct Path {
+#[derive(Default)]
+pub(super) struct Path {
     choices: Vec<(usize, usize)>,
     at: usize,
 }
 
 impl Path {
-    fn choose(&mut self, among: usize) -> usize {
+    pub(super) fn choose(&mut self, among: usize) -> usize {
         if self.at == self.choices.len() {
             self.choices.push((0, among));
         }
@@ -28,7 +29,7 @@ impl Path {
     }
 
     /// The next path; false after the last.
-    fn next(&mut self) -> bool {
+    pub(super) fn next(&mut self) -> bool {
         self.at = 0;
         while let Some((chosen, among)) = self.choices.pop() {
             if chosen + 1 < among {
@@ -181,10 +182,7 @@ impl World {
 
 /// Takes every path of so many steps after `before`; how many there are.
 fn explore(config: &LiveConfig, before: &[Action], steps: usize, refused: bool) -> usize {
-    let mut path = Path {
-        choices: Vec::new(),
-        at: 0,
-    };
+    let mut path = Path::default();
     let mut paths = 0;
     loop {
         let mut world = World::new(config);

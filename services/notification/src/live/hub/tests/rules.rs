@@ -11,13 +11,13 @@ use crate::config::LiveConfig;
 use crate::live::hub::{Conn, Hub, Opening, SHARDS, Step};
 use crate::ports::{Announcement, Follow, Gap, MemberChange, ReadMove, Signal};
 
-struct Visitor {
-    wire: Wire,
-    conn: Arc<Conn<Wire>>,
+pub(super) struct Visitor {
+    pub(super) wire: Wire,
+    pub(super) conn: Arc<Conn<Wire>>,
 }
 
 /// Opens a connection that stands at these places, and takes the welcome's outcomes.
-fn visit(
+pub(super) fn visit(
     hub: &Hub<Wire>,
     store: &Store,
     at: &[(&Stream, u64)],
@@ -62,7 +62,8 @@ impl Visitor {
                 | Told::Joined(_)
                 | Told::Left(_)
                 | Told::Reconnect(_)
-                | Told::Pong => None,
+                | Told::Pong
+                | Told::Refreshed(_) => None,
             })
             .collect()
     }
@@ -97,6 +98,35 @@ fn what_leaves_a_gap_waits_and_the_gap_is_named() {
     hub.tell(&[told(6), told(7), told(7), told(1)]);
     assert_eq!(visitor.seqs(), [6, 7]);
     assert_eq!(hub.gaps(&[]), []);
+}
+
+#[test]
+fn what_is_told_together_is_one_write_and_stays_in_order() {
+    let (hub, store) = (hub(&LiveConfig::default()), Store::new());
+    let (visitor, _) = visit(&hub, &store, &[]);
+    let user = key(store.tenant, &Stream::User);
+    let told = |seq| Announcement::Entry(entry(&user, seq));
+    let signal = Announcement::Signal(Signal {
+        key: user.clone(),
+        collapse: None,
+        text: r#"{"t":"pong"}"#.into(),
+    });
+    visitor.wire.writes();
+
+    hub.tell(&[told(1), told(2), told(3)]);
+    let together = (visitor.wire.writes(), visitor.seqs());
+    hub.tell(&[told(4), signal, told(5)]);
+    let apart = visitor.wire.heard();
+
+    assert_eq!(together, (1, vec![1, 2, 3]));
+    assert!(
+        matches!(
+            apart.as_slice(),
+            [Told::Notification(first), Told::Pong, Told::Notification(last)]
+                if (first.seq, last.seq) == (4, 5)
+        ),
+        "{apart:?}"
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A database, two nodes and a client, each of whose steps is taken by hand.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,12 +16,16 @@ use crate::live::Line;
 use crate::live::hub::{Conn, Hub, Opening, Step};
 use crate::metrics::LiveMetrics;
 use crate::ports::{
-    Announcement, Entry, Follow, Gap, GroupPlace, Opened, Place, Reader, StreamKey, Whose,
+    Announcement, Entry, Follow, Gap, GroupPlace, Opened, Place, Preferred, Reader, StreamKey,
+    Whose,
 };
 
-/// What a client would have got, and what it was closed with.
+/// What a client would have got, and what it was closed with; and in how many writes it came.
 #[derive(Default, Clone)]
-pub(super) struct Wire(pub(super) Arc<Mutex<(VecDeque<String>, Option<u16>)>>);
+pub(super) struct Wire(
+    pub(super) Arc<Mutex<(VecDeque<String>, Option<u16>)>>,
+    Arc<AtomicUsize>,
+);
 
 impl Wire {
     pub(super) fn heard(&self) -> Vec<Told> {
@@ -34,6 +39,11 @@ impl Wire {
     pub(super) fn closed(&self) -> Option<u16> {
         self.0.lock().unwrap().1
     }
+
+    /// How many writes there were since this was asked the last time.
+    pub(super) fn writes(&self) -> usize {
+        self.1.swap(0, Ordering::Relaxed)
+    }
 }
 
 impl Line for Wire {
@@ -41,6 +51,10 @@ impl Line for Wire {
 
     fn frame(text: &[u8]) -> Arc<str> {
         std::str::from_utf8(text).unwrap().into()
+    }
+
+    fn text(frame: &Arc<str>) -> &[u8] {
+        frame.as_bytes()
     }
 
     fn size(frame: &Arc<str>) -> usize {
@@ -56,6 +70,7 @@ impl Line for Wire {
         if wire.1.is_some() {
             return Pushed::Closed;
         }
+        self.1.fetch_add(1, Ordering::Relaxed);
         wire.0.extend(frames.iter().map(|frame| frame.to_string()));
         Pushed::Taken
     }
@@ -110,6 +125,8 @@ pub(super) struct Store {
     /// The first is kept no more below this.
     pub(super) kept_from: u64,
     pub(super) streams: BTreeMap<Stream, Vec<Entry>>,
+    /// What the client's person prefers, in revisions.
+    pub(super) preferred: Option<Preferred>,
 }
 
 impl Store {
@@ -123,6 +140,7 @@ impl Store {
                 .into_iter()
                 .map(|stream| (stream, Vec::new()))
                 .collect(),
+            preferred: None,
         }
     }
 
@@ -156,6 +174,7 @@ impl Store {
             epoch: self.epoch.clone(),
             user: place(&Stream::User),
             groups: groups.collect(),
+            preferred: self.preferred.clone(),
         }
     }
 
@@ -321,7 +340,12 @@ impl Client {
             Told::Left(left) => {
                 self.positions.remove(&left.stream);
             }
-            Told::Signal(_) | Told::Tops(_) | Told::Read(_) | Told::Reconnect(_) | Told::Pong => {}
+            Told::Signal(_)
+            | Told::Tops(_)
+            | Told::Read(_)
+            | Told::Reconnect(_)
+            | Told::Pong
+            | Told::Refreshed(_) => {}
         }
     }
 

@@ -1,0 +1,173 @@
+//! Tells followers beside whoever announces, so that what is announced while a large group is told
+//! goes together, and each connection gets it in one write.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tradepost_service::Tasks;
+
+use super::Nodes;
+use crate::ports::{Announce, Announcement};
+
+/// Announcements that wait; with more, whoever announces tells them, and so is held up.
+const WAITING_MAX: usize = 4_096;
+
+/// What is announced here is told soon, or at once when too much waits.
+pub struct Deliveries {
+    nodes: Nodes,
+    waiting: Mutex<Waiting>,
+    ready: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    announcements: Vec<Announcement>,
+    /// Nobody takes them any more.
+    is_over: bool,
+}
+
+impl Deliveries {
+    /// Tells by `nodes` in a task, until the token is cancelled.
+    pub fn start(nodes: Nodes, tasks: &Tasks, until: &CancellationToken) -> Arc<Self> {
+        let deliveries = Arc::new(Self {
+            nodes,
+            waiting: Mutex::default(),
+            ready: Notify::new(),
+        });
+        let run = Arc::clone(&deliveries).run(until.clone());
+        tasks.spawn("deliveries", run);
+        deliveries
+    }
+
+    async fn run(self: Arc<Self>, until: CancellationToken) {
+        while until
+            .run_until_cancelled(self.ready.notified())
+            .await
+            .is_some()
+        {
+            self.tell();
+        }
+        self.waiting().is_over = true;
+        self.tell();
+    }
+
+    fn tell(&self) {
+        let announcements = std::mem::take(&mut self.waiting().announcements);
+        self.nodes.announce(announcements);
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Announce for Deliveries {
+    fn announce(&self, announcements: Vec<Announcement>) {
+        {
+            let mut waiting = self.waiting();
+            let room = WAITING_MAX.saturating_sub(waiting.announcements.len());
+            if !waiting.is_over && announcements.len() <= room {
+                waiting.announcements.extend(announcements);
+                return self.ready.notify_one();
+            }
+        }
+        // Streams put themselves in order, whoever is first.
+        self.nodes.announce(announcements);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use tradepost_notifications::stream::Epoch;
+    use tradepost_types::TenantId;
+
+    use super::*;
+    use crate::ports::{Change, Follow, Gap, Signal, StreamKey, Top, Whose};
+
+    /// How many each telling was.
+    #[derive(Default)]
+    struct Told(Mutex<Vec<usize>>);
+
+    impl Follow for Told {
+        fn tell(&self, changes: &[Change]) {
+            self.0.lock().unwrap().push(changes.len());
+        }
+
+        fn gaps(&self, _tops: &[Top]) -> Vec<Gap> {
+            Vec::new()
+        }
+
+        fn epoch(&self, _epoch: &Epoch) {}
+
+        fn lost(&self, _gap: &Gap) {}
+    }
+
+    impl Told {
+        fn take(&self) -> Vec<usize> {
+            std::mem::take(&mut self.0.lock().unwrap())
+        }
+    }
+
+    fn signals(count: usize) -> Vec<Announcement> {
+        let signal = Signal {
+            key: StreamKey {
+                tenant: TenantId::new(),
+                whose: Whose::User("ada".parse().unwrap()),
+            },
+            collapse: None,
+            text: Bytes::new(),
+        };
+        vec![Announcement::Signal(signal); count]
+    }
+
+    fn start() -> (Arc<Deliveries>, Arc<Told>, Tasks, CancellationToken) {
+        let (told, until) = (Arc::<Told>::default(), CancellationToken::new());
+        let tasks = Tasks::new(until.clone());
+        let nodes = Nodes::new(Arc::clone(&told) as _, None);
+        let deliveries = Deliveries::start(nodes, &tasks, &until);
+        (deliveries, told, tasks, until)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_while_nobody_tells_is_told_together() {
+        let (deliveries, told, _tasks, _until) = start();
+
+        for count in [1, 2, 3] {
+            deliveries.announce(signals(count));
+        }
+        // Time goes on when nothing else is to be done.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        deliveries.announce(signals(1));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+
+        assert_eq!(told.take(), [6, 1]);
+    }
+
+    #[tokio::test]
+    async fn what_has_no_room_is_told_by_who_announces_it() {
+        let (deliveries, told, _tasks, _until) = start();
+
+        deliveries.announce(signals(WAITING_MAX - 1));
+        deliveries.announce(signals(2));
+
+        assert_eq!(told.take(), [2]);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_left_at_the_end_nor_comes_too_late() {
+        let (deliveries, told, tasks, until) = start();
+
+        deliveries.announce(signals(3));
+        until.cancel();
+        tasks.drained().await;
+        let before = told.take();
+        deliveries.announce(signals(2));
+
+        assert_eq!(before.iter().sum::<usize>(), 3);
+        assert_eq!(told.take(), [2]);
+    }
+}
