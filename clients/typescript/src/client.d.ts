@@ -19,6 +19,8 @@ export interface Notification {
   title: string;
   message: string;
   data: Record<string, unknown>;
+  /** True: it must not interrupt the person, who prefers so. Absent: it may. */
+  silent?: true;
 }
 
 /** What was told in passing: never stored, never repeated. */
@@ -46,11 +48,22 @@ export interface Memory {
   save(positions: Record<Stream, Position>): void;
 }
 
+/** An access token; with the time it runs out (RFC 3339, or as `Date` takes it), the next is asked for before. */
+export type Token = string | { token: string; expiresAt: string | number | Date };
+
 export interface Options {
   /** E.g. `wss://shop.example/v1/notifications/ws`. */
   url: string;
-  /** The access token; asked for before each try, so return a fresh one. */
-  token: () => string | Promise<string>;
+  /**
+   * The access token; asked for before each try, so return a fresh one. One that says when it runs out
+   * is followed by the next on the same connection.
+   */
+  token?: () => Token | Promise<Token>;
+  /**
+   * A ticket (`POST /v1/notifications/tickets`), good once, in place of a token: asked for before each
+   * try. For pages that hold no token themselves.
+   */
+  ticket?: () => string | Promise<string>;
   /** Each notification once, in the order of its stream. */
   onNotification: (notification: Notification) => void;
   onSignal?: (signal: Signal) => void;
@@ -61,6 +74,8 @@ export interface Options {
   memory?: Memory;
   /** For programs without a global one, and for tests. */
   WebSocket?: typeof WebSocket;
+  /** Milliseconds since 1970; for tests. */
+  now?: () => number;
   /** From 0 to below 1; for tests. */
   random?: () => number;
 }

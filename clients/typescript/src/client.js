@@ -7,6 +7,12 @@ const ACK_EVERY_MS = 1_000;
 // Nothing of a server that never says welcome bounds how long it may take.
 const WELCOME_MAX_MS = 15_000;
 const OPEN = 1;
+/** A token is refreshed so long before it runs out, or when a quarter of its time is left. */
+const REFRESH_BEFORE_MS = 60_000;
+/** An answer that has not come by then is asked for again. */
+const REFRESH_AGAIN_MS = 10_000;
+/** The longest a timer takes. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
 
 /** Codes after which coming back at once is what the server expects: the node goes, the token ran out. */
 const RETURN = new Set([1012, 4401]);
@@ -27,7 +33,9 @@ export class NotificationClient {
   #streams = new Map();
   #positions;
   #tries = 0;
-  #timers = { retry: null, silence: null, ack: null, leave: null };
+  #timers = { retry: null, silence: null, ack: null, leave: null, refresh: null };
+  /** When the credentials of this connection run out, if that is known. */
+  #expiresAt;
   #unacked = new Set();
   #silenceMs = WELCOME_MAX_MS;
   /** Counts starts and stops, so that what an old socket says late is known as such. */
@@ -69,16 +77,16 @@ export class NotificationClient {
   async #open() {
     const generation = ++this.#generation;
     this.#become("connecting");
-    let token;
+    let credentials;
     try {
-      token = await this.#options.token();
+      credentials = await this.#credentials();
     } catch {
       if (generation === this.#generation) this.#retry();
       return;
     }
     if (generation !== this.#generation) return;
     const Socket = this.#options.WebSocket ?? globalThis.WebSocket;
-    const socket = new Socket(this.#options.url, [SUBPROTOCOL, "bearer", token]);
+    const socket = new Socket(this.#options.url, [SUBPROTOCOL, ...credentials]);
     this.#socket = socket;
     this.#silenceMs = WELCOME_MAX_MS;
     const ours = () => generation === this.#generation;
@@ -86,6 +94,45 @@ export class NotificationClient {
     socket.onmessage = ({ data }) => ours() && this.#hear(data);
     socket.onclose = ({ code, reason }) => ours() && this.#closed(code, reason);
     this.#heard();
+  }
+
+  /** As subprotocols: a page cannot set a header. */
+  async #credentials() {
+    this.#expiresAt = undefined;
+    const { ticket } = this.#options;
+    if (ticket !== undefined) return ["ticket", await ticket()];
+    return ["bearer", this.#token(await this.#options.token())];
+  }
+
+  /** A token, with or without the time it runs out. */
+  #token(given) {
+    if (typeof given === "string") return given;
+    this.#expiresAt = given.expiresAt;
+    return given.token;
+  }
+
+  /** Says the next token before this one runs out, so that the connection stays. */
+  #refreshBefore(expiresAt) {
+    if (expiresAt === undefined) return;
+    const left = new Date(expiresAt).getTime() - (this.#options.now ?? Date.now)();
+    this.#refreshIn(Math.max(0, left - Math.min(REFRESH_BEFORE_MS, left / 4)));
+  }
+
+  #refreshIn(ms) {
+    clearTimeout(this.#timers.refresh);
+    this.#timers.refresh = setTimeout(() => this.#refresh(), Math.min(ms, TIMER_MAX_MS));
+  }
+
+  async #refresh() {
+    const generation = this.#generation;
+    this.#refreshIn(REFRESH_AGAIN_MS);
+    let token;
+    try {
+      token = this.#token(await this.#options.token());
+    } catch {
+      return;
+    }
+    if (generation === this.#generation) this.#say({ t: "refresh", token });
   }
 
   #hear(text) {
@@ -104,6 +151,7 @@ export class NotificationClient {
       case "read": return this.#read(message.streams);
       case "joined": return this.#joined(message);
       case "left": return this.#left(message.stream);
+      case "refreshed": return this.#refreshBefore(message.expires_at);
       // Every client has another moment: whoever kept to none would come with all others at once.
       case "reconnect":
         this.#timers.leave ??= setTimeout(() => this.#closed(1012, "the node goes"), message.after_ms);
@@ -126,6 +174,7 @@ export class NotificationClient {
       if (recovered === false) missed.push(stream);
     }
     this.#become("live");
+    this.#refreshBefore(this.#expiresAt);
     this.#keep();
     for (const stream of missed) this.#options.onMissed?.(stream);
     this.#options.onUnread?.(this.unread);

@@ -82,6 +82,19 @@ beforeEach(() => {
   clock = new Clock();
 });
 
+test("what must not interrupt says so, and counts like any other", async () => {
+  const heard = [];
+  const { made, socket } = await live({ user: { seq: 0, read: 0 } }, {
+    onNotification: ({ seq, silent }) => heard.push([seq, silent]),
+  });
+
+  socket.tell({ ...told(1), silent: true });
+  socket.tell(told(2));
+
+  assert.deepEqual(heard, [[1, true], [2, undefined]]);
+  assert.equal(made.unread, 2);
+});
+
 test("the token travels as a subprotocol, never in the url, and hello comes first", async () => {
   const { socket } = await live({ user: { seq: 0, read: 0 } });
 
@@ -280,4 +293,66 @@ test("who stops hears nothing more, not even of a token that comes late", async 
 
   assert.equal(sockets.length, 0);
   assert.deepEqual(seen.states, ["connecting", "stopped"]);
+});
+
+test("a token is followed by the next before it runs out, on the same connection", async () => {
+  let tokens = 0;
+  const token = () => ({ token: `t${(tokens += 1)}`, expiresAt: clock.now + 400_000 });
+  const { socket } = await live({}, { token, now: () => clock.now });
+  const beats = async (ms) => {
+    for (let passed = 0; passed < ms; passed += 1_000) {
+      socket.tell({ t: "tops", streams: {} });
+      clock.tick(1_000);
+    }
+    await settled();
+  };
+  const refreshes = () => socket.said.filter(({ t }) => t === "refresh").map((it) => it.token);
+
+  assert.deepEqual(socket.protocols, ["tradepost.notifications.v1", "bearer", "t1"]);
+  await beats(339_000);
+  assert.deepEqual(refreshes(), []);
+  await beats(2_000);
+  assert.deepEqual(refreshes(), ["t2"]);
+  // No answer: said again. An answer: not before that one runs out.
+  await beats(10_000);
+  assert.deepEqual(refreshes(), ["t2", "t3"]);
+  socket.tell({ t: "refreshed", expires_at: new Date(clock.now + 100_000).toISOString() });
+  await beats(74_000);
+  assert.deepEqual(refreshes(), ["t2", "t3"]);
+  await beats(2_000);
+  assert.deepEqual(refreshes(), ["t2", "t3", "t4"]);
+  assert.equal(sockets.length, 1);
+});
+
+test("a token that says nothing of its end is not refreshed, nor one that cannot be had", async () => {
+  let fails = false;
+  const token = () => {
+    if (fails) throw new Error("offline");
+    return { token: "t", expiresAt: clock.now + 4_000 };
+  };
+  const { socket: silent } = await live({});
+  clock.tick(1_999);
+  assert.deepEqual(silent.said.map(({ t }) => t), ["hello"]);
+
+  sockets = [];
+  const { socket } = await live({}, { token, now: () => clock.now });
+  fails = true;
+  for (let second = 0; second < 13; second += 1) {
+    socket.tell({ t: "tops", streams: {} });
+    clock.tick(1_000);
+    await settled();
+    fails = second < 10;
+  }
+  assert.deepEqual(socket.said.map(({ t }) => t), ["hello", "refresh"]);
+});
+
+test("a ticket is shown in place of a token, another for each try", async () => {
+  let tickets = 0;
+  const { socket } = await live({}, { ticket: async () => `k${(tickets += 1)}`, token: undefined });
+  assert.deepEqual(socket.protocols, ["tradepost.notifications.v1", "ticket", "k1"]);
+
+  socket.ends(4401);
+  const next = await again();
+
+  assert.deepEqual(next.protocols, ["tradepost.notifications.v1", "ticket", "k2"]);
 });

@@ -13,6 +13,10 @@ export class Clock {
     globalThis.clearTimeout = (id) => this.#timers.delete(id);
   }
 
+  get now() {
+    return this.#now;
+  }
+
   /** Lets so long pass, and what is due happen in its order. */
   tick(ms) {
     const end = this.#now + ms;
