@@ -24,7 +24,9 @@ mod second_factors;
 mod sessions;
 mod signing_keys;
 mod tenants;
+mod tickets;
 mod users;
+mod watching;
 
 pub use access_tokens::{
     AccessToken, AccessTokens, Grant, IssueError, KeyFault, TokenSettings, generate_key, seal_key,
@@ -32,7 +34,7 @@ pub use access_tokens::{
 pub use api_keys::{ApiKeys, KeyRotation, KeyWish, ManageFault, ShownOnce};
 pub use audit_keeper::{AuditKeeper, AuditPolicy, KeepError};
 pub use audit_log::{AuditLimits, AuditLog, AuditUnavailable};
-pub use authenticator::{Authenticator, Refused, Verified};
+pub use authenticator::{Authenticator, Refused};
 pub use claims::{AUDIENCE, AccessClaims, TOKEN_TYPE};
 pub use credentials::{CredentialPorts, Credentials, Keyring};
 pub use current::{CurrentError, KeepCurrent};
@@ -55,4 +57,6 @@ pub use second_factors::{ChangeError, Enrolment, FRESH, SecondFactors, person_in
 pub use sessions::{Issued, Opening, SessionError, Sessions};
 pub use signing_keys::{RotateError, SigningKeys};
 pub use tenants::{Founding, ManageError, Tenants};
+pub use tickets::{Ticket, TicketFault, Tickets};
 pub use users::{Invitation, Invited, UserError, Users, generate_password};
+pub use watching::{Ended, News, Watching};

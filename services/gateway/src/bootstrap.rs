@@ -1,5 +1,6 @@
 //! Puts the parts together.
 
+mod access;
 mod audit;
 mod limits;
 mod origins;
@@ -103,6 +104,7 @@ fn entrance(doors: &Doors) -> Entrance {
         users: Arc::clone(&identity.ports().users),
         factors: Arc::clone(&identity.ports().factors),
         keys: Arc::clone(&doors.credentials.api_keys),
+        tickets: Arc::clone(&doors.credentials.tickets),
         clock: Clock::system(),
     }
 }
@@ -188,7 +190,8 @@ fn over(
         api_keys: stored.clone(),
         clients: stored.clone(),
         codes: stored.clone(),
-        factors: stored,
+        factors: stored.clone(),
+        tickets: stored,
         users: store.clone(),
     };
     let sealer = Sealer::new(&identity.master_key).context("identity.master_key")?;
@@ -231,7 +234,7 @@ pub async fn serve_guarded(
         own: platform_origins(&config),
         directory: Arc::clone(&doors.identity.directory),
     });
-    let gateway = Gateway {
+    let gateway = Arc::new(Gateway {
         identity: doors.identity,
         credentials: doors.credentials,
         guards,
@@ -248,7 +251,8 @@ pub async fn serve_guarded(
         origins,
         shutdown: runtime.shutdown.clone(),
         tasks: runtime.tasks.clone(),
-    };
+    });
+    access::serve(&config.access, &gateway, &runtime).await?;
     let port = PortOptions {
         limits: limits.clone(),
         certificate: Certificate::load(&config.tls).await?,

@@ -1,5 +1,6 @@
 //! The configuration: one struct, parsed and validated once.
 
+mod access;
 mod audit;
 mod credentials;
 mod edge;
@@ -10,14 +11,16 @@ mod sockets;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use tradepost_postgres::DatabaseConfig;
+use tradepost_redis::RedisConfig;
 use tradepost_service::CommonConfig;
 use url::Url;
 
+pub use access::AccessConfig;
 pub use audit::AuditConfig;
 pub use credentials::{CredentialsConfig, KeyMode};
 pub use edge::{CorsConfig, ForwardedHeader, LimitsConfig, ProxiesConfig, TlsConfig};
 pub use identity::{IdentityConfig, PasswordsConfig, TokenAlgorithm};
-pub use rate_limits::{RateLimitsConfig, RedisConfig};
+pub use rate_limits::RateLimitsConfig;
 pub use sockets::SocketsConfig;
 
 /// Everything an operator can choose: `TRADEPOST_GATEWAY__SECTION__KEY`.
@@ -58,7 +61,7 @@ pub struct GatewayConfig {
     #[garde(dive)]
     #[serde(default)]
     pub proxies: ProxiesConfig,
-    /// The Redis that all gateways share.
+    /// The Redis that all gateways share. Without it every gateway counts for itself.
     #[garde(dive)]
     #[serde(default)]
     pub redis: RedisConfig,
@@ -74,6 +77,10 @@ pub struct GatewayConfig {
     #[garde(dive)]
     #[serde(default)]
     pub audit: AuditConfig,
+    /// The port where services ask who may come in.
+    #[garde(dive)]
+    #[serde(default)]
+    pub access: AccessConfig,
 }
 
 /// The services behind the gateway: their gRPC addresses, e.g. `http://127.0.0.1:7051`.

@@ -10,7 +10,7 @@ use tradepost_service::Clock;
 use tradepost_types::{ApiKeyId, SessionId, TenantId, UserId};
 
 use crate::domain::audit::Entry;
-use crate::domain::caller::{Caller, Plan, Proof, Subject};
+use crate::domain::caller::{Caller, Plan, Proof, Subject, Verified};
 use crate::domain::rights::Role;
 use crate::ports::{Authenticate, Directory, Guards, Key, Limits, Refused, Trail, Unavailable};
 
@@ -39,8 +39,8 @@ impl Demo {
 
 #[async_trait]
 impl Authenticate for Demo {
-    async fn caller(&self, _: &HeaderMap, _: IpAddr) -> Result<Option<Caller>, Refused> {
-        Ok(Some(Caller {
+    async fn verify(&self, _: &HeaderMap, _: IpAddr) -> Result<Option<Verified>, Refused> {
+        let caller = Caller {
             subject: Subject::User(self.user),
             tenant: Some(self.tenant),
             role: Role::Owner,
@@ -50,7 +50,16 @@ impl Authenticate for Demo {
             plan: Plan::Internal,
             proof: Proof::Secret,
             expires_at: None,
-        }))
+        };
+        Ok(Some(Verified::of(caller, Clock::system().now())))
+    }
+
+    async fn redeem(&self, _: &str) -> Result<Verified, Refused> {
+        Err(Refused::Unavailable(Unavailable))
+    }
+
+    async fn judge_again(&self, _: &Verified) -> Result<(), Refused> {
+        Ok(())
     }
 
     fn changes(&self) -> watch::Receiver<u64> {

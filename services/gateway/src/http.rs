@@ -6,6 +6,7 @@
 //! every request (`edge`) with the way in (`gate`), and the port (`port`).
 
 mod access;
+mod admission;
 mod analytics;
 mod api_keys;
 mod asking;
@@ -40,9 +41,12 @@ mod path;
 mod payments;
 mod port;
 mod prefer;
+mod preferences;
+mod presence;
 mod problem;
 mod problem_docs;
 mod query;
+mod recipients;
 mod router;
 mod shipments;
 mod strict_json;
@@ -51,10 +55,12 @@ mod tries;
 mod upgrade;
 mod users;
 mod values;
+mod webhook_endpoints;
 mod webhooks;
 mod whence;
 
 pub use access::Denials;
+pub use admission::{Admission, Credentials, NotAdmitted, Presented};
 pub use body::BodyPatience;
 pub use client::{Client, Proxies};
 pub use cors::{Origins, origin_fault};

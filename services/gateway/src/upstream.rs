@@ -1,6 +1,6 @@
 //! The services behind the gateway, asked over gRPC for whoever calls.
 //!
-//! The only place that speaks gRPC. What a service refuses becomes a [`Refusal`], which is said in
+//! The only place that asks by gRPC. What a service refuses becomes a [`Refusal`], which is said in
 //! the terms of HTTP. `link` keeps the trouble of one service from becoming everybody's: a breaker,
 //! a limit of running calls and a budget of repetitions.
 
@@ -45,6 +45,7 @@ pub use order::{Orders, Watch};
 pub use payment::Payments;
 pub use refusal::Refusal;
 pub use shipping::Shipping;
+pub(crate) use voice::{grant_at, is_service};
 
 /// The services behind the gateway. Cheap to clone.
 #[derive(Clone)]

@@ -53,7 +53,10 @@ function item({ type, title, message, stream }, time, read) {
 }
 
 function show(notification) {
-  part("live").prepend(item(notification, notification.time, false));
+  const line = item(notification, notification.time, false);
+  // It must not interrupt: it stands there, and draws no eye to it.
+  line.dataset.silent = String(notification.silent === true);
+  part("live").prepend(line);
   while (part("live").children.length > LIVE_MAX) part("live").lastChild.remove();
 }
 

@@ -2,7 +2,6 @@
 
 mod buckets;
 mod commands;
-mod keeper;
-mod link;
+mod presence;
 
 pub use buckets::RedisBuckets;

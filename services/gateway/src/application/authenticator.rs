@@ -13,7 +13,7 @@ use tradepost_types::TenantId;
 use super::access_tokens::AccessTokens;
 use super::directory::Directory;
 use super::revocations::Revocations;
-use crate::domain::caller::{Caller, Plan};
+use crate::domain::caller::{Caller, Plan, Verified};
 use crate::domain::revocation::{Basis, Revoked};
 use crate::domain::tenant::TenantState;
 use crate::metrics::IdentityMetrics;
@@ -45,6 +45,9 @@ pub enum Refused {
     /// The API key is good, but not from here.
     #[error("the API key must not be used from this address")]
     KeyAddress,
+    /// The ticket is no good.
+    #[error("the ticket is not valid: it was used, has run out, or is none")]
+    Ticket,
     /// The tenant may not use the platform at present.
     #[error("your tenant is suspended")]
     Suspended,
@@ -64,6 +67,7 @@ impl Refused {
             Self::Revoked(_) => "CREDENTIALS_REVOKED",
             Self::Key => "API_KEY_INVALID",
             Self::KeyAddress => "API_KEY_ADDRESS",
+            Self::Ticket => "TICKET_INVALID",
             Self::Suspended => "TENANT_SUSPENDED",
             Self::Unavailable => "CREDENTIALS_UNAVAILABLE",
         }
@@ -74,16 +78,6 @@ impl From<StoreError> for Refused {
     fn from(_: StoreError) -> Self {
         Self::Unavailable
     }
-}
-
-/// A caller, and what their credentials rest on: a long-lived connection asks
-/// [`Revocations::find`] about it again and again.
-#[derive(Debug, Clone)]
-pub struct Verified {
-    /// Who calls.
-    pub caller: Caller,
-    /// What that rests on.
-    pub basis: Basis,
 }
 
 /// Finds out who calls.
@@ -156,6 +150,44 @@ impl Authenticator {
         verified.map(Some)
     }
 
+    /// What a ticket stood for, if that is still good.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub async fn ticket(
+        &self,
+        taken: Option<Verified>,
+        now: OffsetDateTime,
+    ) -> Result<Verified, Refused> {
+        let judged = match taken {
+            Some(verified) => self.judge_again(verified, now).await,
+            None => Err(Refused::Ticket),
+        };
+        let outcome = judged.as_ref().err().map_or("taken", Refused::reason);
+        self.metrics.shown("ticket", outcome);
+        judged
+    }
+
+    /// Judges credentials that were verified before: whether they have run out, were revoked, or
+    /// their tenant may not use the platform by now.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub async fn judge_again(
+        &self,
+        mut verified: Verified,
+        now: OffsetDateTime,
+    ) -> Result<Verified, Refused> {
+        if verified.caller.expires_at.is_some_and(|at| at <= now) {
+            return Err(Refused::Token(TokenError::Expired));
+        }
+        self.check_revoked(&verified.basis)?;
+        if let Some(tenant) = verified.caller.tenant {
+            verified.caller.plan = self.plan(tenant).await?;
+        }
+        Ok(verified)
+    }
+
     /// The caller by an access token, wherever it came from.
     ///
     /// # Errors
@@ -189,24 +221,17 @@ impl Authenticator {
         now: OffsetDateTime,
     ) -> Result<Verified, Refused> {
         let found = self.keys.caller(presented, address, now).await;
-        let mut caller = found.map_err(|refused| match refused {
+        let caller = found.map_err(|refused| match refused {
             KeyRefused::Invalid => Refused::Key,
             KeyRefused::Address => Refused::KeyAddress,
             KeyRefused::Unavailable => Refused::Unavailable,
         })?;
-        let basis = Basis {
-            issued_at: now,
-            subject: caller.subject,
-            tenant: caller.tenant,
-            session: None,
-            token: None,
-            client: None,
-        };
-        self.check_revoked(&basis)?;
-        if let Some(tenant) = caller.tenant {
-            caller.plan = self.plan(tenant).await?;
+        let mut verified = Verified::of(caller, now);
+        self.check_revoked(&verified.basis)?;
+        if let Some(tenant) = verified.caller.tenant {
+            verified.caller.plan = self.plan(tenant).await?;
         }
-        Ok(Verified { caller, basis })
+        Ok(verified)
     }
 
     fn check_revoked(&self, basis: &Basis) -> Result<(), Refused> {

@@ -11,8 +11,9 @@ use super::oauth::OAuth;
 use super::oauth_clients::OAuthClients;
 use super::sealing::Sealer;
 use super::second_factors::SecondFactors;
+use super::tickets::Tickets;
 use crate::domain::api_key::Mode;
-use crate::ports::credentials::{ApiKeyStore, ClientStore, CodeStore, FactorStore};
+use crate::ports::credentials::{ApiKeyStore, ClientStore, CodeStore, FactorStore, TicketStore};
 use crate::ports::identity::UserStore;
 
 /// Where credentials are kept.
@@ -26,6 +27,8 @@ pub struct CredentialPorts {
     pub codes: Arc<dyn CodeStore>,
     /// Second factors.
     pub factors: Arc<dyn FactorStore>,
+    /// Tickets for connections.
+    pub tickets: Arc<dyn TicketStore>,
     /// The users they belong to.
     pub users: Arc<dyn UserStore>,
 }
@@ -59,7 +62,7 @@ impl Keyring {
     }
 }
 
-/// API keys, second factors, OAuth.
+/// API keys, second factors, OAuth, tickets.
 pub struct Credentials {
     /// Manages API keys.
     pub api_keys: Arc<ApiKeys>,
@@ -69,6 +72,8 @@ pub struct Credentials {
     pub factors: Arc<SecondFactors>,
     /// The authorization server.
     pub oauth: OAuth,
+    /// Gives and takes tickets for connections.
+    pub tickets: Arc<Tickets>,
     /// Where it is known, as it stands in tokens.
     pub issuer: String,
     /// The page where users log in and agree, if there is one.
@@ -105,6 +110,7 @@ impl Credentials {
                 Arc::clone(sealer),
             ),
             factors,
+            tickets: Arc::new(Tickets::new(ports.tickets, Arc::clone(sealer))),
             oauth: OAuth {
                 clients: ports.clients,
                 codes: ports.codes,

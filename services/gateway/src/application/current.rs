@@ -110,6 +110,8 @@ impl KeepCurrent {
         self.revocations.forget(feed.now);
         self.directory.learn(feed.tenants);
         self.tokens.update(&feed.keys, feed.now)?;
+        // Last: whoever reads this finds all that was revoked before.
+        self.revocations.set_current(feed.began_at);
         let (revoked, keys) = (self.revocations.len(), self.tokens.key_count());
         self.metrics.learnt(feed.now, revoked, keys);
         Ok(())

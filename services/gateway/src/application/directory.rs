@@ -5,9 +5,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
+use time::OffsetDateTime;
 use tradepost_types::TenantId;
 
-use crate::domain::tenant::Tenant;
+use crate::domain::tenant::{Tenant, TenantState};
 use crate::ports::identity::{StoreError, TenantStore};
 
 /// All tenants, at most a second old.
@@ -39,6 +40,17 @@ impl Directory {
     #[must_use]
     pub fn known(&self, tenant: TenantId) -> Option<Arc<Tenant>> {
         self.known.load().tenants.get(&tenant).cloned()
+    }
+
+    /// The tenants that may not use the platform at present, and since when at the latest.
+    #[must_use]
+    pub fn suspended(&self) -> HashMap<TenantId, OffsetDateTime> {
+        let known = self.known.load();
+        let tenants = known.tenants.values();
+        tenants
+            .filter(|tenant| tenant.state == TenantState::Suspended)
+            .map(|tenant| (tenant.id, tenant.updated_at))
+            .collect()
     }
 
     /// Whether any tenant allows pages of that origin to call.

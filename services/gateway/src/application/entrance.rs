@@ -9,9 +9,9 @@ use tokio::sync::watch;
 use tradepost_service::Clock;
 use tradepost_types::{ApiKeyId, TenantId, UserId};
 
-use super::{ApiKeys, Authenticator, Directory, Refused, Revocations};
+use super::{ApiKeys, Authenticator, Directory, Refused, Revocations, Tickets};
 use crate::domain::api_key::ROLE;
-use crate::domain::caller::Caller;
+use crate::domain::caller::Verified;
 use crate::domain::rights::Role;
 use crate::domain::tenant::{Origin, TenantState};
 use crate::ports::identity::UserStore;
@@ -31,20 +31,34 @@ pub struct Entrance {
     pub factors: Arc<dyn SecondFactor>,
     /// The API keys.
     pub keys: Arc<ApiKeys>,
+    /// The tickets.
+    pub tickets: Arc<Tickets>,
     /// By which credentials run out.
     pub clock: Clock,
 }
 
 #[async_trait]
 impl Authenticate for Entrance {
-    async fn caller(
+    async fn verify(
         &self,
         headers: &HeaderMap,
         address: IpAddr,
-    ) -> Result<Option<Caller>, ports::Refused> {
+    ) -> Result<Option<Verified>, ports::Refused> {
         let now = self.clock.now();
-        let caller = self.authenticator.caller(headers, Some(address), now).await;
-        Ok(caller?)
+        let verified = self.authenticator.verify(headers, Some(address), now).await;
+        Ok(verified?)
+    }
+
+    async fn redeem(&self, ticket: &str) -> Result<Verified, ports::Refused> {
+        let taken = self.tickets.take(ticket).await.map_err(Refused::from)?;
+        let judged = self.authenticator.ticket(taken, self.clock.now()).await;
+        Ok(judged?)
+    }
+
+    async fn judge_again(&self, verified: &Verified) -> Result<(), ports::Refused> {
+        let now = self.clock.now();
+        let judged = self.authenticator.judge_again(verified.clone(), now).await;
+        Ok(judged.map(|_good| ())?)
     }
 
     fn changes(&self) -> watch::Receiver<u64> {
@@ -57,9 +71,11 @@ impl From<Refused> for ports::Refused {
         let (reason, detail) = (refused.reason(), refused.to_string());
         match refused {
             Refused::Ambiguous | Refused::Malformed => Self::Malformed { reason, detail },
-            Refused::Token(_) | Refused::Revoked(_) | Refused::Key | Refused::KeyAddress => {
-                Self::Invalid { reason, detail }
-            }
+            Refused::Token(_)
+            | Refused::Revoked(_)
+            | Refused::Key
+            | Refused::KeyAddress
+            | Refused::Ticket => Self::Invalid { reason, detail },
             Refused::Suspended => Self::Suspended,
             Refused::Unavailable => Self::Unavailable(Unavailable),
         }

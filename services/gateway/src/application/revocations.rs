@@ -3,19 +3,24 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use crate::domain::revocation::{Basis, Revocation, Revoked};
 
+/// Revocations by what they revoke.
+pub(super) type Entries = HashMap<Revoked, Revocation>;
+
 /// All revocations that are in force.
 #[derive(Debug)]
 pub struct Revocations {
-    entries: ArcSwap<HashMap<Revoked, Revocation>>,
+    entries: ArcSwap<Entries>,
     /// Held while entries change: two writers at once would lose one's.
     writing: Mutex<()>,
     changed: watch::Sender<u64>,
+    /// Everything that was revoked before this is known here.
+    current_at: ArcSwapOption<OffsetDateTime>,
 }
 
 impl Default for Revocations {
@@ -24,6 +29,7 @@ impl Default for Revocations {
             entries: ArcSwap::default(),
             writing: Mutex::default(),
             changed: watch::Sender::new(0),
+            current_at: ArcSwapOption::empty(),
         }
     }
 }
@@ -46,6 +52,24 @@ impl Revocations {
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
+    }
+
+    /// Those that are in force.
+    #[must_use]
+    pub fn entries(&self) -> Arc<Entries> {
+        self.entries.load_full()
+    }
+
+    /// Everything that was revoked before this time, by the database's clock, is known here; none
+    /// before the first look.
+    #[must_use]
+    pub fn current_at(&self) -> Option<OffsetDateTime> {
+        self.current_at.load().as_deref().copied()
+    }
+
+    /// Says that everything that was revoked before is known now.
+    pub fn set_current(&self, at: OffsetDateTime) {
+        self.current_at.store(Some(Arc::new(at)));
     }
 
     /// How many are in force.

@@ -51,6 +51,8 @@ pub enum Hashed {
     Fingerprint,
     /// Accounts whose logins are counted: addresses of people, who are not to be read in Redis.
     Account,
+    /// Tickets for connections.
+    Ticket,
 }
 
 /// The keys of hashes. They are there before anything is hashed: a key that could not be derived
@@ -61,6 +63,7 @@ struct HashKeys {
     oauth: hmac::Key,
     fingerprint: hmac::Key,
     account: hmac::Key,
+    ticket: hmac::Key,
 }
 
 impl HashKeys {
@@ -78,6 +81,7 @@ impl HashKeys {
             oauth: key(b"oauth hash")?,
             fingerprint: key(b"fingerprint hash")?,
             account: key(b"account hash")?,
+            ticket: key(b"ticket hash")?,
         })
     }
 
@@ -88,6 +92,7 @@ impl HashKeys {
             Hashed::OAuth => &self.oauth,
             Hashed::Fingerprint => &self.fingerprint,
             Hashed::Account => &self.account,
+            Hashed::Ticket => &self.ticket,
         }
     }
 }

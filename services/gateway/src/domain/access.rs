@@ -75,9 +75,9 @@ pub fn decide(caller: &Caller, rule: &Rule, moment: Moment) -> Result<(), Denial
     match rule.who {
         Who::Public | Who::Authenticated => {}
         Who::User => is_person(caller)?,
-        Who::Needs(permission) => has(caller, permission)?,
+        Who::Needs(_) | Who::NeedsOne(_) => has_one(caller, rule.who.permissions())?,
     }
-    if caller.reach() == Reach::Own && !rule.own && matches!(rule.who, Who::Needs(_)) {
+    if caller.reach() == Reach::Own && !rule.own && !rule.who.permissions().is_empty() {
         return Err(Denial::OnlyOwn);
     }
     if rule.step_up && is_stale(caller.proof, moment) {
@@ -88,6 +88,15 @@ pub fn decide(caller: &Caller, rule: &Rule, moment: Moment) -> Result<(), Denial
 
 fn is_person(caller: &Caller) -> Result<(), Denial> {
     caller.person().map(drop).ok_or(Denial::NotAPerson)
+}
+
+/// Whether the caller has one of the permissions; what is missing is the first.
+fn has_one(caller: &Caller, permissions: &[Permission]) -> Result<(), Denial> {
+    let mut decided = permissions
+        .iter()
+        .map(|permission| has(caller, *permission));
+    let first = decided.next().unwrap_or(Ok(()));
+    first.or_else(|missing| decided.find(Result::is_ok).unwrap_or(Err(missing)))
 }
 
 /// Whether the caller has a permission.

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use time::OffsetDateTime;
 use tradepost_types::{ApiKeyId, ClientId, SessionId, TenantId, UserId};
 
+use super::revocation::Basis;
 use super::rights::{Reach, Rights, Role};
 
 /// Who acts.
@@ -26,6 +27,19 @@ impl fmt::Display for Subject {
             Self::Key(id) => id.fmt(f),
             Self::Client(id) => id.fmt(f),
         }
+    }
+}
+
+impl FromStr for Subject {
+    type Err = super::rights::Unknown;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let user = text.parse().map(Self::User);
+        let key = || text.parse().map(Self::Key);
+        let client = || text.parse().map(Self::Client);
+        user.or_else(|_other| key())
+            .or_else(|_other| client())
+            .map_err(|_unknown| super::rights::Unknown(text.to_owned()))
     }
 }
 
@@ -128,5 +142,31 @@ impl Caller {
             (Subject::User(user), Some(session), None) => Some((user, session)),
             (Subject::User(_) | Subject::Key(_) | Subject::Client(_), _, _) => None,
         }
+    }
+}
+
+/// A caller, and what their credentials rest on: whoever keeps a connection open looks at it again
+/// and again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// Who calls.
+    pub caller: Caller,
+    /// What that rests on.
+    pub basis: Basis,
+}
+
+impl Verified {
+    /// A caller whose credentials rest on what the caller is, and on no token besides.
+    #[must_use]
+    pub const fn of(caller: Caller, issued_at: OffsetDateTime) -> Self {
+        let basis = Basis {
+            issued_at,
+            subject: caller.subject,
+            tenant: caller.tenant,
+            session: caller.session,
+            token: None,
+            client: caller.client,
+        };
+        Self { caller, basis }
     }
 }

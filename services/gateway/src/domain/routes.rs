@@ -76,6 +76,21 @@ pub enum Who {
     User,
     /// Whoever has this permission.
     Needs(Permission),
+    /// Whoever has one of these permissions; the first is the one that is missing otherwise. What the
+    /// call shows may depend on which: the handler looks.
+    NeedsOne(&'static [Permission]),
+}
+
+impl Who {
+    /// The permissions of which each is enough; none where it takes none.
+    #[must_use]
+    pub const fn permissions(&self) -> &[Permission] {
+        match self {
+            Self::Public | Self::Authenticated | Self::User => &[],
+            Self::Needs(permission) => std::slice::from_ref(permission),
+            Self::NeedsOne(permissions) => permissions,
+        }
+    }
 }
 
 /// How a call gets into the audit trail.
@@ -111,6 +126,8 @@ pub struct Rule {
     pub step_up: bool,
     /// Whether the connection becomes a WebSocket; on no other route may it become anything.
     pub upgrade: bool,
+    /// Whether a ticket may stand for credentials: the connection then lives on.
+    pub ticket: bool,
     /// Whether those who reach only their own things may use it: it then shows them no others.
     pub own: bool,
 }
@@ -125,6 +142,7 @@ impl Rule {
             person: false,
             step_up: false,
             upgrade: false,
+            ticket: false,
             own: false,
         }
     }
@@ -147,6 +165,13 @@ impl Rule {
     const fn upgrade(self) -> Self {
         Self {
             upgrade: true,
+            ..self
+        }
+    }
+
+    const fn ticket(self) -> Self {
+        Self {
+            ticket: true,
             ..self
         }
     }
@@ -246,6 +271,15 @@ mod tests {
     }
 
     #[test]
+    fn who_needs_one_of_several_permissions_has_several_to_choose_from() {
+        for Route { name, rule, .. } in ROUTES {
+            if let Who::NeedsOne(permissions) = rule.who {
+                assert!(permissions.len() > 1, "{name}");
+            }
+        }
+    }
+
+    #[test]
     fn what_changes_something_is_audited() {
         for Route {
             name, verb, rule, ..
@@ -257,8 +291,9 @@ mod tests {
         }
     }
 
-    /// In full, but for events, which say what happened to a program, and for how far somebody has
-    /// read: they change no object and give nobody a right, so their stream has an entry an hour.
+    /// In full, but for events, which say what happened to a program, for how far somebody has read,
+    /// and for tickets, which give whoever gets them what they have: they change no object and give
+    /// nobody a right, so their stream has an entry an hour.
     #[test]
     fn only_what_counts_and_nothing_else_is_audited_once_an_hour() {
         let hourly = ROUTES
@@ -266,7 +301,14 @@ mod tests {
             .filter(|route| route.rule.audit == Audit::Hourly);
         let names: Vec<_> = hourly.clone().map(|route| route.name).collect();
 
-        assert_eq!(names, ["mark_notifications_read", "ingest_events"]);
+        assert_eq!(
+            names,
+            [
+                "create_notification_ticket",
+                "mark_notifications_read",
+                "ingest_events"
+            ]
+        );
         assert!(hourly.clone().all(|route| !route.rule.privileged));
         assert!(hourly.clone().all(|route| route.rule.who != Who::Public));
     }

@@ -10,6 +10,7 @@ use super::problem::Problem;
 use super::router::Shared;
 use crate::domain::access::{self, Denial, Layer};
 use crate::domain::caller::Caller;
+use crate::domain::revocation::Basis;
 use crate::domain::rights::{Permission, Reach};
 
 /// The caller, as the gate has verified them.
@@ -21,13 +22,25 @@ impl FromRequestParts<Shared> for By {
     /// Fails on a route that is public: there is no caller, and its handler must not ask for one.
     async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Problem> {
         let caller = parts.extensions.get::<Arc<Caller>>().cloned();
-        caller.map(Self).ok_or_else(|| {
-            Problem::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "INTERNAL",
-                "internal error",
-            )
-        })
+        caller.map(Self).ok_or_else(nobody)
+    }
+}
+
+fn nobody() -> Problem {
+    let status = StatusCode::INTERNAL_SERVER_ERROR;
+    Problem::new(status, "INTERNAL", "internal error")
+}
+
+/// What the caller's credentials rest on, as the gate has found out.
+pub(super) struct Resting(pub(super) Basis);
+
+impl FromRequestParts<Shared> for Resting {
+    type Rejection = Problem;
+
+    /// Fails on a route that is public, as [`By`] does.
+    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Problem> {
+        let basis = parts.extensions.get::<Basis>().copied();
+        basis.map(Self).ok_or_else(nobody)
     }
 }
 

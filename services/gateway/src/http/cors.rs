@@ -21,7 +21,7 @@ use crate::domain::caller::Caller;
 use crate::ports::Unavailable;
 
 /// The reason of a page that may not call.
-const NOT_ALLOWED: &str = "ORIGIN_NOT_ALLOWED";
+pub(super) const NOT_ALLOWED: &str = "ORIGIN_NOT_ALLOWED";
 /// How long a browser remembers a preflight, in seconds.
 const PREFLIGHT_SECONDS: HeaderValue = HeaderValue::from_static("600");
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");

@@ -25,7 +25,7 @@ use super::problem::Problem;
 use super::router::Gateway;
 use super::upgrade;
 use crate::domain::access::{self, Denial, Moment};
-use crate::domain::caller::Caller;
+use crate::domain::caller::{Caller, Verified};
 use crate::domain::routes::{self, Audit, Route, Rule, Verb, Who};
 use crate::ports::{Guards, Refused, Unavailable};
 use passage::{Passage, Place};
@@ -67,17 +67,13 @@ async fn identified(
 ) -> Response {
     let known = match route.rule.upgrade {
         true => {
-            known(
-                gateway,
-                &upgrade::with_credentials(request.headers()),
-                address,
-            )
-            .await
+            let headers = upgrade::with_credentials(request.headers());
+            known(gateway, &headers, address, &route.rule).await
         }
-        false => known(gateway, request.headers(), address).await,
+        false => known(gateway, request.headers(), address, &route.rule).await,
     };
-    let caller = match known {
-        Ok(caller) => Arc::new(caller),
+    let (caller, basis) = match known {
+        Ok(Verified { caller, basis }) => (Arc::new(caller), basis),
         Err(problem) => return problem.into_response(),
     };
     let place = Place::of(route, address, &request);
@@ -108,6 +104,7 @@ async fn identified(
         }
         Ok(()) => {
             request.extensions_mut().insert(Arc::clone(&caller));
+            request.extensions_mut().insert(basis);
             forwarded(gateway, &caller, passage(), request, next).await
         }
     };
@@ -219,11 +216,30 @@ fn not_allowed(verbs: &[Verb]) -> Problem {
 }
 
 /// Who calls.
-async fn known(gateway: &Gateway, headers: &HeaderMap, address: IpAddr) -> Result<Caller, Problem> {
-    match gateway.guards.authenticate.caller(headers, address).await {
-        Ok(Some(caller)) => Ok(caller),
+async fn known(
+    gateway: &Gateway,
+    headers: &HeaderMap,
+    address: IpAddr,
+    rule: &Rule,
+) -> Result<Verified, Problem> {
+    match verified(gateway, headers, address, rule.ticket).await {
+        Ok(Some(verified)) => Ok(verified),
         Ok(None) => Err(unauthenticated()),
         Err(refused) => Err(refused_credentials(refused)),
+    }
+}
+
+/// Who shows the credentials in these headers; a ticket is one only where it may be.
+pub(super) async fn verified(
+    gateway: &Gateway,
+    headers: &HeaderMap,
+    address: IpAddr,
+    may_be_ticket: bool,
+) -> Result<Option<Verified>, Refused> {
+    let authenticate = &gateway.guards.authenticate;
+    match upgrade::ticket(headers).filter(|_| may_be_ticket) {
+        Some(ticket) => authenticate.redeem(ticket).await.map(Some),
+        None => authenticate.verify(headers, address).await,
     }
 }
 

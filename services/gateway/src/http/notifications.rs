@@ -2,15 +2,18 @@
 //! for who wants `events`) and afterwards (`history`); and telling people something (`sending`).
 //!
 //! Who may open a socket is decided like every other call. What is said on it is relayed message by
-//! message (`relay`), so that limits hold and a close says why; nothing is read of it. It ends with
-//! the credentials it was opened with (`ending`).
+//! message (`relay`), so that limits hold and a close says why; nothing is read of it but what is
+//! the gateway's own: fresh credentials (`refresh`). It ends with the credentials that it has
+//! (`ending`). A page that can set no header opens it with a ticket (`tickets`).
 
 mod ending;
 mod events;
 mod history;
 mod places;
+mod refresh;
 mod relay;
 mod sending;
+mod tickets;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -26,7 +29,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::caller::By;
+use super::caller::{By, Resting};
 use super::client::Client;
 use super::cors::{foreign_page, may_call_for};
 use super::problem::Problem;
@@ -48,12 +51,15 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
         .merge(events::routes())
         .merge(history::routes())
         .merge(sending::routes())
+        .merge(tickets::routes())
 }
 
 /// Open the WebSocket for notifications
 ///
-/// Credentials are given in `Authorization`, or as subprotocols: `bearer`, then the token; of
-/// those only `bearer` is answered. Never in the URL. The socket is closed with 4401 when the token
+/// Credentials are given in `Authorization`, or as subprotocols: `bearer`, then the token, or
+/// `ticket`, then a ticket; of those only the first is answered. Never in the URL. A further token
+/// of the same person moves the end of the socket: `{"t":"refresh","token":"…"}`, answered by
+/// `refreshed` with `expires_at`. The socket is closed with 4401 when the token
 /// runs out, 4403 when it is revoked, 1012 when the process stops (the reason says after how many
 /// milliseconds to come back), 1001 when it is idle, 1008 for too many messages and 1009 for one
 /// that is larger than 64 KiB.
@@ -63,13 +69,14 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
     operation_id = "open_notifications",
     tag = "notifications",
     params(
-        ("Sec-WebSocket-Protocol" = Option<String>, Header, description = "`bearer, <token>`"),
+        ("Sec-WebSocket-Protocol" = Option<String>, Header, description = "`bearer, <token>` or `ticket, <ticket>`"),
     ),
     responses((status = 101, description = "The connection is a WebSocket from here on"))
 )]
 async fn open(
     State(gateway): State<Shared>,
     By(caller): By,
+    Resting(basis): Resting,
     mut request: Request,
 ) -> Result<Response, Problem> {
     query::refuse(request.uri())?;
@@ -79,7 +86,7 @@ async fn open(
     let protocols = Protocols::of(headers);
     let client = request.extensions().get::<Client>().copied();
     let address = client.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |client| client.address);
-    let ending = Ending::of(&gateway, &caller, headers, address);
+    let ending = Ending::of(&gateway, (&caller, basis), headers, address);
     if gateway.shutdown.is_cancelled() {
         return Err(not_now("SHUTTING_DOWN", "the process is shutting down"));
     }

@@ -24,6 +24,7 @@ use super::{analytics, events, live_metrics};
 use super::{api_keys, authorizations, mfa, oauth, oauth_clients};
 use super::{auth, tenants, users};
 use super::{notification_groups, notifications};
+use super::{preferences, presence, recipients, webhook_endpoints};
 use crate::application::{Credentials, Identity};
 use crate::metrics::Metrics;
 use crate::ports::Guards;
@@ -86,7 +87,7 @@ pub(super) type Shared = Arc<Gateway>;
         (name = "items", description = "The catalogue and its stock"),
         (name = "payments", description = "Payments and refunds"),
         (name = "shipments", description = "Parcels"),
-        (name = "webhooks", description = "What others report"),
+        (name = "webhooks", description = "What others report, and where others are told"),
         (name = "notifications", description = "What happens, as it happens and afterwards"),
         (name = "events", description = "Events: sent, counted, kept"),
         (name = "analytics", description = "What events come to"),
@@ -112,8 +113,7 @@ pub fn openapi() -> OpenApi {
 ///
 /// # Errors
 /// Fails when the description cannot be rendered.
-pub fn router(gateway: Gateway) -> anyhow::Result<Router> {
-    let gateway = Arc::new(gateway);
+pub fn router(gateway: Arc<Gateway>) -> anyhow::Result<Router> {
     let (routes, description) = api();
     Ok(routes
         .merge(docs::routes(&description)?)
@@ -133,6 +133,10 @@ fn api() -> (Router<Shared>, OpenApi) {
         .merge(access::routes())
         .merge(notifications::routes())
         .merge(notification_groups::routes())
+        .merge(presence::routes())
+        .merge(preferences::routes())
+        .merge(recipients::routes())
+        .merge(webhook_endpoints::routes())
         .merge(events::routes())
         .merge(live_metrics::routes())
         .merge(analytics::routes())

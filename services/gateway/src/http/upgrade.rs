@@ -5,13 +5,16 @@
 use axum::http::header::{
     AUTHORIZATION, CONNECTION, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use super::problem::Problem;
 
-/// The subprotocol behind which a token stands: a page cannot set a header.
-pub(super) const MARKER: &str = "bearer";
+/// The subprotocols behind which credentials stand, since a page cannot set a header; and what they
+/// are in one.
+const MARKERS: [(&str, &str); 2] = [("bearer", "Bearer"), ("ticket", TICKET)];
+const TICKET: &str = "Ticket";
 const VERSION: &str = "13";
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Refuses an upgrade where there is none, and its absence where there must be one.
 pub(super) fn check(wanted: bool, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
@@ -56,10 +59,10 @@ fn lists(headers: &HeaderMap, option: &str) -> bool {
 }
 
 /// The subprotocols that a client offers.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Protocols {
-    /// The token behind the marker.
-    pub(super) token: Option<String>,
+    /// The credentials behind each marker, as a header has them.
+    shown: Vec<(&'static str, String)>,
     /// The others, for the service.
     pub(super) rest: Vec<String>,
 }
@@ -73,8 +76,12 @@ impl Protocols {
             .map(str::trim);
         let mut protocols = Self::default();
         while let Some(name) = offered.next() {
-            if name == MARKER {
-                protocols.token = offered.next().map(str::to_owned);
+            let marker = MARKERS.iter().find(|(marker, _)| *marker == name);
+            if let Some((marker, scheme)) = marker {
+                let credentials = offered.next().map(|text| format!("{scheme} {text}"));
+                protocols
+                    .shown
+                    .extend(credentials.map(|shown| (*marker, shown)));
             } else if !name.is_empty() {
                 protocols.rest.push(name.to_owned());
             }
@@ -82,25 +89,38 @@ impl Protocols {
         protocols
     }
 
-    /// What is answered to a client that gave its token here: a browser wants one of its own
-    /// subprotocols back, and it must not be the token.
+    /// What is answered to a client that gave its credentials here: a browser wants one of its own
+    /// subprotocols back, and it must not be the credentials.
     pub(super) fn marker(&self) -> Option<HeaderValue> {
-        let given = self.token.as_ref();
-        given.map(|_token| HeaderValue::from_static(MARKER))
+        let (marker, _shown) = self.shown.first()?;
+        Some(HeaderValue::from_static(marker))
     }
 }
 
-/// The headers as they would be if a client's token stood where tokens stand. Beside another
-/// credential both are kept, so that the two are refused.
+/// The headers as they would be if a client's credentials stood where credentials stand. Beside
+/// others both are kept, so that the two are refused.
 pub(super) fn with_credentials(headers: &HeaderMap) -> HeaderMap {
     let mut headers = headers.clone();
-    if let Some(token) = Protocols::of(&headers).token
-        && let Ok(mut bearer) = HeaderValue::try_from(format!("Bearer {token}"))
-    {
-        bearer.set_sensitive(true);
-        headers.append(AUTHORIZATION, bearer);
+    for (_, shown) in Protocols::of(&headers).shown {
+        if let Ok(mut value) = HeaderValue::try_from(shown) {
+            value.set_sensitive(true);
+            headers.append(AUTHORIZATION, value);
+        }
     }
     headers
+}
+
+/// The ticket that stands in place of credentials; `None` if there are others, too.
+pub(super) fn ticket(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (Some(only), None) = (values.next(), values.next()) else {
+        return None;
+    };
+    if headers.contains_key(API_KEY) {
+        return None;
+    }
+    let (scheme, ticket) = only.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case(TICKET).then_some(ticket)
 }
 
 #[cfg(test)]
@@ -117,16 +137,19 @@ mod tests {
 
     #[test]
     fn a_token_stands_behind_its_marker() {
-        for (lines, token, rest) in [
-            (&["bearer, abc"][..], Some("abc"), &[][..]),
-            (&["v1, bearer ,abc, v2"], Some("abc"), &["v1", "v2"]),
-            (&["bearer", "abc"], Some("abc"), &[]),
+        for (lines, shown, rest) in [
+            (&["bearer, abc"][..], Some("Bearer abc"), &[][..]),
+            (&["v1, bearer ,abc, v2"], Some("Bearer abc"), &["v1", "v2"]),
+            (&["bearer", "abc"], Some("Bearer abc"), &[]),
+            (&["ticket, abc, v1"], Some("Ticket abc"), &["v1"]),
             (&["bearer"], None, &[]),
+            (&["ticket"], None, &[]),
             (&["v1"], None, &["v1"]),
             (&[], None, &[]),
         ] {
             let protocols = Protocols::of(&offering(lines));
-            assert_eq!(protocols.token.as_deref(), token, "{lines:?}");
+            let given = protocols.shown.first().map(|(_, shown)| shown.as_str());
+            assert_eq!(given, shown, "{lines:?}");
             assert_eq!(protocols.rest, rest, "{lines:?}");
         }
     }
@@ -139,5 +162,20 @@ mod tests {
         let headers = with_credentials(&headers);
 
         assert_eq!(headers.get_all(AUTHORIZATION).iter().count(), 2);
+        let both = with_credentials(&offering(&["bearer, abc, ticket, def"]));
+        assert_eq!(both.get_all(AUTHORIZATION).iter().count(), 2);
+        assert_eq!(ticket(&both), None);
+    }
+
+    #[test]
+    fn a_ticket_is_one_only_by_itself() {
+        let shown = with_credentials(&offering(&["ticket, abc"]));
+        assert_eq!(ticket(&shown), Some("abc"));
+
+        let mut beside = shown;
+        beside.insert("x-api-key", HeaderValue::from_static("key"));
+
+        assert_eq!(ticket(&beside), None);
+        assert_eq!(ticket(&with_credentials(&offering(&["bearer, abc"]))), None);
     }
 }

@@ -193,6 +193,11 @@ pub(super) fn instant(timestamp: Option<Timestamp>) -> Result<Time, Problem> {
         .map_err(|_impossible| malformed())
 }
 
+/// As [`instant`], for one that there need not be.
+pub(super) fn maybe_instant(timestamp: Option<Timestamp>) -> Result<Option<Time>, Problem> {
+    timestamp.map(|given| instant(Some(given))).transpose()
+}
+
 /// A text that is empty when there is nothing to say.
 pub(super) fn text(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)

@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 use tokio::sync::watch;
 
 use super::Unavailable;
-use crate::domain::caller::Caller;
+use crate::domain::caller::Verified;
 
 /// Why credentials are not taken. No variant says more than the sender may know.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,8 +43,23 @@ pub trait Authenticate: Send + Sync {
     ///
     /// # Errors
     /// [`Refused`] for credentials that are there and not taken: they MUST NOT count as none.
-    async fn caller(&self, headers: &HeaderMap, address: IpAddr)
-    -> Result<Option<Caller>, Refused>;
+    async fn verify(
+        &self,
+        headers: &HeaderMap,
+        address: IpAddr,
+    ) -> Result<Option<Verified>, Refused>;
+
+    /// Who got this ticket. It is used up by this, whatever comes of it.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    async fn redeem(&self, ticket: &str) -> Result<Verified, Refused>;
+
+    /// Judges what was verified before, for connections that have nothing to show again.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    async fn judge_again(&self, verified: &Verified) -> Result<(), Refused>;
 
     /// Wakes when something was revoked: whoever holds a connection open asks again then.
     fn changes(&self) -> watch::Receiver<u64>;

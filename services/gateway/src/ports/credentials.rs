@@ -1,15 +1,17 @@
-//! Where API keys, OAuth clients, their codes and second factors are kept. One method is one
+//! Where API keys, OAuth clients, their codes, second factors and tickets are kept. One method is one
 //! transaction, the entry in the audit trail included.
 
 mod api_keys;
 mod clients;
 mod codes;
 mod factors;
+mod tickets;
 
 pub use api_keys::{ApiKeyStore, NewApiKey, Replacement, StoredApiKey};
 pub use clients::{ClientStore, NewClient, StoredClient};
 pub use codes::{CodeStore, NewCode, RedeemError, Redeemed, Redeeming};
 pub use factors::{Confirmed, EnrolError, Factor, FactorStore, Guessing, Used};
+pub use tickets::TicketStore;
 
 use super::identity::StoreError;
 

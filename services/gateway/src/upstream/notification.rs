@@ -1,6 +1,9 @@
 //! The notification service: who is told what, and what they were told. What is heard at once comes
 //! by `live`.
 
+mod recipients;
+mod webhooks;
+
 use tradepost_proto::notification::v1 as pb;
 use tradepost_proto::notification::v1::notification_service_client::NotificationServiceClient;
 
@@ -10,7 +13,7 @@ use super::refusal::Refusal;
 /// Its name in texts and metrics.
 pub(super) const SERVICE: &str = "notification";
 
-/// Notifications and groups.
+/// Notifications and groups, the people who are told, and the systems (`recipients`, `webhooks`).
 pub struct Notifications {
     pub(super) calls: Calls,
 }

@@ -68,6 +68,28 @@ pub(super) fn grant_of(service: &'static str, caller: &Caller, tenant: Option<Te
     }
 }
 
+/// The services whose rights can be asked for.
+const SERVICES: [&str; 6] = [
+    "order",
+    "inventory",
+    "payment",
+    "shipping",
+    "notification",
+    "metrics",
+];
+
+/// Whether there is a service of this name.
+pub(crate) fn is_service(name: &str) -> bool {
+    SERVICES.contains(&name)
+}
+
+/// What a service would be told of a caller about their own tenant; `None` if there is none of this
+/// name.
+pub(crate) fn grant_at(name: &str, caller: &Caller) -> Option<Grant> {
+    let service = SERVICES.into_iter().find(|service| *service == name)?;
+    Some(grant_of(service, caller, caller.tenant))
+}
+
 fn means_something(service: &str, permission: Permission) -> bool {
     let (resource, _) = permission.as_str().split_once(':').unwrap_or_default();
     match service {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::stage::{Stage, keyed};
 
 /// Every route of the contract: operation, method, path.
-const ROUTES: [(&str, &str, &str); 78] = [
+const ROUTES: [(&str, &str, &str); 99] = [
     ("list_audit_entries", "get", "/v1/audit"),
     ("export_audit", "get", "/v1/audit/export"),
     ("list_api_keys", "get", "/v1/api-keys"),
@@ -71,6 +71,11 @@ const ROUTES: [(&str, &str, &str); 78] = [
     ("take_payment_webhook", "post", "/v1/webhooks/payments"),
     ("open_notifications", "get", "/v1/notifications/ws"),
     ("stream_notifications", "get", "/v1/notifications/sse"),
+    (
+        "create_notification_ticket",
+        "post",
+        "/v1/notifications/tickets",
+    ),
     ("list_notifications", "get", "/v1/notifications"),
     ("send_notification", "post", "/v1/notifications"),
     (
@@ -104,6 +109,90 @@ const ROUTES: [(&str, &str, &str); 78] = [
         "leave_notification_group",
         "delete",
         "/v1/notification-groups/{group_id}/members/{user_id}",
+    ),
+    ("get_presence", "get", "/v1/presence"),
+    (
+        "get_notification_group_presence",
+        "get",
+        "/v1/notification-groups/{group_id}/presence",
+    ),
+    (
+        "get_notification_preferences",
+        "get",
+        "/v1/notifications/preferences",
+    ),
+    (
+        "put_notification_preferences",
+        "put",
+        "/v1/notifications/preferences",
+    ),
+    (
+        "get_recipient_preferences",
+        "get",
+        "/v1/notification-recipients/{user_id}/preferences",
+    ),
+    (
+        "put_recipient_preferences",
+        "put",
+        "/v1/notification-recipients/{user_id}/preferences",
+    ),
+    (
+        "get_recipient_email_address",
+        "get",
+        "/v1/notification-recipients/{user_id}/email-address",
+    ),
+    (
+        "put_recipient_email_address",
+        "put",
+        "/v1/notification-recipients/{user_id}/email-address",
+    ),
+    (
+        "remove_recipient_email_address",
+        "delete",
+        "/v1/notification-recipients/{user_id}/email-address",
+    ),
+    (
+        "list_recipient_emails",
+        "get",
+        "/v1/notification-recipients/{user_id}/emails",
+    ),
+    ("resend_email", "post", "/v1/emails/{email_id}/resend"),
+    ("create_webhook_endpoint", "post", "/v1/webhook-endpoints"),
+    ("list_webhook_endpoints", "get", "/v1/webhook-endpoints"),
+    (
+        "get_webhook_endpoint",
+        "get",
+        "/v1/webhook-endpoints/{endpoint_id}",
+    ),
+    (
+        "change_webhook_endpoint",
+        "patch",
+        "/v1/webhook-endpoints/{endpoint_id}",
+    ),
+    (
+        "remove_webhook_endpoint",
+        "delete",
+        "/v1/webhook-endpoints/{endpoint_id}",
+    ),
+    (
+        "rotate_webhook_secret",
+        "post",
+        "/v1/webhook-endpoints/{endpoint_id}/secret",
+    ),
+    (
+        "test_webhook_endpoint",
+        "post",
+        "/v1/webhook-endpoints/{endpoint_id}/test",
+    ),
+    (
+        "list_webhook_deliveries",
+        "get",
+        "/v1/webhook-endpoints/{endpoint_id}/deliveries",
+    ),
+    (
+        "resend_webhook_delivery",
+        "post",
+        "/v1/webhook-deliveries/{delivery_id}/resend",
     ),
     ("ingest_events", "post", "/v1/events"),
     ("list_events", "get", "/v1/events"),
@@ -151,12 +240,17 @@ fn is_own(path: &str) -> bool {
     .any(|prefix| path.starts_with(prefix))
 }
 
-/// A service's, but the same twice is the same once: there is nothing to know again.
+/// Without a key: the same twice is the same once, or gives something that is good once.
 fn is_plain(path: &str) -> bool {
     [
         "/v1/notifications/read",
+        "/v1/notifications/tickets",
         "/v1/notification-groups/{group_id}",
         "/v1/notification-groups/{group_id}/members/{user_id}",
+        "/v1/notifications/preferences",
+        "/v1/notification-recipients/{user_id}/preferences",
+        "/v1/notification-recipients/{user_id}/email-address",
+        "/v1/webhook-endpoints/{endpoint_id}",
     ]
     .contains(&path)
 }
@@ -171,6 +265,9 @@ fn is_bodiless(method: &str, path: &str) -> bool {
         "/mfa/totp",
         "/recovery-codes",
         "/members/{user_id}",
+        "/resend",
+        "/secret",
+        "/test",
     ];
     let is_verb = verbs.iter().any(|verb| path.ends_with(verb));
     matches!(method, "get" | "delete") || (is_verb && path != "/oauth/revoke")

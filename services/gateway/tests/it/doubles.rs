@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use time::macros::datetime;
 use tokio::sync::watch;
 use tradepost_gateway::domain::audit::Entry;
-use tradepost_gateway::domain::caller::{Caller, Plan, Proof, Subject};
+use tradepost_gateway::domain::caller::{Caller, Plan, Proof, Subject, Verified};
 use tradepost_gateway::domain::rights::Role;
 use tradepost_gateway::domain::strict::Strict;
 use tradepost_gateway::ports::{
@@ -60,6 +60,10 @@ pub(crate) fn caller(role: Role) -> Caller {
         proof: Proof::Secret,
         expires_at: None,
     }
+}
+
+fn verified(caller: Caller) -> Verified {
+    Verified::of(caller, NOW)
 }
 
 impl Doubles {
@@ -143,6 +147,14 @@ impl Doubles {
         self.with(|script| script.identity_is_over = true);
     }
 
+    fn known(&self, token: &str) -> Result<Verified, Refused> {
+        let known = self.with(|script| script.callers.get(token).cloned());
+        known.map(verified).ok_or_else(|| Refused::Invalid {
+            reason: "TOKEN_INVALID",
+            detail: "the token is not good".to_owned(),
+        })
+    }
+
     pub(crate) fn entries(&self) -> Vec<Entry> {
         self.with(|script| script.entries.clone())
     }
@@ -159,14 +171,14 @@ impl Doubles {
 
 #[async_trait::async_trait]
 impl Authenticate for Doubles {
-    async fn caller(&self, headers: &HeaderMap, _: IpAddr) -> Result<Option<Caller>, Refused> {
+    async fn verify(&self, headers: &HeaderMap, _: IpAddr) -> Result<Option<Verified>, Refused> {
         if self.with(|script| script.identity_is_broken) {
             return Err(Refused::Unavailable(Unavailable));
         }
         let mut given = headers.get_all("authorization").iter();
         let (first, second) = (given.next(), given.next());
         let Some(first) = first else {
-            return Ok(self.with(|script| script.anonymous.clone()));
+            return Ok(self.with(|script| script.anonymous.clone()).map(verified));
         };
         let token = first.to_str().unwrap().strip_prefix("Bearer ");
         let (Some(token), None) = (token, second) else {
@@ -175,11 +187,23 @@ impl Authenticate for Doubles {
                 detail: "the header Authorization does not say Bearer".to_owned(),
             });
         };
-        let known = self.with(|script| script.callers.get(token).cloned());
-        known.map(Some).ok_or_else(|| Refused::Invalid {
-            reason: "TOKEN_INVALID",
-            detail: "the token is not good".to_owned(),
-        })
+        self.known(token).map(Some)
+    }
+
+    /// A ticket is known as a token is, and used up.
+    async fn redeem(&self, ticket: &str) -> Result<Verified, Refused> {
+        let known = self.known(ticket);
+        self.with(|script| script.callers.remove(ticket));
+        known
+    }
+
+    /// Whoever is suspended has lost what they had.
+    async fn judge_again(&self, verified: &Verified) -> Result<(), Refused> {
+        let tenant = verified.caller.tenant.unwrap();
+        match self.with(|script| script.suspended.contains(&tenant)) {
+            true => Err(Refused::Suspended),
+            false => Ok(()),
+        }
     }
 
     fn changes(&self) -> watch::Receiver<u64> {

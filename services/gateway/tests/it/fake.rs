@@ -3,8 +3,10 @@
 
 mod metrics;
 mod notifications;
+mod recipients;
 mod samples;
 mod services;
+mod webhooks;
 
 use std::any::Any;
 use std::sync::{Arc, Mutex};
@@ -20,14 +22,20 @@ use tonic::{Code, Request, Response, Status};
 use tradepost_proto::inventory::v1::inventory_service_server::InventoryServiceServer;
 use tradepost_proto::metrics::v1::analytics_service_server::AnalyticsServiceServer;
 use tradepost_proto::metrics::v1::metrics_service_server::MetricsServiceServer;
+use tradepost_proto::notification::v1::email_service_server::EmailServiceServer;
 use tradepost_proto::notification::v1::notification_service_server::NotificationServiceServer;
+use tradepost_proto::notification::v1::preference_service_server::PreferenceServiceServer;
+use tradepost_proto::notification::v1::presence_service_server::PresenceServiceServer;
+use tradepost_proto::notification::v1::webhook_service_server::WebhookServiceServer;
 use tradepost_proto::order::v1::OrderState;
 use tradepost_proto::order::v1::order_service_server::OrderServiceServer;
 use tradepost_proto::payment::v1::payment_service_server::PaymentServiceServer;
 use tradepost_proto::shipping::v1::shipping_service_server::ShippingServiceServer;
 use tradepost_service::error::Failure;
 
+pub(crate) use recipients::ADDRESS;
 pub(crate) use samples::{DATA, NOTIFICATION_ID, ORDER_ID};
+pub(crate) use webhooks::{ENDPOINT_ID, SECRET};
 
 /// A call as it came.
 pub(crate) struct Call {
@@ -93,6 +101,10 @@ impl Fake {
             .add_service(AnalyticsServiceServer::new(fake.clone()))
             .add_service(MetricsServiceServer::new(fake.clone()))
             .add_service(NotificationServiceServer::new(fake.clone()))
+            .add_service(WebhookServiceServer::new(fake.clone()))
+            .add_service(PreferenceServiceServer::new(fake.clone()))
+            .add_service(PresenceServiceServer::new(fake.clone()))
+            .add_service(EmailServiceServer::new(fake.clone()))
             .serve_with_incoming(TcpListenerStream::new(listener));
         tokio::spawn(server);
         (fake, url)

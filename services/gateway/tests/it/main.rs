@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod admission;
 mod analytics;
 mod answers;
 mod attacks;
@@ -33,6 +34,7 @@ mod owasp;
 mod process;
 mod proxies;
 mod rate_limits;
+mod recipients;
 mod resilience;
 mod sockets;
 mod sse;
@@ -40,4 +42,5 @@ mod stage;
 mod tenancy;
 mod tls;
 mod waiting;
+mod webhook_endpoints;
 mod webhooks;

@@ -64,6 +64,26 @@ async fn api1_broken_object_level_authorization() {
     }
     let list = bare(Method::GET, &format!("/v1/orders?customer_ref={other}"));
     assert_eq!(send(&stage, "customer", list).await.status, 403);
+    let before = stage.fake.calls();
+    let theirs = format!("/v1/notification-recipients/{other}");
+    for (method, path) in [
+        (Method::GET, format!("{theirs}/preferences")),
+        (Method::PUT, format!("{theirs}/preferences")),
+        (Method::GET, format!("{theirs}/email-address")),
+        (Method::PUT, format!("{theirs}/email-address")),
+        (Method::DELETE, format!("{theirs}/email-address")),
+        (Method::GET, format!("{theirs}/emails")),
+        (Method::GET, format!("/v1/presence?user_ids={other}")),
+        (
+            Method::GET,
+            "/v1/notification-groups/staff/presence".to_owned(),
+        ),
+    ] {
+        let request = keyed(method.clone(), &path, "{}");
+        let answer = send(&stage, "customer", request).await;
+        assert_eq!(answer.faults().0, 403, "{method} {path}");
+    }
+    assert_eq!(stage.fake.calls(), before);
 }
 
 #[tokio::test]
@@ -166,6 +186,13 @@ async fn api5_broken_function_level_authorization() {
         ("owner", bare(Method::GET, "/v1/analytics/daily")),
         ("support", post("/v1/events", &json!({}))),
         ("customer", bare(Method::GET, "/v1/events")),
+        ("customer", bare(Method::GET, "/v1/webhook-endpoints")),
+        ("support", post("/v1/webhook-endpoints", &json!({}))),
+        (
+            "support",
+            post("/v1/webhook-endpoints/e/secret", &json!({})),
+        ),
+        ("operator", bare(Method::GET, "/v1/webhook-endpoints")),
     ] {
         let path = request.uri().to_string();
         let answer = send(&stage, token, request).await;
@@ -207,8 +234,9 @@ async fn api6_unrestricted_access_to_sensitive_business_flows() {
 
 #[test]
 fn api7_server_side_request_forgery() {
-    /// Compared, never fetched.
-    const HARMLESS: [&str; 3] = ["redirect_uri", "redirect_uris", "redirect_url"];
+    /// Compared, never fetched; `url` is a webhook endpoint's, handed on to the notification service,
+    /// which connects to public addresses only.
+    const HARMLESS: [&str; 4] = ["redirect_uri", "redirect_uris", "redirect_url", "url"];
     fn addresses(name: &str, value: &Value, found: &mut Vec<String>) {
         let text = name.to_lowercase();
         let names_one = ["url", "uri", "webhook", "callback", "host"]

@@ -372,3 +372,141 @@ async fn what_the_service_says_at_the_end_is_passed_on() {
     socket.send("close".into()).await.unwrap();
     assert_eq!(closed(&mut socket).await, (4000, "enough".to_owned()));
 }
+
+/// A socket of somebody whose token runs out in a minute, and who they are.
+async fn short(stage: &Stage) -> (Socket, Caller) {
+    let me = Caller {
+        expires_at: Some(NOW + Duration::from_secs(60)),
+        ..caller(Role::Customer)
+    };
+    stage.doubles.knows("short", me.clone());
+    let short = [("authorization", "Bearer short")];
+    let mut socket = open(stage.addr, PATH, &short).await.unwrap().0;
+    said_back(&mut socket, "hello").await;
+    (socket, me)
+}
+
+fn refresh(token: &str) -> Message {
+    Message::text(serde_json::json!({"t": "refresh", "token": token}).to_string())
+}
+
+#[tokio::test]
+async fn a_further_token_moves_the_end_and_goes_no_further_itself() {
+    let (stage, _seen) = staged(|_| {}).await;
+    let (mut socket, me) = short(&stage).await;
+    let expires_at = Some(NOW + Duration::from_secs(600));
+    stage.doubles.knows("longer", Caller { expires_at, ..me });
+
+    socket.send(refresh("longer")).await.unwrap();
+
+    // The service would have said it back.
+    let answer = socket.next().await.unwrap().unwrap();
+    let told = r#"{"t":"refreshed","expires_at":"2026-11-21T12:10:00Z"}"#;
+    assert_eq!(answer, Message::text(told));
+    stage.doubles.revoke("short");
+    stage.doubles.clock.advance(Duration::from_secs(60));
+    said_back(&mut socket, "still here").await;
+    stage.doubles.clock.advance(Duration::from_secs(540));
+    assert_eq!(closed(&mut socket).await.0, 4401);
+}
+
+#[tokio::test]
+async fn who_shows_a_token_that_is_not_good_or_not_theirs_is_cut_off() {
+    for (token, code) in [
+        ("stolen", 4401),
+        ("endless", 4401),
+        ("others", 4403),
+        ("elsewhere", 4403),
+        ("less", 4403),
+    ] {
+        let (stage, _seen) = staged(|_| {}).await;
+        let (mut socket, me) = short(&stage).await;
+        let expires_at = Some(NOW + Duration::from_secs(600));
+        let longer = Caller {
+            expires_at,
+            ..me.clone()
+        };
+        let others = Caller {
+            expires_at,
+            ..caller(Role::Customer)
+        };
+        let elsewhere = Caller {
+            tenant: Some(tradepost_types::TenantId::new()),
+            ..longer.clone()
+        };
+        let less = Caller {
+            rights: Role::Operator.rights().and(me.rights),
+            ..longer
+        };
+        let endless = Caller {
+            expires_at: None,
+            ..me
+        };
+        for (name, caller) in [
+            ("others", others),
+            ("elsewhere", elsewhere),
+            ("less", less),
+            ("endless", endless),
+        ] {
+            stage.doubles.knows(name, caller);
+        }
+
+        socket.send(refresh(token)).await.unwrap();
+
+        assert_eq!(closed(&mut socket).await.0, code, "{token}");
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_that_is_said_wrongly_ends_the_socket_and_is_not_passed_on() {
+    let (stage, _seen) = staged(|_| {}).await;
+    let mut socket = opened(&stage).await;
+
+    let wrong = r#"{"t":"refresh","token":"mine","and":"more"}"#;
+    socket.send(wrong.into()).await.unwrap();
+
+    let first = socket.next().await.unwrap().unwrap();
+    let Message::Close(Some(close)) = first else {
+        panic!("it was said back: {first:?}");
+    };
+    assert_eq!(u16::from(close.code), 4501);
+}
+
+#[tokio::test]
+async fn a_ticket_opens_one_socket_and_nothing_else() {
+    let (stage, seen) = staged(|_| {}).await;
+    let me = caller(Role::Customer);
+    let ticket = [("sec-websocket-protocol", "ticket, once")];
+    stage.doubles.knows("once", me.clone());
+    let request = Request::get("/v1/notifications").header("authorization", "Ticket once");
+
+    let elsewhere = stage.send(request.body(Full::default()).unwrap()).await;
+    let (mut socket, answer) = open(stage.addr, PATH, &ticket).await.unwrap();
+    let again = refused(&stage, PATH, &ticket).await;
+
+    assert_eq!(
+        elsewhere.faults(),
+        (400, "CREDENTIALS_MALFORMED".to_owned(), vec![])
+    );
+    assert_eq!(answer["sec-websocket-protocol"], "ticket");
+    assert_eq!(again, (401, "TOKEN_INVALID".to_owned()));
+    said_back(&mut socket, "hello").await;
+    assert!(!seen.lock().unwrap()[0].contains_key("sec-websocket-protocol"));
+    // Asked again, it is not the ticket that is asked about.
+    stage.doubles.revoke("nobody");
+    said_back(&mut socket, "still here").await;
+    stage.doubles.suspend(me.tenant.unwrap());
+    assert_eq!(closed(&mut socket).await.0, 4403);
+}
+
+#[tokio::test]
+async fn a_ticket_beside_other_credentials_is_refused_and_not_used_up() {
+    let (stage, _seen) = staged(|_| {}).await;
+    stage.doubles.knows("once", caller(Role::Customer));
+    let ticket = ("sec-websocket-protocol", "ticket, once");
+
+    let both = refused(&stage, PATH, &[ticket, ("authorization", "Bearer mine")]).await;
+
+    assert_eq!(both, (400, "CREDENTIALS_MALFORMED".to_owned()));
+    assert!(open(stage.addr, PATH, &[ticket]).await.is_ok());
+}

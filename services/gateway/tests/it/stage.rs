@@ -169,6 +169,7 @@ pub(crate) fn config() -> GatewayConfig {
         proxies: Default::default(),
         sockets: Default::default(),
         audit: Default::default(),
+        access: Default::default(),
     }
 }
 

@@ -18,6 +18,8 @@ const ACROSS_TENANTS: &[&str] = &[
     "api_keys_id_unique",
     "oauth_clients_id_unique",
     "authorization_codes_expired",
+    "connection_tickets_hash_unique",
+    "connection_tickets_expired",
     "tenants_changed",
     "memberships_by_user",
     "audit_prepare",

@@ -1,12 +1,13 @@
 //! API keys, OAuth clients, codes and second factors on PostgreSQL.
 //!
 //! What belongs to a tenant goes through that tenant's transaction; what comes before a tenant is
-//! known (a look at what is shown, a code's redemption) and second factors through the system's.
+//! known (a look at what is shown, the taking of a code or a ticket) and second factors through the system's.
 
 mod api_keys;
 mod clients;
 mod codes;
 mod factors;
+mod tickets;
 
 use tradepost_postgres::{Database, DbError};
 

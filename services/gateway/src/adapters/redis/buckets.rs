@@ -3,25 +3,28 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use async_trait::async_trait;
+use redis::RedisError;
 use redis::aio::MultiplexedConnection;
-use redis::{Client, RedisError};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
+use tradepost_redis::{Keeper, Link, Missed};
 use tradepost_service::Tasks;
 
 use super::commands::Commands;
-use super::keeper::Keeper;
-use super::link::Link;
+use super::presence::{Instances, Presence};
 use crate::metrics::{LimitMetrics, RedisFault};
 use crate::ports::{NotShared, Shared, SharedBucket, SharedBuckets};
+
+/// How long Redis may take to hear that this gateway goes.
+const LEAVE_MAX: Duration = Duration::from_secs(1);
 
 /// Buckets in Redis.
 #[derive(Debug)]
 pub struct RedisBuckets {
     link: Arc<Link>,
     commands: Arc<Commands>,
+    instances: Arc<Instances>,
     budget: Duration,
     metrics: LimitMetrics,
 }
@@ -38,26 +41,34 @@ impl RedisBuckets {
         metrics: LimitMetrics,
         (tasks, shutdown): (&Tasks, CancellationToken),
     ) -> anyhow::Result<Self> {
-        let client = Client::open(url.expose_secret()).context("redis.url")?;
+        let client = tradepost_redis::client(url)?;
         let this = Self {
-            link: Arc::new(Link::new()),
+            link: Arc::default(),
             commands: Arc::new(Commands::new()),
+            instances: Arc::new(Instances::alone()),
             budget,
             metrics,
         };
-        let keeper = Keeper {
-            client,
-            link: Arc::clone(&this.link),
+        let presence = Presence {
             commands: Arc::clone(&this.commands),
-            budget,
+            instances: Arc::clone(&this.instances),
             metrics: this.metrics.clone(),
         };
+        let (link, commands) = (Arc::clone(&this.link), Arc::clone(&this.commands));
+        let keeper = Keeper::new(client, Arc::clone(&link), budget, presence);
+        this.metrics.degraded();
         tasks.spawn("rate limits", async move {
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 () = keeper.keep() => {}
             }
-            keeper.leave().await;
+            // The others need not share with this gateway any longer; if they are not told, they find
+            // out.
+            let _ = link
+                .ask(LEAVE_MAX, async |connection| {
+                    commands.leave(connection).await
+                })
+                .await;
         });
         Ok(this)
     }
@@ -72,31 +83,29 @@ impl RedisBuckets {
         &self,
         work: impl AsyncFnOnce(&mut MultiplexedConnection) -> Result<T, RedisError>,
     ) -> Result<T, NotShared> {
-        let Some(mut connection) = self.link.connection() else {
-            self.metrics.fault(RedisFault::Open);
-            return Err(NotShared);
-        };
         let started = Instant::now();
-        let answer = tokio::time::timeout(self.budget, work(&mut connection)).await;
-        self.metrics.redis_took(started.elapsed());
-        match answer {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => {
-                self.metrics.fault(RedisFault::Error);
-                if error.is_unrecoverable_error() {
-                    self.link.trip();
-                } else {
-                    self.link.failed();
-                }
-                tracing::debug!(event = "limits.redis_failed", %error, "Redis did not decide");
-                Err(NotShared)
+        let missed = match self.link.ask(self.budget, work).await {
+            Ok(answer) => {
+                self.metrics.redis_took(started.elapsed());
+                return Ok(answer);
             }
-            Err(_elapsed) => {
+            Err(missed) => missed,
+        };
+        match &missed {
+            Missed::Open => self.metrics.fault(RedisFault::Open),
+            Missed::Late => {
+                self.metrics.redis_took(started.elapsed());
                 self.metrics.fault(RedisFault::Late);
+            }
+            Missed::Failed(error) => {
+                self.metrics.redis_took(started.elapsed());
+                self.metrics.fault(RedisFault::Error);
+                // A Redis that refuses the script decides nothing, however quick it is.
                 self.link.failed();
-                Err(NotShared)
+                tracing::debug!(event = "limits.redis_failed", %error, "Redis did not decide");
             }
         }
+        Err(NotShared)
     }
 }
 
@@ -113,6 +122,6 @@ impl SharedBuckets for RedisBuckets {
     }
 
     fn instances(&self) -> u32 {
-        self.link.instances()
+        self.instances.count()
     }
 }

@@ -40,11 +40,15 @@ fn rule(name: &str) -> Rule {
 fn a_role_may_use_what_needs_one_of_its_permissions() {
     for role in Role::ALL {
         for route in ROUTES {
-            let Who::Needs(permission) = route.rule.who else {
+            let permissions = route.rule.who.permissions();
+            let Some(&permission) = permissions.first() else {
                 continue;
             };
             let decided = decide(&user(*role), &route.rule, AT);
-            let expected = match role.rights().contain(permission) {
+            let has_one = permissions
+                .iter()
+                .any(|permission| role.rights().contain(*permission));
+            let expected = match has_one {
                 false => Err(Denial::Missing {
                     permission,
                     layer: Layer::Role,
@@ -77,6 +81,42 @@ fn a_scope_takes_away_and_never_gives() {
     let mut wide = user(Role::Support);
     wide.rights = Role::Owner.rights();
     assert_eq!(decide(&wide, &refund, AT), missing(Layer::Role));
+}
+
+#[test]
+fn of_several_permissions_each_is_enough_and_the_first_is_missing_otherwise() {
+    let rule = rule("list_notification_groups");
+    let (read, manage) = (
+        Permission::NotificationsRead,
+        Permission::NotificationsManage,
+    );
+    assert_eq!(rule.who.permissions(), [read, manage]);
+    let key = |scope: &[Permission]| Caller {
+        rights: Rights::of(scope),
+        ..caller(Role::Service, Subject::Key(ApiKeyId::new()))
+    };
+    let manager = |scope: &[Permission]| Caller {
+        rights: Rights::of(scope),
+        ..user(Role::Manager)
+    };
+
+    assert_eq!(decide(&key(&[manage]), &rule, AT), Ok(()));
+    assert_eq!(decide(&manager(&[manage]), &rule, AT), Ok(()));
+    assert_eq!(decide(&manager(&[read]), &rule, AT), Ok(()));
+    let missing = |layer| {
+        Err(Denial::Missing {
+            permission: read,
+            layer,
+        })
+    };
+    let neither = [Permission::NotificationsSend];
+    assert_eq!(
+        decide(&manager(&neither), &rule, AT),
+        missing(Layer::TokenScope)
+    );
+    assert_eq!(decide(&key(&neither), &rule, AT), missing(Layer::Role));
+    // What the key claims, its role does not have.
+    assert_eq!(decide(&key(&[read]), &rule, AT), missing(Layer::Role));
 }
 
 #[test]
@@ -146,7 +186,8 @@ fn whatever_manages_keys_or_factors_is_among_them() {
     for route in ROUTES {
         let places = ["/v1/api-keys", "/v1/oauth/", "/v1/auth/mfa/"];
         let is_there = places.iter().any(|place| route.template.starts_with(place));
-        let manages = route.rule.who == Who::Needs(Permission::KeysManage)
+        let permissions = route.rule.who.permissions();
+        let manages = permissions.contains(&Permission::KeysManage)
             || (is_there && route.rule.audit != Audit::No);
         let is_for_persons = route.rule.person || route.rule.who == Who::User;
         let is_listed = FOR_PERSONS.contains(&route.name);
@@ -236,10 +277,10 @@ proptest! {
         route in proptest::sample::select(ROUTES),
     ) {
         let caller = Caller { rights: claimed.iter().copied().collect(), ..user(role) };
-        if decide(&caller, &route.rule, AT).is_ok()
-            && let Who::Needs(permission) = route.rule.who
-        {
-            prop_assert!(role.rights().contain(permission) && claimed.contains(&permission));
+        let permissions = route.rule.who.permissions();
+        if decide(&caller, &route.rule, AT).is_ok() && !permissions.is_empty() {
+            let has = |permission| role.rights().contain(permission) && claimed.contains(&permission);
+            prop_assert!(permissions.iter().any(|permission| has(*permission)));
         }
     }
 }

@@ -26,13 +26,17 @@ const fn post(name: &'static str, template: &'static str, rule: Rule) -> Route {
     route(Verb::Post, name, template, rule.audit(Audit::Around))
 }
 
-/// What is sent to a service without end, and changes nothing there but figures.
+/// What is sent without end, and changes nothing but figures or gives nobody more than they have.
 const fn push(name: &'static str, template: &'static str, rule: Rule) -> Route {
     route(Verb::Post, name, template, rule.audit(Audit::Hourly))
 }
 
 const fn put(name: &'static str, template: &'static str, rule: Rule) -> Route {
     route(Verb::Put, name, template, rule.audit(Audit::Around))
+}
+
+const fn patch(name: &'static str, template: &'static str, rule: Rule) -> Route {
+    route(Verb::Patch, name, template, rule.audit(Audit::Around))
 }
 
 const fn delete(name: &'static str, template: &'static str, rule: Rule) -> Route {
@@ -49,6 +53,10 @@ const fn user() -> Rule {
 
 const fn needs(permission: Permission) -> Rule {
     Rule::of(Who::Needs(permission))
+}
+
+const fn needs_one(permissions: &'static [Permission]) -> Rule {
+    Rule::of(Who::NeedsOne(permissions))
 }
 
 /// Managing what programs show. No program does, whatever it may: one that leaked could otherwise
@@ -79,6 +87,9 @@ const SAGA: u32 = 5;
 const BATCH: u32 = 5;
 /// What tells people something costs as much as this many reads, one of them or 1,000.
 const TELLING: u32 = 5;
+
+/// A ticket costs as much as this many reads.
+const TICKET: u32 = 5;
 
 /// The table. The catalogue is open to customers; what is only theirs is an order.
 pub const ROUTES: &[Route] = {
@@ -150,12 +161,17 @@ pub const ROUTES: &[Route] = {
         get(
             "open_notifications",
             "/v1/notifications/ws",
-            needs(P::NotificationsRead).own().upgrade(),
+            needs(P::NotificationsRead).own().upgrade().ticket(),
         ),
         get(
             "stream_notifications",
             "/v1/notifications/sse",
-            needs(P::NotificationsRead).own(),
+            needs(P::NotificationsRead).own().ticket(),
+        ),
+        push(
+            "create_notification_ticket",
+            "/v1/notifications/tickets",
+            needs(P::NotificationsRead).cost(TICKET).own(),
         ),
         get(
             "list_notifications",
@@ -180,7 +196,9 @@ pub const ROUTES: &[Route] = {
         get(
             "list_notification_groups",
             "/v1/notification-groups",
-            needs(P::NotificationsRead).cost(LIST).own(),
+            needs_one(&[P::NotificationsRead, P::NotificationsManage])
+                .cost(LIST)
+                .own(),
         ),
         put(
             "put_notification_group",
@@ -206,6 +224,110 @@ pub const ROUTES: &[Route] = {
             "leave_notification_group",
             "/v1/notification-groups/{group_id}/members/{user_id}",
             needs(P::NotificationsManage),
+        ),
+        // who is connected
+        get(
+            "get_presence",
+            "/v1/presence",
+            needs(P::NotificationsRead).cost(LIST).own(),
+        ),
+        get(
+            "get_notification_group_presence",
+            "/v1/notification-groups/{group_id}/presence",
+            needs(P::NotificationsReadAny).cost(LIST),
+        ),
+        // how people want to be told, and where they read e-mail: users of the notification service,
+        // who may be no users of ours
+        get(
+            "get_notification_preferences",
+            "/v1/notifications/preferences",
+            needs(P::NotificationsRead).own(),
+        ),
+        put(
+            "put_notification_preferences",
+            "/v1/notifications/preferences",
+            needs(P::NotificationsRead).own(),
+        ),
+        get(
+            "get_recipient_preferences",
+            "/v1/notification-recipients/{user_id}/preferences",
+            needs(P::NotificationsReadAny),
+        ),
+        put(
+            "put_recipient_preferences",
+            "/v1/notification-recipients/{user_id}/preferences",
+            needs(P::NotificationsManage),
+        ),
+        get(
+            "get_recipient_email_address",
+            "/v1/notification-recipients/{user_id}/email-address",
+            needs(P::NotificationsManage),
+        ),
+        put(
+            "put_recipient_email_address",
+            "/v1/notification-recipients/{user_id}/email-address",
+            needs(P::NotificationsManage),
+        ),
+        delete(
+            "remove_recipient_email_address",
+            "/v1/notification-recipients/{user_id}/email-address",
+            needs(P::NotificationsManage),
+        ),
+        get(
+            "list_recipient_emails",
+            "/v1/notification-recipients/{user_id}/emails",
+            needs(P::NotificationsManage).cost(LIST),
+        ),
+        post(
+            "resend_email",
+            "/v1/emails/{email_id}/resend",
+            needs(P::NotificationsManage).cost(TELLING),
+        ),
+        // where a tenant's own systems are told the same
+        post(
+            "create_webhook_endpoint",
+            "/v1/webhook-endpoints",
+            needs(P::NotificationsManage),
+        ),
+        get(
+            "list_webhook_endpoints",
+            "/v1/webhook-endpoints",
+            needs(P::NotificationsManage).cost(LIST),
+        ),
+        get(
+            "get_webhook_endpoint",
+            "/v1/webhook-endpoints/{endpoint_id}",
+            needs(P::NotificationsManage),
+        ),
+        patch(
+            "change_webhook_endpoint",
+            "/v1/webhook-endpoints/{endpoint_id}",
+            needs(P::NotificationsManage),
+        ),
+        delete(
+            "remove_webhook_endpoint",
+            "/v1/webhook-endpoints/{endpoint_id}",
+            needs(P::NotificationsManage),
+        ),
+        post(
+            "rotate_webhook_secret",
+            "/v1/webhook-endpoints/{endpoint_id}/secret",
+            needs(P::NotificationsManage),
+        ),
+        post(
+            "test_webhook_endpoint",
+            "/v1/webhook-endpoints/{endpoint_id}/test",
+            needs(P::NotificationsManage).cost(TELLING),
+        ),
+        get(
+            "list_webhook_deliveries",
+            "/v1/webhook-endpoints/{endpoint_id}/deliveries",
+            needs(P::NotificationsManage).cost(LIST),
+        ),
+        post(
+            "resend_webhook_delivery",
+            "/v1/webhook-deliveries/{delivery_id}/resend",
+            needs(P::NotificationsManage).cost(TELLING),
         ),
         // events, and what they come to
         push(

@@ -13,6 +13,7 @@ use crate::http::caller::denied;
 use crate::http::gate::moment;
 use crate::http::problem::Problem;
 use crate::http::router::Gateway;
+use crate::http::values::text;
 use crate::ports::{Guards, Unavailable};
 
 /// Which call, and whose.
@@ -86,7 +87,8 @@ pub(super) struct Explanation {
     denied_by: Option<DeniedBy>,
     /// The same in words.
     detail: String,
-    /// The permission that the route needs; left out when it needs none, or is none.
+    /// The permission that the route needs, or those of which each is enough, with ` or ` between;
+    /// left out when it needs none, or is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "orders:place")]
     needs: Option<String>,
@@ -241,15 +243,13 @@ fn explained(
     denied_by: Option<DeniedBy>,
     detail: &str,
 ) -> Explanation {
-    let needs = route.and_then(|route| match route.rule.who {
-        Who::Needs(permission) => Some(permission.to_string()),
-        Who::Public | Who::Authenticated | Who::User => None,
-    });
+    let permissions = route.map_or(&[][..], |route| route.rule.who.permissions());
+    let needs: Vec<_> = permissions.iter().map(ToString::to_string).collect();
     Explanation {
         allowed: denied_by.is_none(),
         denied_by,
         detail: detail.to_owned(),
-        needs,
+        needs: text(needs.join(" or ")),
         rule: route.map(|route| route.name.to_owned()),
         template: route.map(|route| route.template.to_owned()),
         role: subject.role.to_string(),

@@ -4,16 +4,19 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, HeaderValue};
 use rand::Rng;
 use time::OffsetDateTime;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_util::sync::CancellationToken;
+use tradepost_notifications::wire::close::{EXPIRED, REVOKED};
 
-use crate::domain::caller::Caller;
+use crate::domain::caller::{Caller, Verified};
+use crate::domain::revocation::Basis;
 use crate::http::router::Gateway;
-use crate::http::upgrade::with_credentials;
+use crate::http::upgrade::{ticket, with_credentials};
 use crate::ports::{Guards, Refused};
 
 /// How often the credentials are looked at, besides whenever something was revoked.
@@ -21,34 +24,47 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Those who are sent away together come back over this time.
 const RETURN_MAX_MS: u64 = 10_000;
 
-/// The token ran out: log in or refresh, then come back.
-const EXPIRED: u16 = 4401;
-/// The credentials were revoked.
-const REVOKED: u16 = 4403;
+/// Fresh credentials cannot be judged now: come back with them.
+const TRY_LATER: u16 = 1013;
 
 /// What ends a socket.
 pub(super) struct Ending {
     guards: Guards,
     shutdown: CancellationToken,
-    /// What the client has shown.
-    shown: HeaderMap,
+    held: Held,
     /// From where.
     address: IpAddr,
     expires_at: Option<OffsetDateTime>,
     caller: Arc<Caller>,
 }
 
+/// What is judged again and again.
+enum Held {
+    /// What the client has shown.
+    Shown(HeaderMap),
+    /// What a ticket stood for, which is used up.
+    Stood(Box<Verified>),
+}
+
 impl Ending {
     pub(super) fn of(
         gateway: &Gateway,
-        caller: &Arc<Caller>,
+        (caller, basis): (&Arc<Caller>, Basis),
         headers: &HeaderMap,
         address: IpAddr,
     ) -> Self {
+        let shown = with_credentials(headers);
+        let held = match ticket(&shown) {
+            Some(_) => Held::Stood(Box::new(Verified {
+                caller: Caller::clone(caller),
+                basis,
+            })),
+            None => Held::Shown(shown),
+        };
         Self {
             guards: gateway.guards.clone(),
             shutdown: gateway.shutdown.clone(),
-            shown: with_credentials(headers),
+            held,
             address,
             expires_at: caller.expires_at,
             caller: Arc::clone(caller),
@@ -89,10 +105,9 @@ impl Ending {
                 },
                 () = tokio::time::sleep(LOOK) => {}
             }
-            let authenticate = &self.guards.authenticate;
-            match authenticate.caller(&self.shown, self.address).await {
-                Ok(Some(caller)) if self.is_same(&caller) => {}
-                Ok(_) | Err(Refused::Invalid { .. } | Refused::Malformed { .. }) => {
+            match self.judged().await {
+                Ok(true) => {}
+                Ok(false) | Err(Refused::Invalid { .. } | Refused::Malformed { .. }) => {
                     return close(REVOKED, "the credentials were revoked");
                 }
                 Err(Refused::Suspended) => return close(REVOKED, "the tenant is suspended"),
@@ -100,6 +115,51 @@ impl Ending {
                 Err(Refused::Unavailable(_)) => {}
             }
         }
+    }
+
+    /// Whether what is held still means the same.
+    async fn judged(&self) -> Result<bool, Refused> {
+        let authenticate = &self.guards.authenticate;
+        match &self.held {
+            Held::Shown(headers) => {
+                let verified = authenticate.verify(headers, self.address).await?;
+                Ok(verified.is_some_and(|verified| self.is_same(&verified.caller)))
+            }
+            Held::Stood(verified) => authenticate.judge_again(verified).await.map(|()| true),
+        }
+    }
+
+    /// Holds a further token of the same caller instead; answers when it runs out.
+    ///
+    /// # Errors
+    /// How to say that the socket ends: the token is not taken, or somebody else's.
+    pub(super) async fn refresh(&mut self, token: &str) -> Result<OffsetDateTime, CloseFrame> {
+        let not_good = || close(EXPIRED, "the token is not good");
+        let bearer = HeaderValue::try_from(format!("Bearer {token}"));
+        let mut bearer = bearer.map_err(|_control_characters| not_good())?;
+        bearer.set_sensitive(true);
+        let shown = HeaderMap::from_iter([(AUTHORIZATION, bearer)]);
+        let authenticate = &self.guards.authenticate;
+        let caller = match authenticate.verify(&shown, self.address).await {
+            Ok(Some(verified)) => verified.caller,
+            Ok(None) | Err(Refused::Invalid { .. } | Refused::Malformed { .. }) => {
+                return Err(not_good());
+            }
+            Err(Refused::Suspended) => return Err(close(REVOKED, "the tenant is suspended")),
+            Err(Refused::Unavailable(_)) => {
+                return Err(close(TRY_LATER, "credentials cannot be checked"));
+            }
+        };
+        if !self.is_same(&caller) {
+            return Err(close(
+                REVOKED,
+                "the token is another caller's, or allows less",
+            ));
+        }
+        let expires_at = caller.expires_at.ok_or_else(not_good)?;
+        self.held = Held::Shown(shown);
+        self.expires_at = Some(expires_at);
+        Ok(expires_at)
     }
 
     fn is_same(&self, caller: &Caller) -> bool {

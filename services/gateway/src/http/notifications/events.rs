@@ -1,7 +1,6 @@
 //! What happens, as server-sent events: for clients and proxies that have no WebSocket. The same
 //! messages, the same resume; only the client says nothing.
 
-mod heard;
 mod telling;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -13,22 +12,20 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use tradepost_notifications::events::{CONTENT_TYPE as EVENTS, Heard, LAST_EVENT_ID};
 use tradepost_notifications::wire::SUBPROTOCOL;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::ending::Ending;
 use super::not_now;
-use crate::http::caller::By;
+use crate::http::caller::{By, Resting};
 use crate::http::client::Client;
 use crate::http::problem::Problem;
 use crate::http::query;
 use crate::http::router::Shared;
-use heard::Heard;
 use telling::Telling;
 
-/// What a client has heard already, by the ids of the events.
-const LAST_EVENT_ID: &str = "Last-Event-ID";
 /// A proxy that gathers an answer before it passes it on must not.
 const UNBUFFERED: (HeaderName, HeaderValue) = (
     HeaderName::from_static("x-accel-buffering"),
@@ -63,6 +60,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 async fn stream(
     State(gateway): State<Shared>,
     By(caller): By,
+    Resting(basis): Resting,
     request: Request,
 ) -> Result<Response, Problem> {
     query::refuse(request.uri())?;
@@ -70,7 +68,7 @@ async fn stream(
     let heard = heard(headers)?;
     let client = request.extensions().get::<Client>().copied();
     let address = client.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |client| client.address);
-    let ending = Ending::of(&gateway, &caller, headers, address);
+    let ending = Ending::of(&gateway, (&caller, basis), headers, address);
     if gateway.shutdown.is_cancelled() {
         return Err(not_now("SHUTTING_DOWN", "the process is shutting down"));
     }
@@ -113,7 +111,7 @@ fn answer(pieces: mpsc::Receiver<Bytes>) -> Response {
     });
     let mut answer = Response::new(Body::from_stream(body));
     let headers = answer.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(EVENTS));
     headers.extend([UNBUFFERED]);
     answer
 }

@@ -1,4 +1,4 @@
-//! What is said on a socket, carried over.
+//! What is said on a socket, carried over unread: all but fresh credentials.
 
 use std::time::Duration;
 
@@ -7,14 +7,16 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::Instant;
+use tokio::time::{Instant, Interval};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::Error;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
+use tradepost_notifications::wire::Secret;
 
 use super::ending::{Ending, close, restart};
 use super::places::Place;
+use super::refresh;
 use crate::config::SocketsConfig;
 use crate::metrics::Metrics;
 use crate::upstream::socket_limits;
@@ -58,11 +60,22 @@ impl Relay {
         let io = TokioIo::new(upgraded);
         let mut client =
             WebSocketStream::from_raw_socket(io, Role::Server, Some(socket_limits())).await;
-        let mut upstream = self.upstream;
-        // Dropping a write that waits leaves its rest in the buffer: a close comes behind it.
-        let end = tokio::select! {
-            close = self.ending.comes() => End::Said(close),
-            end = carry(&mut client, &mut upstream, &self.limits) => end,
+        let (mut upstream, mut ending) = (self.upstream, self.ending);
+        let mut flow = Flow::new(&self.limits);
+        let end = loop {
+            // Dropping a write that waits leaves its rest in the buffer: a close comes behind it.
+            let carried = tokio::select! {
+                close = ending.comes() => Carried::End(End::Said(close)),
+                carried = flow.carry(&mut client, &mut upstream) => carried,
+            };
+            match carried {
+                Carried::End(end) => break end,
+                Carried::Refresh(token) => match ending.refresh(token.expose()).await {
+                    Ok(expires_at) if send(&mut client, refresh::done(expires_at)).await => {}
+                    Ok(_) => break End::ByClient(None),
+                    Err(close) => break End::Said(close),
+                },
+            }
         };
         let (to_client, to_service) = match end {
             End::Said(close) => (Some(close.clone()), Some(close)),
@@ -114,62 +127,117 @@ impl Pace {
     }
 }
 
-async fn carry<C, S>(
-    client: &mut WebSocketStream<C>,
-    service: &mut WebSocketStream<S>,
-    limits: &SocketsConfig,
-) -> End
-where
-    C: AsyncRead + AsyncWrite + Unpin,
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let idle = Duration::from_millis(limits.idle_ms);
-    let mut ping = tokio::time::interval(Duration::from_millis(limits.ping_ms));
-    ping.tick().await;
-    let mut pace = Pace::new(limits.messages_per_second);
-    let (mut last_said, mut is_asked) = (Instant::now(), false);
-    loop {
-        tokio::select! {
-            message = client.next() => {
-                is_asked = false;
-                match message {
-                    Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
-                    Some(Ok(Message::Close(said))) => return End::ByClient(said),
-                    Some(Ok(message)) if pace.allows() => {
-                        last_said = Instant::now();
-                        if !send(service, message).await {
-                            return End::ByService(None);
-                        }
+/// Why nothing is carried over at the moment.
+enum Carried {
+    End(End),
+    /// The client has shown this token.
+    Refresh(Secret),
+}
+
+/// What is known of the messages so far.
+struct Flow {
+    idle: Duration,
+    ping: Interval,
+    pace: Pace,
+    last_said: Instant,
+    is_asked: bool,
+}
+
+impl Flow {
+    fn new(limits: &SocketsConfig) -> Self {
+        let ping = Duration::from_millis(limits.ping_ms);
+        Self {
+            idle: Duration::from_millis(limits.idle_ms),
+            ping: tokio::time::interval_at(Instant::now() + ping, ping),
+            pace: Pace::new(limits.messages_per_second),
+            last_said: Instant::now(),
+            is_asked: false,
+        }
+    }
+
+    async fn carry<C, S>(
+        &mut self,
+        client: &mut WebSocketStream<C>,
+        service: &mut WebSocketStream<S>,
+    ) -> Carried
+    where
+        C: AsyncRead + AsyncWrite + Unpin,
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        loop {
+            let end = tokio::select! {
+                message = client.next() => {
+                    self.is_asked = false;
+                    match self.hear_client(message, service).await {
+                        Ok(None) => continue,
+                        Ok(Some(token)) => return Carried::Refresh(token),
+                        Err(end) => end,
                     }
-                    Some(Ok(_over)) => return End::Said(close(POLICY, "too many messages")),
-                    Some(Err(error)) => return broken(&error),
-                    None => return End::ByClient(None),
                 }
-            }
-            message = service.next() => match message {
-                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
-                Some(Ok(Message::Close(said))) => return End::ByService(said),
-                Some(Ok(message)) => {
-                    last_said = Instant::now();
-                    if !send(client, message).await {
-                        return End::ByClient(None);
+                message = service.next() => match self.hear_service(message, client).await {
+                    Ok(()) => continue,
+                    Err(end) => end,
+                },
+                _ = self.ping.tick() => {
+                    // It had from the last ping to this one to say something.
+                    if !self.is_asked && send(client, Message::Ping(Bytes::new())).await {
+                        self.is_asked = true;
+                        continue;
                     }
+                    End::ByClient(None)
                 }
-                Some(Err(Error::Capacity(_))) => {
-                    return End::Said(close(FAULT, "a message of the service is too large"));
+                () = tokio::time::sleep_until(self.last_said + self.idle) => {
+                    End::Said(close(IDLE, "idle"))
                 }
-                Some(Err(_)) | None => return End::ByService(None),
-            },
-            _ = ping.tick() => {
-                // It had from the last ping to this one to say something.
-                if is_asked || !send(client, Message::Ping(Bytes::new())).await {
-                    return End::ByClient(None);
+            };
+            return Carried::End(end);
+        }
+    }
+
+    /// Carries a message over, unless it is the gateway's own.
+    async fn hear_client<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        message: Option<Result<Message, Error>>,
+        service: &mut WebSocketStream<S>,
+    ) -> Result<Option<Secret>, End> {
+        match message {
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(None),
+            Some(Ok(Message::Close(said))) => Err(End::ByClient(said)),
+            Some(Ok(message)) if self.pace.allows() => {
+                self.last_said = Instant::now();
+                match refresh::token(&message) {
+                    Ok(None) if send(service, message).await => Ok(None),
+                    Ok(None) => Err(End::ByService(None)),
+                    Ok(token) => Ok(token),
+                    Err(close) => Err(End::Said(close)),
                 }
-                is_asked = true;
             }
-            () = tokio::time::sleep_until(last_said + idle) => {
-                return End::Said(close(IDLE, "idle"));
+            Some(Ok(_over)) => Err(End::Said(close(POLICY, "too many messages"))),
+            Some(Err(error)) => Err(broken(&error)),
+            None => Err(End::ByClient(None)),
+        }
+    }
+
+    async fn hear_service<C: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        message: Option<Result<Message, Error>>,
+        client: &mut WebSocketStream<C>,
+    ) -> Result<(), End> {
+        match message {
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(()),
+            Some(Ok(Message::Close(said))) => Err(End::ByService(said)),
+            Some(Ok(message)) => {
+                self.last_said = Instant::now();
+                match send(client, message).await {
+                    true => Ok(()),
+                    false => Err(End::ByClient(None)),
+                }
             }
+            Some(Err(Error::Capacity(_))) => {
+                let reason = "a message of the service is too large";
+                Err(End::Said(close(FAULT, reason)))
+            }
+            Some(Err(_)) | None => Err(End::ByService(None)),
         }
     }
 }

@@ -13,6 +13,8 @@ use crate::domain::tenant::Tenant;
 pub struct Feed {
     /// The time by the database's clock.
     pub now: OffsetDateTime,
+    /// When reading began, by that clock: what had happened by then is in it.
+    pub began_at: OffsetDateTime,
     /// Revocations.
     pub revocations: Vec<Revocation>,
     /// Tenants.

@@ -50,7 +50,8 @@ impl Vault {
             api_keys: stored.clone(),
             clients: stored.clone(),
             codes: stored.clone(),
-            factors: stored,
+            factors: stored.clone(),
+            tickets: stored,
             users: kept.clone(),
         };
         let keyring = Keyring::new(ports, &sealer, Mode::Live);

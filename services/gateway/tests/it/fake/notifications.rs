@@ -1,14 +1,28 @@
 //! The notification service: every RPC, answered with a sample.
 
-use tonic::Request;
+use std::pin::Pin;
+
+use futures::Stream;
+use tonic::{Request, Status, Streaming};
 use tradepost_proto::notification::v1 as ntf;
 use tradepost_proto::notification::v1::notification_service_server::NotificationService;
 
 use super::services::{Answer, NEXT};
 use super::{Fake, samples};
 
+type Outcomes = Result<ntf::StreamSendsResponse, Status>;
+
 #[tonic::async_trait]
 impl NotificationService for Fake {
+    type StreamSendsStream = Pin<Box<dyn Stream<Item = Outcomes> + Send>>;
+
+    async fn stream_sends(
+        &self,
+        _request: Request<Streaming<ntf::StreamSendsRequest>>,
+    ) -> Answer<Self::StreamSendsStream> {
+        Err(Status::unimplemented("the gateway sends one by one"))
+    }
+
     async fn send_to_users(
         &self,
         request: Request<ntf::SendToUsersRequest>,

@@ -39,6 +39,7 @@ impl IdentityFeed for Silent {
         };
         Ok(Feed {
             now,
+            began_at: now,
             revocations: vec![revocation],
             tenants: vec![],
             keys: vec![],

@@ -72,13 +72,15 @@ impl PgIdentity {
         )
         .fetch_all(tx.conn())
         .await?;
-        let now = sqlx::query_scalar("select clock_timestamp()")
+        // `now()` is when the transaction began.
+        let (now, began_at) = sqlx::query_as("select clock_timestamp(), now()")
             .fetch_one(tx.conn())
             .await?;
         tx.rollback().await;
         let tenants = tenants.into_iter().map(TenantRow::into_tenant);
         Ok(Feed {
             now,
+            began_at,
             revocations: revocations.into_iter().filter_map(known).collect(),
             tenants: tenants.collect::<Result<_, _>>()?,
             keys: keys.into_iter().map(StoredKey::from).collect(),

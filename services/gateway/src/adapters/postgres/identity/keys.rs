@@ -5,6 +5,8 @@ use sqlx::PgConnection;
 use tradepost_postgres::{DbError, retrying};
 
 use super::{PgIdentity, trail};
+use crate::adapters::postgres::revocation;
+use crate::domain::revocation::Revoked;
 use crate::ports::identity::{Author, KeyStore, NewSigningKey, Rotation, StoreError};
 
 /// One process at a time makes keys. "signkeys" in ASCII.
@@ -99,6 +101,10 @@ impl PgIdentity {
         sqlx::query("delete from signing_keys where retire_at < now() - interval '1 day'")
             .execute(tx.conn())
             .await?;
+        if rotation.linger.is_zero() {
+            // Whoever keeps connections open elsewhere hears of it by this, and knows no keys.
+            revocation::revoke(tx.conn(), Revoked::All).await?;
+        }
         let entry = trail::done(author, None, "keys.rotated").on(format_args!("key:{}", key.kid));
         trail::append(tx.conn(), &entry).await?;
         tx.commit().await?;

@@ -166,13 +166,15 @@ impl SessionStore for PgIdentity {
 }
 
 /// What ran out, and users who are nothing anywhere any more.
-const SWEEPS: [&str; 5] = [
+const SWEEPS: [&str; 6] = [
     "delete from refresh_tokens where ctid = any (array(
          select ctid from refresh_tokens where expires_at < now() - interval '1 day' limit $1))",
     "delete from sessions where ctid = any (array(
          select ctid from sessions where expires_at < now() - interval '30 days' limit $1))",
     "delete from authorization_codes where ctid = any (array(
          select ctid from authorization_codes where expires_at < now() - interval '1 day' limit $1))",
+    "delete from connection_tickets where ctid = any (array(
+         select ctid from connection_tickets where expires_at < now() limit $1))",
     "delete from revocations where ctid = any (array(
          select ctid from revocations where expires_at < now() limit $1))",
     "delete from users where user_id = any (array(

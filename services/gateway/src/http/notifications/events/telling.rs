@@ -1,12 +1,9 @@
 //! From the service's socket to a client's events.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
-use serde::Deserialize;
-use serde_json::json;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -14,9 +11,9 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tradepost_notifications::wire::{Said, Told};
+use tradepost_notifications::events::{COMMENT, Heard, Piece, closing};
+use tradepost_notifications::wire::Said;
 
-use super::heard::Heard;
 use crate::config::SocketsConfig;
 use crate::http::notifications::ending::{Ending, close, restart, return_after_ms};
 use crate::http::notifications::places::Place;
@@ -26,8 +23,6 @@ use crate::metrics::Metrics;
 const ROOM_MAX: Duration = Duration::from_secs(10);
 /// How long the close towards the service may take.
 const CLOSE_MAX: Duration = Duration::from_secs(2);
-/// What keeps a connection alive and says nothing.
-const COMMENT: Bytes = Bytes::from_static(b":\n\n");
 
 /// The service is silent: it is gone.
 const IDLE: u16 = 1001;
@@ -84,7 +79,7 @@ impl Telling {
 
     async fn tell(&mut self) -> End {
         let positions = self.heard.positions();
-        let hello = serde_json::to_string(&Said::Hello { positions }).unwrap_or_default();
+        let hello = serde_json::to_string(&Said::hello(positions)).unwrap_or_default();
         if self.upstream.send(hello.into()).await.is_err() {
             return End::Said(restart());
         }
@@ -96,9 +91,9 @@ impl Telling {
                 message = self.upstream.next() => match message {
                     Some(Ok(Message::Text(text))) => {
                         last_said = Instant::now();
-                        match self.event(&text) {
-                            Ok(event) => event,
-                            Err(end) => return end,
+                        match self.heard.piece(&text) {
+                            Piece::Event(event) => event,
+                            Piece::Return { after_ms } => return End::Return { after_ms },
                         }
                     }
                     Some(Ok(Message::Close(said))) => {
@@ -120,54 +115,11 @@ impl Telling {
         }
     }
 
-    /// A message as an event; one without a name is nobody's, and is kept as a comment.
-    fn event(&mut self, text: &str) -> Result<Bytes, End> {
-        let Some(kind) = kind(text) else {
-            return Ok(COMMENT);
-        };
-        // One that is newer than this gateway is passed on, and moves nothing on.
-        let told = Told::parse(text).ok();
-        if let Some(Told::Reconnect(reconnect)) = &told {
-            let after_ms = reconnect.after_ms;
-            return Err(End::Return { after_ms });
-        }
-        let id = told.is_some_and(|told| self.heard.note(&told));
-        let id = id.then(|| self.heard.id());
-        Ok(event(&kind, id.as_deref(), text))
-    }
-
     /// Whether the client made room.
     async fn pass_on(&self, piece: Bytes) -> bool {
         let sent = tokio::time::timeout(ROOM_MAX, self.to_client.send(piece)).await;
         matches!(sent, Ok(Ok(())))
     }
-}
-
-#[derive(Deserialize)]
-struct Tag<'a> {
-    #[serde(borrow)]
-    t: Cow<'a, str>,
-}
-
-/// Of what kind a message is, if that can stand in a line.
-fn kind(text: &str) -> Option<String> {
-    let tag: Tag<'_> = serde_json::from_str(text).ok()?;
-    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
-    let plain = !tag.t.is_empty() && tag.t.bytes().all(is_plain);
-    plain.then(|| tag.t.into_owned())
-}
-
-/// One event. Between the parts of JSON a line's end is white space, and within them there is none.
-fn event(kind: &str, id: Option<&str>, json: &str) -> Bytes {
-    let data = match json.contains(['\r', '\n']) {
-        true => Cow::Owned(json.replace(['\r', '\n'], " ")),
-        false => Cow::Borrowed(json),
-    };
-    let text = match id {
-        Some(id) => format!("event: {kind}\nid: {id}\ndata: {data}\n\n"),
-        None => format!("event: {kind}\ndata: {data}\n\n"),
-    };
-    text.into()
 }
 
 /// The last event: why, and when to come back if everybody has to go.
@@ -177,10 +129,4 @@ fn closed(frame: &CloseFrame) -> Bytes {
         true => closing(code, "restart", Some(return_after_ms())),
         false => closing(code, frame.reason.as_str(), None),
     }
-}
-
-fn closing(code: u16, reason: &str, after_ms: Option<u64>) -> Bytes {
-    let data = json!({"code": code, "reason": reason}).to_string();
-    let retry = after_ms.map_or_else(String::new, |after_ms| format!("retry: {after_ms}\n"));
-    format!("{retry}event: closed\ndata: {data}\n\n").into()
 }
