@@ -2,7 +2,6 @@
 
 mod cache;
 mod live;
-mod redis;
 mod retention;
 mod streams;
 
@@ -12,11 +11,11 @@ use garde::Validate;
 use serde::{Deserialize, Serialize};
 use tradepost_messaging::MessagingConfig;
 use tradepost_postgres::DatabaseConfig;
+use tradepost_redis::RedisConfig;
 use tradepost_service::CommonConfig;
 
 pub use cache::CacheConfig;
 pub use live::LiveConfig;
-pub use redis::RedisConfig;
 pub use retention::RetentionConfig;
 pub use streams::{StreamConfig, StreamsConfig};
 

@@ -2,6 +2,7 @@
 
 mod answers;
 mod archive;
+mod exports;
 mod live;
 mod streams;
 
@@ -15,6 +16,7 @@ use tradepost_telemetry::Registry;
 
 pub use answers::{AnswerMetrics, Refresh, SharedFault, Source};
 pub use archive::ArchiveMetrics;
+pub use exports::{ExportEnd, ExportMetrics};
 pub use live::LiveMetrics;
 pub use streams::StreamMetrics;
 

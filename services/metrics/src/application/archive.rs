@@ -4,14 +4,16 @@ mod compare;
 mod leaving;
 mod progress;
 mod returning;
+mod rounds;
 
 use std::time::Duration;
 
 use time::Date;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tradepost_service::Clock;
 
-use crate::domain::{ArchiveDay, DayState};
+use crate::domain::DayState;
 use crate::metrics::ArchiveMetrics;
 use crate::ports::{ArchiveError, Archives, Due, EventFiles, Returns, Turn};
 
@@ -20,6 +22,8 @@ pub use progress::Progress;
 /// How often a moment is tried in which nobody holds a day's tables, and the pause between.
 const TRIES_MAX: u32 = 60;
 const PAUSE: Duration = Duration::from_millis(500);
+/// Files that are read back at once, of whatever day: each is in memory as a whole.
+const READ_AT_ONCE: usize = 2;
 
 /// When days leave, and for how long they come back.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +58,7 @@ pub struct Archiver {
     limits: ArchiveLimits,
     metrics: ArchiveMetrics,
     clock: Clock,
+    reads: Semaphore,
 }
 
 impl Archiver {
@@ -70,6 +75,7 @@ impl Archiver {
             limits,
             metrics,
             clock,
+            reads: Semaphore::const_new(READ_AT_ONCE),
         }
     }
 
@@ -112,12 +118,12 @@ impl Archiver {
         for day in self.due().await? {
             self.parts.store.plan(day).await?;
         }
+        let open = self.parts.store.open_days().await?;
+        let open: Vec<Date> = open.iter().map(|open| open.day).collect();
         let mut first = Ok(());
-        for open in self.parts.store.open_days().await? {
-            match self.advance(open.day, turn, tell).await {
-                Err(error) if error.is_of_one_day() => first = first.and(Err(error)),
-                ended => ended?,
-            }
+        for days in open.chunks(rounds::DAYS_AT_ONCE) {
+            let ended = self.advance(days, turn, tell).await;
+            rounds::go_on(&mut first, ended)?;
         }
         first
     }
@@ -146,7 +152,7 @@ impl Archiver {
         if resting {
             self.parts.store.plan(day).await?;
         }
-        self.advance(day, turn, tell).await
+        self.advance(&[day], turn, tell).await
     }
 
     /// Has a day that failed exported anew, or one whose loading is stuck stay in the archive.
@@ -178,7 +184,7 @@ impl Archiver {
             | DayState::Dropped
             | DayState::Restored { .. } => {}
         }
-        self.advance(day, turn, tell).await
+        self.advance(&[day], turn, tell).await
     }
 
     /// Which days would be planned now.
@@ -208,42 +214,6 @@ impl Archiver {
     async fn turn(&self) -> Result<Box<dyn Turn>, ArchiveError> {
         let turn = self.parts.store.turn().await?;
         turn.ok_or_else(|| ArchiveError::Refused("another archiver is at work".to_owned()))
-    }
-
-    /// Takes a day step by step to where it rests.
-    async fn advance(
-        &self,
-        day: Date,
-        turn: &mut dyn Turn,
-        tell: Tell<'_>,
-    ) -> Result<(), ArchiveError> {
-        loop {
-            let found = self.parts.store.find(day).await?;
-            let found = found.ok_or(ArchiveError::NoSuchDay(day))?;
-            turn.still().await?;
-            let Some(step) = found.state.step() else {
-                return self.rest(&found, tell).await;
-            };
-            tradepost_crash::point("metrics.archive.before_step");
-            self.take(step, &found, tell).await?;
-            tradepost_crash::point("metrics.archive.after_step");
-        }
-    }
-
-    /// A day at rest has no objects in the store that its manifest does not know.
-    async fn rest(&self, found: &ArchiveDay, tell: Tell<'_>) -> Result<(), ArchiveError> {
-        if let DayState::Failed { reason } = &found.state {
-            tell(&Progress::Failed(found.day, reason.clone()));
-            return Ok(());
-        }
-        let (paths, swept) = self.parts.store.paths(found.day).await?;
-        if !swept {
-            let gone = self.parts.files.sweep(&found.prefix(), &paths).await?;
-            tradepost_crash::point("metrics.archive.after_sweep");
-            self.parts.store.swept(found.day).await?;
-            tell(&Progress::Swept(found.day, gone));
-        }
-        Ok(())
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use tradepost_redis::RedisConfig;
 use tradepost_service::Runtime;
 
 use crate::adapters::grpc::analytics::AnalyticsApi;
 use crate::adapters::redis::answers::RedisAnswers;
 use crate::application::{AnswerParts, Answers};
-use crate::config::{CacheConfig, RedisConfig};
+use crate::config::CacheConfig;
 use crate::metrics::AnswerMetrics;
 use crate::ports::{Shared, Versions};
 

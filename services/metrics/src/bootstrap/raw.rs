@@ -7,6 +7,7 @@ use tradepost_service::Runtime;
 use crate::adapters::sheets::FileSheets;
 use crate::application::{Exports, Listing};
 use crate::config::AnalyticsConfig;
+use crate::metrics::ExportMetrics;
 use crate::ports::RawEvents;
 
 /// Pages and exports of single events out of the database.
@@ -18,6 +19,7 @@ pub(super) fn raw(
     let listing = Listing::new(Arc::clone(&store), None);
     let running = (runtime.tasks.clone(), runtime.shutdown.clone());
     let sheets = Arc::new(FileSheets);
-    let exports = Exports::new((store, None), sheets, config.exports(), running);
+    let metrics = ExportMetrics::register(&runtime.registry);
+    let exports = Exports::new((store, None), sheets, config.exports(), metrics, running);
     (listing, exports)
 }

@@ -100,6 +100,18 @@ pub enum Step {
     },
 }
 
+impl Step {
+    /// Whether it locks out whoever reads days on their way, to move or fill a partition; the others
+    /// only read.
+    #[must_use]
+    pub const fn moves_partitions(self) -> bool {
+        match self {
+            Self::Detach | Self::Drop | Self::Load { .. } => true,
+            Self::Export | Self::Verify => false,
+        }
+    }
+}
+
 impl DayState {
     /// Its word, as it is stored and shown.
     #[must_use]

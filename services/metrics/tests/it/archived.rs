@@ -15,10 +15,12 @@ use tradepost_metrics::application::{
 };
 use tradepost_metrics::config::AnalyticsConfig;
 use tradepost_metrics::domain::{EventType, Range};
+use tradepost_metrics::metrics::ExportMetrics;
 use tradepost_metrics::ports::{Archived, EventStore, EventsQuestion, SheetKind, StoredEvent};
 use tradepost_proto::metrics::v1 as pb;
 use tradepost_service::Tasks;
 use tradepost_service::error::ErrorDetails;
+use tradepost_telemetry::Registry;
 use tradepost_types::TenantId;
 
 use crate::support::{DAY_MS, Desk, batch, reason, timestamp, today_ms};
@@ -128,13 +130,32 @@ async fn exported(
     archive: Option<Archived>,
     question: &EventsQuestion,
 ) -> Result<Vec<(i64, i64)>, NotExported> {
+    let metrics = ExportMetrics::default();
+    taken(&exports(desk, archive, u64::MAX, metrics), question).await
+}
+
+fn exports(
+    desk: &Desk,
+    archive: Option<Archived>,
+    rows_max: u64,
+    metrics: ExportMetrics,
+) -> Exports {
     let shutdown = CancellationToken::new();
-    let exports = Exports::new(
+    let mut limits = AnalyticsConfig::default().exports();
+    limits.rows_max = limits.rows_max.min(rows_max);
+    Exports::new(
         (desk.store.clone(), archive),
         Arc::new(FileSheets),
-        AnalyticsConfig::default().exports(),
+        limits,
+        metrics,
         (Tasks::new(shutdown.clone()), shutdown),
-    );
+    )
+}
+
+async fn taken(
+    exports: &Exports,
+    question: &EventsQuestion,
+) -> Result<Vec<(i64, i64)>, NotExported> {
     let order = ExportOrder {
         tenant: question.tenant,
         range: question.range,
@@ -314,4 +335,31 @@ async fn without_an_archive_a_range_that_reaches_into_it_is_refused_and_others_a
     assert_eq!(reason(&refused), "ARCHIVE_UNAVAILABLE");
     assert!(ErrorDetails::from_status(&refused).retry_after.is_some());
     assert_eq!(hot.into_inner().events.len(), 1);
+}
+
+#[tokio::test]
+async fn exports_are_counted_with_their_rows_and_their_ends() {
+    let (desk, folder, first, all) = spread().await;
+    let registry = Registry::new("metrics");
+    let metrics = ExportMetrics::register(&registry);
+    let question = question(desk.tenant, first, first + 31 * DAY_MS);
+    let few = exports(&desk, Some(folder.archive()), 3, metrics.clone());
+    let enough = exports(&desk, Some(folder.archive()), 100, metrics.clone());
+    let away = exports(&desk, None, 100, metrics);
+
+    let whole = taken(&enough, &question).await.unwrap();
+    let refused = taken(&few, &question).await;
+    let failed = taken(&away, &question).await;
+
+    assert_eq!(whole.len(), all.len());
+    assert!(matches!(refused, Err(NotExported::TooLarge { .. })));
+    let is_away = matches!(failed, Err(NotExported::NotRead(NotRead::ArchiveAway)));
+    assert!(is_away, "{failed:?}");
+    let text = registry.render().unwrap();
+    for (outcome, count) in [("whole", 1), ("refused", 1), ("failed", 1)] {
+        let line = format!("tradepost_exports_total{{outcome=\"{outcome}\"}} {count}");
+        assert!(text.contains(&line), "{line}: {text}");
+    }
+    let rows = format!("tradepost_export_rows_total {}", all.len());
+    assert!(text.contains(&rows), "{rows}: {text}");
 }

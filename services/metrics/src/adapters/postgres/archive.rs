@@ -9,6 +9,7 @@ mod names;
 mod returning;
 mod rows;
 mod turn;
+mod unnamed;
 
 use std::collections::BTreeSet;
 

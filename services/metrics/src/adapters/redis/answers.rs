@@ -1,22 +1,16 @@
 //! Answers that nodes share in Redis. What is there has a time and is never deleted; every command is
 //! bounded by a budget, and after some failures none is sent until Redis answers again.
 
-mod keeper;
-mod link;
-
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use async_trait::async_trait;
 use redis::aio::MultiplexedConnection;
-use redis::{Client, RedisError, Value};
-use secrecy::{ExposeSecret, SecretString};
+use redis::{RedisError, Value};
+use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
+use tradepost_redis::{Fault, Keeper, Link, Missed, Observe};
 use tradepost_service::Tasks;
-
-use keeper::Keeper;
-use link::Link;
 
 use crate::metrics::{AnswerMetrics, SharedFault};
 use crate::ports::{Claim, SharedAnswers};
@@ -44,14 +38,9 @@ impl RedisAnswers {
         metrics: AnswerMetrics,
         (tasks, shutdown): (&Tasks, CancellationToken),
     ) -> anyhow::Result<Self> {
-        let client = Client::open(url.expose_secret()).context("redis.url")?;
-        let link = Arc::new(Link::default());
-        let keeper = Keeper {
-            client,
-            link: Arc::clone(&link),
-            budget,
-            metrics: metrics.clone(),
-        };
+        let client = tradepost_redis::client(url)?;
+        let link = Arc::<Link>::default();
+        let keeper = Keeper::new(client, Arc::clone(&link), budget, Told(metrics.clone()));
         tasks.spawn("answers", async move {
             tokio::select! {
                 () = shutdown.cancelled() => {}
@@ -75,26 +64,48 @@ impl RedisAnswers {
         &self,
         work: impl AsyncFnOnce(&mut MultiplexedConnection) -> Result<T, RedisError>,
     ) -> Option<T> {
-        let Some(mut connection) = self.link.connection() else {
-            self.metrics.fault(SharedFault::Open);
-            return None;
-        };
-        match tokio::time::timeout(self.budget, work(&mut connection)).await {
-            Ok(Ok(answer)) => Some(answer),
-            Ok(Err(error)) => {
-                self.metrics.fault(SharedFault::Error);
-                if error.is_unrecoverable_error() {
-                    self.link.trip();
-                }
-                // Any other is of the command alone: a full Redis still gives what it has.
-                tracing::debug!(event = "answers.redis_failed", %error, "Redis did not do it");
+        match self.link.ask(self.budget, work).await {
+            Ok(answer) => Some(answer),
+            Err(missed) => {
+                self.metrics.fault(match &missed {
+                    Missed::Open => SharedFault::Open,
+                    Missed::Late => SharedFault::Late,
+                    Missed::Failed(_) => SharedFault::Error,
+                });
+                tracing::debug!(event = "answers.redis_failed", error = %missed, "Redis did not do it");
                 None
             }
-            Err(_elapsed) => {
-                self.metrics.fault(SharedFault::Late);
-                self.link.failed();
-                None
-            }
+        }
+    }
+}
+
+/// Says how it stands with Redis.
+struct Told(AnswerMetrics);
+
+impl Observe for Told {
+    fn closed(&self) {
+        self.0.shared(true);
+        tracing::info!(event = "answers.shared", "nodes share their answers");
+    }
+
+    fn opened(&self, fault: Option<&Fault>) {
+        self.0.shared(false);
+        tracing::warn!(
+            event = "answers.local",
+            error = fault.map(tracing::field::display),
+            "Redis fails: this node keeps its answers to itself"
+        );
+    }
+
+    fn away(&self, fault: &Fault, first: bool) {
+        if first {
+            tracing::warn!(
+                event = "answers.redis_away",
+                error = %fault,
+                "Redis is not there: this node keeps its answers to itself until it is"
+            );
+        } else {
+            tracing::debug!(event = "answers.redis_away", error = %fault, "no connection");
         }
     }
 }

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use redis::{Client, RedisResult};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use tradepost_proto::metrics::v1::RejectionReason;
 use tradepost_service::Clock;
@@ -69,11 +68,8 @@ impl Reader {
     /// # Errors
     /// Fails when the URL cannot be used.
     pub fn new(url: &SecretString, stream: &StreamConfig, shared: Reading) -> anyhow::Result<Self> {
-        // Never the parser's own text: it may hold the password.
-        let client = Client::open(url.expose_secret()).map_err(|_unsafe_to_show| ());
-        let client = client.ok().context("redis.url cannot be used")?;
         Ok(Self {
-            client,
+            client: tradepost_redis::client(url)?,
             key: stream.key.clone(),
             allowed: Allowed::new(stream.tenants()),
             shared,

@@ -4,14 +4,12 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::mpsc;
 
 use super::compare::difference;
-use super::{Archiver, Progress, Tell, patiently};
+use super::{Archiver, Progress, READ_AT_ONCE, Tell, patiently};
 use crate::domain::{ArchiveDay, Step};
 use crate::ports::{ArchiveError, FileFacts, FileStoreError, Files};
 
 /// Messages of rows that wait to be written: about a megabyte each.
 const ROWS_AHEAD: usize = 8;
-/// Files that are read back at once.
-const READ_AT_ONCE: usize = 2;
 
 impl Archiver {
     pub(super) async fn take(
@@ -88,15 +86,19 @@ impl Archiver {
     }
 
     async fn read_back(&self, manifest: &[FileFacts]) -> Result<Vec<FileFacts>, FileStoreError> {
-        let reads = manifest
-            .iter()
-            .map(|file| self.parts.files.read(file, None));
+        let reads = manifest.iter().map(|file| self.read_in_turn(file));
         // Collected first: a stream that borrows a closure over references is not general enough.
         let reads: Vec<_> = reads.collect();
         stream::iter(reads)
             .buffered(READ_AT_ONCE)
             .try_collect()
             .await
+    }
+
+    async fn read_in_turn(&self, file: &FileFacts) -> Result<FileFacts, FileStoreError> {
+        let permit = self.reads.acquire().await;
+        let _permit = permit.map_err(|_closed| FileStoreError::Interrupted)?;
+        self.parts.files.read(file, None).await
     }
 
     async fn drop_rows(&self, day: &ArchiveDay, tell: Tell<'_>) -> Result<(), ArchiveError> {

@@ -49,12 +49,12 @@ impl Archiver {
                 }
                 DayState::Dropped | DayState::Restoring { .. } => {
                     patiently(|| self.parts.returns.return_begin(day, until)).await?;
-                    return self.advance(day, turn, tell).await;
+                    return self.advance(&[day], turn, tell).await;
                 }
                 DayState::Restored { .. } => {
                     self.parts.returns.keep_until(day, until).await?;
                     tell(&Progress::Restored(day, until));
-                    return self.advance(day, turn, tell).await;
+                    return self.advance(&[day], turn, tell).await;
                 }
             }
         }

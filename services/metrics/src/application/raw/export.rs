@@ -1,7 +1,7 @@
 //! Takes a tenant's events or sums away as a file.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -13,6 +13,7 @@ use super::NotRead;
 use super::merge::Merge;
 use super::source::{Place, files};
 use crate::domain::{EventType, Grain, Range};
+use crate::metrics::{ExportEnd, ExportMetrics};
 use crate::ports::{
     Archived, Cut, EventsQuestion, Order, RawEvents, Sheet, SheetError, SheetKind, Sheets,
     StoreError, StoredEvent, Sum, SumsQuestion,
@@ -100,6 +101,18 @@ pub enum NotExported {
     BrokenOff,
 }
 
+impl NotExported {
+    /// As what it counts.
+    const fn end(&self) -> ExportEnd {
+        match self {
+            Self::Busy | Self::TooLarge { .. } | Self::TooSlow { .. } | Self::Draining => {
+                ExportEnd::Refused
+            }
+            Self::NotRead(_) | Self::Sheet(_) | Self::BrokenOff => ExportEnd::Failed,
+        }
+    }
+}
+
 impl From<StoreError> for NotExported {
     fn from(error: StoreError) -> Self {
         Self::NotRead(error.into())
@@ -139,6 +152,7 @@ pub struct Exports {
     archive: Option<Archived>,
     sheets: Sheets,
     limits: ExportLimits,
+    metrics: ExportMetrics,
     slots: Arc<Semaphore>,
     tasks: Tasks,
     shutdown: CancellationToken,
@@ -151,6 +165,7 @@ impl Exports {
         (store, archive): (RawEvents, Option<Archived>),
         sheets: Sheets,
         limits: ExportLimits,
+        metrics: ExportMetrics,
         (tasks, shutdown): (Tasks, CancellationToken),
     ) -> Self {
         Self {
@@ -158,6 +173,7 @@ impl Exports {
             archive,
             sheets,
             limits,
+            metrics,
             slots: Arc::new(Semaphore::new(limits.at_once)),
             tasks,
             shutdown,
@@ -176,6 +192,14 @@ impl Exports {
     /// # Errors
     /// [`NotExported`].
     pub async fn begin(&self, order: ExportOrder) -> Result<Export, NotExported> {
+        let begun = self.try_begin(order).await;
+        if let Err(why) = &begun {
+            self.metrics.ended(why.end());
+        }
+        begun
+    }
+
+    async fn try_begin(&self, order: ExportOrder) -> Result<Export, NotExported> {
         let slot = Arc::clone(&self.slots).try_acquire_owned();
         let slot = slot.map_err(|_none_left| NotExported::Busy)?;
         if self.shutdown.is_cancelled() {
@@ -224,10 +248,14 @@ impl Exports {
         pieces: mpsc::Sender<Bytes>,
         end: oneshot::Sender<Result<(), NotExported>>,
     ) {
+        let started = Instant::now();
         let outcome = tokio::select! {
             biased;
             () = self.shutdown.cancelled() => Err(NotExported::Draining),
-            () = pieces.closed() => return,
+            () = pieces.closed() => {
+                self.metrics.ended(ExportEnd::Left);
+                return self.metrics.took(started.elapsed());
+            }
             () = tokio::time::sleep(self.limits.time_max) => {
                 let seconds_max = self.limits.time_max.as_secs();
                 Err(NotExported::TooSlow { seconds_max })
@@ -236,6 +264,11 @@ impl Exports {
         };
         // Before the reader sees the end, which may be followed by its next export.
         drop(slot);
+        let end_of_it = outcome
+            .as_ref()
+            .map_or_else(NotExported::end, |()| ExportEnd::Whole);
+        self.metrics.ended(end_of_it);
+        self.metrics.took(started.elapsed());
         let _reader_gone = end.send(outcome);
     }
 
@@ -300,10 +333,11 @@ impl Exports {
             if next.is_empty() {
                 let rest = tokio::task::spawn_blocking(move || sheet.finish()).await;
                 let rest = rest.map_err(|_panicked| NotExported::BrokenOff)??;
-                return send(rest, pieces).await;
+                return self.send(rest, pieces).await;
             }
             written += next.len() as u64;
             self.check_rows(written)?;
+            self.metrics.rows(next.len() as u64);
             // A group of Parquet takes its time; calls that are counted in microseconds run here.
             let wrote = tokio::task::spawn_blocking(move || {
                 let wrote = sheet.write(&next);
@@ -312,8 +346,20 @@ impl Exports {
             let wrote = wrote.await.map_err(|_panicked| NotExported::BrokenOff)?;
             sheet = wrote.0;
             wrote.1?;
-            send(sheet.take(), pieces).await?;
+            self.send(sheet.take(), pieces).await?;
         }
+    }
+
+    /// Sends bytes in pieces. A reader that is gone ends the whole elsewhere.
+    async fn send(&self, bytes: Vec<u8>, pieces: &mpsc::Sender<Bytes>) -> Result<(), NotExported> {
+        self.metrics.bytes(bytes.len());
+        let mut bytes = Bytes::from(bytes);
+        while !bytes.is_empty() {
+            let piece = bytes.split_to(bytes.len().min(PIECE_BYTES_MAX));
+            let sent = pieces.send(piece).await;
+            sent.map_err(|_reader_gone| NotExported::BrokenOff)?;
+        }
+        Ok(())
     }
 }
 
@@ -330,17 +376,6 @@ fn sums_question(
         after: None,
         limit: i64::try_from(limit).unwrap_or(i64::MAX),
     }
-}
-
-/// Sends bytes in pieces. A reader that is gone ends the whole elsewhere.
-async fn send(bytes: Vec<u8>, pieces: &mpsc::Sender<Bytes>) -> Result<(), NotExported> {
-    let mut bytes = Bytes::from(bytes);
-    while !bytes.is_empty() {
-        let piece = bytes.split_to(bytes.len().min(PIECE_BYTES_MAX));
-        let sent = pieces.send(piece).await;
-        sent.map_err(|_reader_gone| NotExported::BrokenOff)?;
-    }
-    Ok(())
 }
 
 /// What is exported, page by page.

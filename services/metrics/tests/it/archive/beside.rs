@@ -1,12 +1,18 @@
 //! Archivers beside writers, and beside each other.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tradepost_metrics::domain::DayState;
-use tradepost_metrics::ports::{ArchiveStore, EventStore, UpkeepStore};
+use async_trait::async_trait;
+use tokio::sync::Barrier;
+use tradepost_metrics::domain::{ArchiveDay, DayState};
+use tradepost_metrics::ports::{
+    ArchiveStore, EventFiles, EventStore, FileFacts, FileStore, FileStoreError, RowsIn, RowsOut,
+    UpkeepStore,
+};
 
 use super::support::{Depot, EVENTS, OLD_DAYS, assert_swept, day_ago, quiet};
-use crate::support::{DAY_MS, batch, today_ms};
+use crate::support::{DAY_MS, SOON, batch, today_ms};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_stored_beside_an_archiver_is_neither_lost_nor_doubled() {
@@ -103,5 +109,68 @@ async fn an_archiver_that_lost_its_connection_has_lost_its_turn() {
 
     assert!(turn.still().await.is_err());
     assert!(depot.archiver().once(&quiet).await.unwrap());
+    depot.assert_whole().await;
+}
+
+/// A store in which a day is written, and read back, only beside another one.
+struct Meeting {
+    inner: EventFiles,
+    writers: Barrier,
+    readers: Barrier,
+}
+
+impl Meeting {
+    async fn met(barrier: &Barrier) -> Result<(), FileStoreError> {
+        let met = tokio::time::timeout(SOON, barrier.wait()).await;
+        met.map_err(|_alone| FileStoreError::Unwritable("it stays alone".to_owned()))?;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl FileStore for Meeting {
+    async fn write(
+        &self,
+        day: &ArchiveDay,
+        rows: RowsIn,
+    ) -> Result<Vec<FileFacts>, FileStoreError> {
+        Self::met(&self.writers).await?;
+        self.inner.write(day, rows).await
+    }
+
+    async fn read(
+        &self,
+        file: &FileFacts,
+        out: Option<RowsOut>,
+    ) -> Result<FileFacts, FileStoreError> {
+        Self::met(&self.readers).await?;
+        self.inner.read(file, out).await
+    }
+
+    async fn sweep(&self, prefix: &str, keep: &BTreeSet<String>) -> Result<u64, FileStoreError> {
+        self.inner.sweep(prefix, keep).await
+    }
+
+    async fn probe(&self) -> Result<(), FileStoreError> {
+        self.inner.probe().await
+    }
+}
+
+#[tokio::test]
+async fn two_days_are_written_and_read_back_side_by_side() {
+    let depot = Depot::stocked().await;
+    let meeting = Meeting {
+        inner: depot.files(),
+        writers: Barrier::new(OLD_DAYS.len()),
+        // Of all files two are read at a time, and they are even.
+        readers: Barrier::new(OLD_DAYS.len()),
+    };
+
+    let archiver = depot.archiver_of(Arc::new(meeting));
+    archiver.once(&quiet).await.unwrap();
+
+    for ago in OLD_DAYS {
+        assert_eq!(depot.state(ago).await, Some(DayState::Dropped));
+    }
     depot.assert_whole().await;
 }

@@ -168,6 +168,62 @@ async fn a_file_that_is_damaged_later_is_not_restored() {
     depot.assert_whole().await;
 }
 
+/// A store in which one day cannot be written.
+struct Refusing(EventFiles, ArchiveDay);
+
+#[async_trait]
+impl FileStore for Refusing {
+    async fn write(
+        &self,
+        day: &ArchiveDay,
+        rows: RowsIn,
+    ) -> Result<Vec<FileFacts>, FileStoreError> {
+        if day.day == self.1.day {
+            return Err(FileStoreError::Unwritable("a row is too long".to_owned()));
+        }
+        self.0.write(day, rows).await
+    }
+
+    async fn read(
+        &self,
+        file: &FileFacts,
+        out: Option<RowsOut>,
+    ) -> Result<FileFacts, FileStoreError> {
+        self.0.read(file, out).await
+    }
+
+    async fn sweep(&self, prefix: &str, keep: &BTreeSet<String>) -> Result<u64, FileStoreError> {
+        self.0.sweep(prefix, keep).await
+    }
+
+    async fn probe(&self) -> Result<(), FileStoreError> {
+        self.0.probe().await
+    }
+}
+
+#[tokio::test]
+async fn a_day_that_cannot_be_written_is_told_and_holds_up_no_other() {
+    for (at_fault, other) in [(800, 731), (731, 800)] {
+        let depot = Depot::stocked().await;
+        let day = ArchiveDay {
+            day: day_ago(at_fault),
+            edition: 0,
+            state: DayState::Detached,
+        };
+
+        let ran = depot
+            .archiver_of(Arc::new(Refusing(depot.files(), day)))
+            .once(&quiet)
+            .await;
+
+        let told = matches!(ran, Err(ArchiveError::Files(FileStoreError::Unwritable(_))));
+        assert!(told, "{ran:?}");
+        assert_eq!(depot.state(at_fault).await, Some(DayState::Detached));
+        assert_eq!(depot.state(other).await, Some(DayState::Dropped));
+        depot.assert_whole().await;
+    }
+}
+
 /// A store that fails after some bytes of the third file.
 struct Failing(EventFiles);
 

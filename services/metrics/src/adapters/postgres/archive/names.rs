@@ -1,8 +1,6 @@
-//! The names of event types by their numbers, and back, a tenant at a time: rows come in the order
-//! of their tenants, so no more need be remembered.
+//! The names of event types by their numbers, and back.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use tradepost_postgres::Database;
 use uuid::Uuid;
@@ -11,60 +9,69 @@ use super::failed;
 use crate::ports::ArchiveError;
 use crate::rollup::TypeId;
 
-/// The names of one tenant.
-#[derive(Debug, Default)]
-pub(super) struct Names {
-    tenant: Uuid,
-    by_number: HashMap<TypeId, Arc<str>>,
-    by_name: HashMap<Arc<str>, TypeId>,
+/// The names of these types, in their order.
+pub(super) async fn of(
+    database: &Database,
+    types: &[(Uuid, TypeId)],
+) -> Result<Vec<String>, ArchiveError> {
+    let (tenants, numbers): (Vec<Uuid>, Vec<TypeId>) = types.iter().copied().unzip();
+    let mut tx = database.system_tx().await?;
+    let names: Vec<Option<String>> = sqlx::query_scalar(
+        "select t.name
+         from unnest($1::uuid[], $2::smallint[]) with ordinality
+             as wanted (tenant_id, type_id, place)
+         left join event_types t
+             on t.tenant_id = wanted.tenant_id and t.type_id = wanted.type_id
+         order by wanted.place",
+    )
+    .bind(tenants)
+    .bind(numbers)
+    .fetch_all(tx.conn())
+    .await
+    .map_err(failed)?;
+    tx.commit().await?;
+    let named = types.iter().zip(names).map(|((tenant, number), name)| {
+        let nameless = || format!("event type {number} of {tenant} has no name");
+        name.ok_or_else(|| ArchiveError::Unmovable(nameless()))
+    });
+    named.collect()
 }
 
-impl Names {
-    /// Turns to a tenant. It asks on a connection of its own: the other one is sending rows.
+/// The numbers of one tenant's types: rows come in the order of their tenants, so no more need be
+/// remembered.
+#[derive(Debug, Default)]
+pub(super) struct Numbers {
+    tenant: Option<Uuid>,
+    by_name: HashMap<String, TypeId>,
+}
+
+impl Numbers {
+    /// Turns to a tenant. It asks on a connection of its own: the other one is taking rows.
     pub(super) async fn turn_to(
         &mut self,
         database: &Database,
         tenant: Uuid,
     ) -> Result<(), ArchiveError> {
-        if self.tenant == tenant && !self.by_number.is_empty() {
+        if self.tenant == Some(tenant) {
             return Ok(());
         }
         let mut tx = database.system_tx().await?;
-        let rows: Vec<(TypeId, String)> =
-            sqlx::query_as("select type_id, name from event_types where tenant_id = $1")
+        let rows: Vec<(String, TypeId)> =
+            sqlx::query_as("select name, type_id from event_types where tenant_id = $1")
                 .bind(tenant)
                 .fetch_all(tx.conn())
                 .await
                 .map_err(failed)?;
         tx.commit().await?;
-        let rows: Vec<(TypeId, Arc<str>)> = rows
-            .into_iter()
-            .map(|(number, name)| (number, name.into()))
-            .collect();
-        self.tenant = tenant;
-        self.by_name = rows
-            .iter()
-            .map(|(number, name)| (Arc::clone(name), *number))
-            .collect();
-        self.by_number = rows.into_iter().collect();
+        self.tenant = Some(tenant);
+        self.by_name = rows.into_iter().collect();
         Ok(())
-    }
-
-    /// A type's name.
-    pub(super) fn name(&self, number: TypeId) -> Result<&str, ArchiveError> {
-        self.by_number
-            .get(&number)
-            .map(AsRef::as_ref)
-            .ok_or_else(|| {
-                let tenant = self.tenant;
-                ArchiveError::Unmovable(format!("event type {number} of {tenant} has no name"))
-            })
     }
 
     /// A type's number.
     pub(super) fn number(&self, name: &str) -> Result<TypeId, ArchiveError> {
         self.by_name.get(name).copied().ok_or_else(|| {
-            let tenant = self.tenant;
+            let tenant = self.tenant.unwrap_or_default();
             ArchiveError::Unmovable(format!("{tenant} has no event type {name}"))
         })
     }

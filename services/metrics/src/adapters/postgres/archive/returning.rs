@@ -8,7 +8,7 @@ use tradepost_postgres::Database;
 use super::super::PgAnalytics;
 use super::super::copy::{self, Row, Rows};
 use super::failed;
-use super::names::Names;
+use super::names::Numbers;
 use crate::domain::DayState;
 use crate::ports::{ArchiveError, FileStoreError, ReturnStore, RowsIn};
 use crate::tally::EventRows;
@@ -42,7 +42,7 @@ impl ReturnStore for PgAnalytics {
     }
 
     async fn load(&self, day: Date, mut rows: RowsIn) -> Result<i64, ArchiveError> {
-        let mut names = Names::default();
+        let mut numbers = Numbers::default();
         let mut loaded = 0;
         loop {
             let message = rows.recv().await;
@@ -51,7 +51,7 @@ impl ReturnStore for PgAnalytics {
                 return Ok(loaded);
             };
             loaded += i64::try_from(some.len()).unwrap_or_default();
-            let bytes = copied(&some, &self.database, &mut names).await?;
+            let bytes = copied(&some, &self.database, &mut numbers).await?;
             let mut tx = self.patient_tx().await?;
             insert(tx.conn(), day, &bytes).await?;
             tx.commit().await?;
@@ -95,17 +95,17 @@ async fn keep(conn: &mut PgConnection, day: Date, until: Option<Date>) -> Result
 async fn copied(
     some: &EventRows,
     database: &Database,
-    names: &mut Names,
+    numbers: &mut Numbers,
 ) -> Result<Vec<u8>, ArchiveError> {
     let mut rows = Rows::with_capacity(some.len());
     for event in some.iter() {
-        names.turn_to(database, event.tenant.as_uuid()).await?;
+        numbers.turn_to(database, event.tenant.as_uuid()).await?;
         rows.push(&Row {
             tenant: event.tenant.as_uuid(),
             at_ms: event.at_ms,
             event_id: event.id,
             value: event.value,
-            type_id: names.number(event.event_type)?,
+            type_id: numbers.number(event.event_type)?,
             user: event.user,
         });
     }

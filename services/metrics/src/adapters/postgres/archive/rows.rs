@@ -9,19 +9,18 @@ use futures::TryStreamExt;
 use sqlx::PgConnection;
 use time::Date;
 use tradepost_postgres::Database;
-use tradepost_types::TenantId;
 use uuid::Uuid;
 
 use super::failed;
-use super::names::Names;
+use super::unnamed::Unnamed;
 use crate::ports::{ArchiveError, FileStoreError, RowsOut};
 use crate::rollup::TypeId;
-use crate::tally::{EventRows, RawEvent};
+use crate::tally::EventRows;
 
 /// Rows of a message: a page of Parquet.
 const ROWS_A_MESSAGE: usize = 8_192;
-/// Where they are sorted, if they do not come sorted from the index.
-const SORT_MEMORY: &str = "set local work_mem = '256MB'";
+/// Where they are sorted, if they do not come sorted from the index: of two days at once.
+const SORT_MEMORY: &str = "set local work_mem = '128MB'";
 /// The signature, no flags, no extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const COLUMNS: i16 = 6;
@@ -48,33 +47,23 @@ pub(super) async fn send(
          to stdout (format binary)"
     );
     let mut stream = conn.copy_out_raw(&statement).await.map_err(failed)?;
-    let (mut decoder, mut names) = (Decoder::default(), Names::default());
-    let mut rows = EventRows::with_capacity(ROWS_A_MESSAGE);
+    let (mut decoder, mut rows) = (Decoder::default(), Unnamed::default());
     let mut sent = 0;
     while let Some(bytes) = stream.try_next().await.map_err(failed)? {
         decoder.feed(bytes);
         while let Some(row) = decoder.next()? {
-            names.turn_to(database, row.tenant).await?;
-            rows.push(&RawEvent {
-                tenant: TenantId::from_uuid(row.tenant),
-                at_ms: row.at_ms,
-                id: row.id,
-                event_type: names.name(row.type_id)?,
-                user: row.user,
-                value: row.value,
-            });
+            rows.push(&row);
             sent += 1;
             if rows.len() == ROWS_A_MESSAGE {
-                let full = std::mem::replace(&mut rows, EventRows::with_capacity(ROWS_A_MESSAGE));
-                pass_on(out, full).await?;
+                pass_on(out, rows.named(database).await?).await?;
             }
         }
     }
     if !decoder.is_complete() {
         return Err(malformed("they end in the midst of a row"));
     }
-    if !rows.is_empty() {
-        pass_on(out, rows).await?;
+    if rows.len() > 0 {
+        pass_on(out, rows.named(database).await?).await?;
     }
     Ok(sent)
 }
@@ -90,13 +79,13 @@ fn malformed(what: &str) -> ArchiveError {
 
 /// A row as it was sent.
 #[derive(Debug, PartialEq)]
-struct Sent<'a> {
-    tenant: Uuid,
-    at_ms: i64,
-    id: i64,
-    value: f64,
-    type_id: TypeId,
-    user: &'a str,
+pub(super) struct Sent<'a> {
+    pub(super) tenant: Uuid,
+    pub(super) at_ms: i64,
+    pub(super) id: i64,
+    pub(super) value: f64,
+    pub(super) type_id: TypeId,
+    pub(super) user: &'a str,
 }
 
 /// Bytes as they come, cut anywhere.
