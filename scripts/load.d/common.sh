@@ -21,10 +21,23 @@ find_gateway() {
     fi
 }
 
-# With optimisation also where the stack runs without: the load shares the machine with it.
+# build_load PROFILE: `quick` is that of scripts/up, whose crates are built already. For figures it is
+# `release`: the load shares the machine with what it measures.
 build_load() {
     echo "building the load program; the first time takes minutes" >&2
-    cargo build --locked --release --quiet -p tradepost-load --bin load
-    LOAD=$(realpath "$TARGET/release/load")
+    cargo build --locked --profile "$1" --quiet -p tradepost-load --bin load
+    LOAD=$(realpath "$TARGET/$1/load")
     export LOAD
+}
+
+# Figures of a shop that was built for a quick start would be taken for the shop's.
+require_release() {
+    local profile=release
+    if [[ -r $UP/profile ]]; then
+        profile=$(<"$UP/profile")
+    fi
+    if [[ $profile != release ]]; then
+        echo "what runs is built as '$profile'; figures are of scripts/up --release" >&2
+        return 1
+    fi
 }

@@ -28,6 +28,9 @@ admin_port() {
 # Where the notification service speaks WebSocket.
 live_port() { port notification-live 7057; }
 
+# Where the gateway says who may come in, for services that clients reach directly.
+access_port() { port gateway-access 7050; }
+
 provider_port() { port provider-sim 7099; }
 
 url_of() { echo "http://127.0.0.1:$(grpc_port "$1")"; }
@@ -75,6 +78,7 @@ write_trust() {
                 analytics:read_any tenants:write notifications:read notifications:read_any \
                 notifications:send notifications:manage
             trusted order order items:read
+            trusted notification notification access:admit
             trusted operator/local operator '*'
         } | jq -s '{issuers: .}' >"$UP/trust.json.next"
         mv "$UP/trust.json.next" "$UP/trust.json"
@@ -125,6 +129,7 @@ environment() {
             # One loader on this machine stands for many callers.
             echo "${prefix}RATE_LIMITS__ADDRESS_PER_SECOND=50000"
             echo "${prefix}IDENTITY__ISSUER=$(url_of gateway)"
+            echo "${prefix}ACCESS__LISTEN_ADDR=127.0.0.1:$(access_port)"
             echo "${prefix}IDENTITY__MASTER_KEY=$(master_key)"
             with_database "$name"
             return
@@ -147,7 +152,9 @@ environment() {
             fi
             ;;
         notification)
+            echo "${prefix}SERVER__AUTH__KEY_PATH='$(key notification)'"
             echo "${prefix}LIVE__LISTEN_ADDR=127.0.0.1:$(live_port)"
+            echo "${prefix}ACCESS__URL=http://127.0.0.1:$(access_port)"
             if [[ -n ${REDIS_URL:-} ]]; then
                 echo "${prefix}REDIS__URL='$REDIS_URL'"
             fi
@@ -200,10 +207,17 @@ launch() {
     echo $! >"$(pid_file "$name")"
 }
 
+# True if the process in the pid file runs the program that was just built: that file, not one that
+# it has replaced since, nor another profile's.
+is_current() {
+    runs "$1" &&
+        [[ $(readlink "/proc/$(<"$(pid_file "$1")")/exe") == "$(realpath "$TARGET/$PROFILE/$1")" ]]
+}
+
 # Starts it unless it runs already from the program that was just built.
 start() {
     local name=$1
-    if runs "$name" && [[ $TARGET/$PROFILE/$name -ot $(pid_file "$name") ]]; then
+    if is_current "$name"; then
         say "$name: already running"
         return
     fi
@@ -233,6 +247,22 @@ await_ready() {
     done
 }
 
+# It answers once it has read its log again, which takes seconds when many orders are in it: until
+# then a payment would wait for it.
+await_provider() {
+    local tries=1200 told=
+    until curl -s -o /dev/null "http://127.0.0.1:$(provider_port)/"; do
+        runs provider-sim || die "provider-sim has ended; see $UP/logs/provider-sim.log"
+        ((tries-- > 0)) || die "provider-sim has not read its log within two minutes; see $UP/logs/provider-sim.log"
+        if ((tries == 1190)); then
+            told=yes
+            say "provider-sim: reading its log, $(du -h "$UP/provider.log" | cut -f1)"
+        fi
+        sleep 0.1
+    done
+    [[ -z $told ]] || say "provider-sim: ready"
+}
+
 start_all() {
     local name
     start provider-sim --listen "127.0.0.1:$(provider_port)" --log "$UP/provider.log" \
@@ -248,5 +278,6 @@ start_all() {
     for name in "${SERVICES[@]}"; do
         await_ready "$name"
     done
+    await_provider
     say "all are ready"
 }
