@@ -113,6 +113,25 @@ impl Account {
         Listener::open(address, self.credential.expose_secret(), positions).await
     }
 
+    /// The same at the node at `address`, without the gateway in between.
+    pub async fn listen_straight(&self, address: &str) -> Listener {
+        let credential = self.credential.expose_secret();
+        Listener::open(address, credential, BTreeMap::new()).await
+    }
+
+    /// A ticket for one connection.
+    pub async fn ticket(&self) -> String {
+        let made = self.make("/v1/notifications/tickets", json!({})).await;
+        made["ticket"].as_str().unwrap().to_owned()
+    }
+
+    /// The member of the same name, logged in once more: another session, and its access token.
+    pub async fn again(&self, email: &str) -> (Self, SecretString) {
+        let again = self.log_in(email, PASSWORD).await;
+        let token = again.credential.clone();
+        (again, token)
+    }
+
     /// A request with what the account shows.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.url));

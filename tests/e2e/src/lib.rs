@@ -28,7 +28,7 @@ pub use databases::Cluster;
 pub use listener::Listener;
 pub use points::{Point, points};
 pub use service::Service;
-pub use shop::{Setup, Shop};
+pub use shop::{Setup, Shop, knock};
 pub use unit::{Death, Unit};
 
 use std::time::Duration;

@@ -5,10 +5,11 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use reqwest::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use tradepost_audit::{DatabaseName, Findings, Targets, Verdict, audit};
 use tradepost_provider_sim::{Config, Running, Simulator, WebhookTarget};
-use tradepost_testkit::{TestDatabase, Trust, broker, free_port};
+use tradepost_testkit::{TestDatabase, Trust, broker, eventually, free_port};
 use tradepost_types::{OrderId, TenantId};
 
 use crate::settings::{Exchange, give_data, give_identity, hurry};
@@ -97,6 +98,7 @@ impl Shop {
         introduce(&mut units, &provider);
         let trust = Trust::new();
         trust.believe("order", &["items:read"]);
+        trust.believe("notification", &["access:admit"]);
         give_trust(&mut units, &trust);
         for (&service, unit) in &mut units {
             hurry(unit, service);
@@ -137,6 +139,21 @@ impl Shop {
     /// A service, to be started and stopped.
     pub fn unit_mut(&mut self, service: Service) -> &mut Unit {
         self.units.get_mut(&service).unwrap()
+    }
+
+    /// Where the notification service takes connections without the gateway in between, once it has
+    /// heard from the gateway what is revoked: before that it lets nobody in.
+    pub async fn node(&self) -> String {
+        let address = self
+            .unit(Service::Notification)
+            .setting("LIVE__LISTEN_ADDR");
+        let address = address.unwrap().to_owned();
+        eventually("the node judges who comes", SOON, async || {
+            let status = knock(&address, "nobody").await;
+            (status != StatusCode::SERVICE_UNAVAILABLE).then_some(())
+        })
+        .await;
+        address
     }
 
     /// The database of a service.
@@ -189,9 +206,12 @@ fn introduce(units: &mut BTreeMap<Service, Unit>, provider: &Running) {
     payment.set("PROVIDER__WEBHOOK_SECRET", WEBHOOK_SECRET);
     let live = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
     let notification = units.get_mut(&Service::Notification).unwrap();
+    let access = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
     notification.set("LIVE__LISTEN_ADDR", live);
+    notification.set("ACCESS__URL", format!("http://{access}"));
     let gateway = units.get_mut(&Service::Gateway).unwrap();
     gateway.set("UPSTREAMS__NOTIFICATION_LIVE_URL", format!("http://{live}"));
+    gateway.set("ACCESS__LISTEN_ADDR", access);
     for service in Service::WITH_DATA {
         let key = format!("UPSTREAMS__{}_URL", service.name().to_uppercase());
         gateway.set(&key, &urls[&service]);
@@ -207,6 +227,21 @@ fn give_trust(units: &mut BTreeMap<Service, Unit>, trust: &Trust) {
             unit.set("SERVER__AUTH__KEY_PATH", key.display());
         }
     }
+}
+
+/// What somebody is answered who wants to listen at the node at `address` with this token.
+///
+/// # Panics
+/// If there is no answer.
+pub async fn knock(address: &str, token: &str) -> StatusCode {
+    let request = reqwest::Client::new().get(format!("http://{address}/v1/notifications/ws"));
+    let request = request
+        .bearer_auth(token)
+        .header("connection", "upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+    request.send().await.unwrap().status()
 }
 
 async fn provider(log: PathBuf, gateway: &Unit) -> Running {

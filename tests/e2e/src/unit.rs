@@ -48,6 +48,14 @@ impl Unit {
         self.environment.push((name, value.to_string()));
     }
 
+    /// What was set last.
+    pub(crate) fn setting(&self, key: &str) -> Option<&str> {
+        let name = format!("TRADEPOST_{}__{key}", self.service.name().to_uppercase());
+        let mut set = self.environment.iter();
+        let (_, value) = set.find(|(known, _)| *known == name)?;
+        Some(value)
+    }
+
     /// `http://` and the public port.
     #[must_use]
     pub fn url(&self) -> String {

@@ -29,6 +29,12 @@ impl Samples {
         self.0.append(&mut other.0);
     }
 
+    /// All of them.
+    #[must_use]
+    pub fn into_times(self) -> Vec<Duration> {
+        self.0
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {

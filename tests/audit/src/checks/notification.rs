@@ -63,6 +63,17 @@ pub(super) const CHECKS: &[Check] = &[
             offenders: OVERLAPS,
         }),
     },
+    Check {
+        group: 6,
+        invariant: "notification.mailed_is_told",
+        says: "an e-mail says to a user what they, or a group they were in at that moment, were told",
+        test: Test::Sql(Sql {
+            on: ON,
+            subject: Subject::Text,
+            checked: "select count(*) from emails",
+            offenders: MAILED,
+        }),
+    },
 ];
 
 const STREAMS: &str = "
@@ -120,3 +131,23 @@ from (select tenant_id, user_id, group_id, joined_after,
                  partition by tenant_id, user_id, group_id order by joined_after) as left_before
       from members) m
 where left_before >= joined_after";
+
+// Of what is no longer kept nothing is known.
+const MAILED: &str = "
+select e.tenant_id, 'user:' || e.user_id, format('was mailed %s and not told it', e.notification_id)
+from emails e
+join email_messages t on t.tenant_id = e.tenant_id and t.notification_id = e.notification_id
+where t.told_at >= (select min(month)::timestamp at time zone 'UTC' from notification_months)
+  and not exists (
+      select from notifications n
+      where n.tenant_id = e.tenant_id and n.id = e.notification_id
+        and n.stream = 'user:' || e.user_id)
+  and not exists (
+      select from notifications n
+      join members m
+          on m.tenant_id = n.tenant_id
+         and m.group_id = substr(n.stream, 7)
+         and m.joined_after < n.seq
+         and (m.left_at_seq is null or m.left_at_seq >= n.seq)
+      where n.tenant_id = e.tenant_id and n.id = e.notification_id
+        and starts_with(n.stream, 'group:') and m.user_id = e.user_id)";

@@ -85,6 +85,28 @@ async fn a_cursor_above_the_top_and_a_membership_in_another_are_caught() {
 }
 
 #[tokio::test]
+async fn a_mail_to_who_was_not_told_is_caught() {
+    let mailed = "insert into email_messages
+            (tenant_id, notification_id, type, title, message, told_at)
+        select tenant_id, id, 'a.b', 'T', '', created_at from notifications
+        where seq = 1;
+        insert into emails (tenant_id, email_id, user_id, notification_id)
+        select tenant_id, gen_random_uuid(), 'ann', notification_id from email_messages";
+    for fault in [
+        "update emails set user_id = 'bob' where notification_id in
+            (select id from notifications where stream = 'user:ann')",
+        "update members set joined_after = 1",
+    ] {
+        let shop = told().await;
+        shop.run(Service::Notification, mailed).await;
+        shop.assert_clean().await;
+        shop.run(Service::Notification, fault).await;
+        let offended = shop.offended().await;
+        assert_eq!(offended, ["notification.mailed_is_told"], "{fault}");
+    }
+}
+
+#[tokio::test]
 async fn a_shop_whose_notification_service_is_not_named_is_audited_without_it() {
     let shop = told().await;
     shop.run(Service::Notification, "delete from notifications")

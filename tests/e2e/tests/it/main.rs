@@ -17,4 +17,6 @@ mod notifications;
 mod orders;
 mod outages;
 mod races;
+mod recipients;
 mod rest;
+mod straight;

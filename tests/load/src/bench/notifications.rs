@@ -2,17 +2,24 @@
 //! machine. Clients are in this process and have one thread, as senders have.
 
 mod clients;
+mod cluster;
+mod ears;
 mod link;
 mod parts;
+mod probes;
 mod senders;
+mod stream;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
+use tradepost_service::Clock;
+
 use super::process::Process;
 use super::target::{Server, TargetError};
 
+pub use cluster::{Herd, Share, cluster, herd};
 pub use parts::{broadcast, idle, storm, targeted, two_nodes};
 pub use senders::{Caller, Kind};
 
@@ -48,33 +55,47 @@ impl Node {
     fn process(&self) -> Process {
         Process(self.server.pid)
     }
-
-    /// Keeps all its threads on a core, and this process on another.
-    pub fn pin(&self) {
-        self.process().pin(0);
-        Process(std::process::id()).pin(1);
-    }
 }
 
-/// Lets this process run on all cores again, after [`Node::pin`].
+/// The core of a node that has one to itself.
+pub const NODE_CORE: usize = 0;
+
+/// Keeps this process off the core of such a node.
+pub fn pin() {
+    Process(std::process::id()).pin(NODE_CORE + 1);
+}
+
+/// Lets it run on all cores again.
 pub fn unpin() {
     Process(std::process::id()).unpin();
 }
 
-/// What times count from: the same for who sends and who hears.
+/// What times count from: the same for who sends and who hears, in whatever process.
 #[derive(Debug, Clone, Copy)]
-struct Origin(Instant);
+struct Origin {
+    at: Instant,
+    /// The same moment, in microseconds since 1970.
+    unix_us: u64,
+}
 
 impl Origin {
+    fn now() -> Self {
+        let unix_us = Clock::system().now().unix_timestamp_nanos() / 1_000;
+        Self {
+            at: Instant::now(),
+            unix_us: u64::try_from(unix_us).unwrap_or_default(),
+        }
+    }
+
     fn stamp(self, moment: Instant) -> u64 {
-        let since = moment.saturating_duration_since(self.0);
-        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+        let since = moment.saturating_duration_since(self.at);
+        let since = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
+        self.unix_us.saturating_add(since)
     }
 
     fn since(self, stamp: u64) -> Duration {
-        self.0
-            .elapsed()
-            .saturating_sub(Duration::from_micros(stamp))
+        let now = self.stamp(Instant::now());
+        Duration::from_micros(now.saturating_sub(stamp))
     }
 }
 

@@ -26,6 +26,9 @@ pub(super) enum Bench {
     Analytics(super::analytics::Arguments),
     /// Live notifications: clients of the notification service, alone and on two nodes.
     Notifications(super::notifications::Arguments),
+    /// Clients of that bench in a process of their own.
+    #[command(hide = true)]
+    NotificationsHerd(super::notifications::HerdArguments),
 }
 
 #[derive(Args)]
@@ -120,6 +123,7 @@ pub(super) async fn run(bench: Bench) -> anyhow::Result<ExitCode> {
         Bench::Metrics(metrics) => super::live::run(metrics).await,
         Bench::Analytics(analytics) => super::analytics::run(analytics).await,
         Bench::Notifications(told) => super::notifications::run(told).await,
+        Bench::NotificationsHerd(herd) => super::notifications::herd(herd).await,
     }
 }
 

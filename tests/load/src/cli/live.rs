@@ -111,6 +111,15 @@ impl Service {
         Server::start(&self.program, &self.environment, extra, &self.log).await
     }
 
+    /// Starts it on one core.
+    pub(super) async fn start_on(
+        &self,
+        core: usize,
+        extra: &[(String, String)],
+    ) -> Result<Server, TargetError> {
+        Server::start_on(core, &self.program, &self.environment, extra, &self.log).await
+    }
+
     /// The key to sign with, and whose it is.
     pub(super) fn key(&self) -> (&Path, &str) {
         (&self.key, &self.issuer)

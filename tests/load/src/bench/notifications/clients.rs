@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rand::Rng;
@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tradepost_notifications::stream::{Position, Stream};
 use tradepost_notifications::wire::{Said, Told};
 
+use super::ears::{Door, Ears};
 use super::link::{Came, Link, Refused};
 use super::senders::Caller;
 use super::{Origin, until, user};
@@ -19,7 +20,7 @@ use crate::bench::target::TargetError;
 use crate::samples::Samples;
 
 /// How long all of them may take to be welcomed.
-const WELCOME_MAX: Duration = Duration::from_secs(60);
+const WELCOME_MAX: Duration = Duration::from_secs(120);
 /// Handshakes that are begun at once: more would only wait for each other.
 const BEGUN: usize = 256;
 
@@ -40,6 +41,7 @@ pub(super) struct Tally {
     /// How often a connection was closed with a code.
     closed: Mutex<BTreeMap<u16, u64>>,
     delays: Mutex<Samples>,
+    last: Mutex<Last>,
 }
 
 /// Where a client stands, kept over its connections.
@@ -47,13 +49,21 @@ type Positions = Arc<Mutex<BTreeMap<Stream, Position>>>;
 
 /// All of them.
 pub(super) struct Clients {
+    /// The number of the first.
+    first: usize,
     positions: Vec<Positions>,
     tasks: JoinSet<()>,
+    ears: Option<Ears>,
     pub(super) tally: Arc<Tally>,
 }
 
 impl Clients {
     pub(super) fn new(count: usize, origin: Origin) -> Self {
+        Self::numbered(0, count, origin)
+    }
+
+    /// So many, numbered from `first`.
+    pub(super) fn numbered(first: usize, count: usize, origin: Origin) -> Self {
         let tally = Tally {
             origin,
             welcomed: AtomicU64::new(0),
@@ -65,8 +75,11 @@ impl Clients {
             refused: AtomicU64::new(0),
             closed: Mutex::default(),
             delays: Mutex::default(),
+            last: Mutex::default(),
         };
         Self {
+            first,
+            ears: None,
             positions: (0..count).map(|_| Positions::default()).collect(),
             tasks: JoinSet::new(),
             tally: Arc::new(tally),
@@ -81,11 +94,14 @@ impl Clients {
     ) -> Result<(), TargetError> {
         self.tally.welcomed.store(0, Ordering::Relaxed);
         let begun = Arc::new(tokio::sync::Semaphore::new(BEGUN));
+        let ears = self.ears.insert(Ears::open()?);
+        let door = ears.door();
         let each = self.positions.iter().zip(nodes.iter().cycle()).enumerate();
         for (number, (positions, node)) in each {
             let client = Client {
                 node: *node,
-                bearer: caller.reader(&user(number))?,
+                door: door.clone(),
+                bearer: caller.reader(&user(self.first + number))?,
                 positions: Arc::clone(positions),
                 tally: Arc::clone(&self.tally),
                 begun: Arc::clone(&begun),
@@ -102,6 +118,7 @@ impl Clients {
     /// Ends all connections without a word.
     pub(super) async fn drop_all(&mut self) {
         self.tasks.shutdown().await;
+        self.ears = None;
     }
 }
 
@@ -112,13 +129,11 @@ impl Tally {
 
     /// From the sending to each hearing since this was asked the last time.
     pub(super) fn delays(&self) -> Samples {
-        let mut delays = self.delays.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut delays)
+        std::mem::take(&mut lock(&self.delays))
     }
 
     fn close(&self, code: u16) {
-        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        *closed.entry(code).or_default() += 1;
+        *lock(&self.closed).entry(code).or_default() += 1;
         count(&self.ended);
     }
 
@@ -132,7 +147,7 @@ impl Tally {
             let count = count.load(Ordering::Relaxed) as f64;
             rows.worst(&format!("{name}: {what}"), count, Unit::Events);
         }
-        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        let closed = lock(&self.closed);
         for (code, count) in &*closed {
             rows.tell(format!("{name}: {count} connections closed with {code}"));
         }
@@ -141,6 +156,7 @@ impl Tally {
 
 struct Client {
     node: SocketAddr,
+    door: Door,
     bearer: String,
     positions: Positions,
     tally: Arc<Tally>,
@@ -149,16 +165,20 @@ struct Client {
 
 impl Client {
     async fn run(self) {
-        let Some(mut link) = self.open().await else {
+        let Some(link) = self.open().await else {
             return;
         };
-        loop {
-            match link.next().await {
-                Ok(Came::Text(text)) => self.hear(&text),
-                Ok(Came::Close(code)) => return self.tally.close(code),
-                Err(_broken) => return count(&self.tally.ended),
-            }
+        let hearing = Hearing {
+            positions: self.positions,
+            tally: Arc::clone(&self.tally),
+        };
+        let entered = link
+            .into_parts()
+            .and_then(|(stream, rest)| self.door.enter(stream, rest, hearing));
+        if entered.is_err() {
+            return count(&self.tally.ended);
         }
+        count(&self.tally.welcomed);
     }
 
     /// Tries again when it is refused for now. The place among those that begin is given up with the
@@ -189,7 +209,7 @@ impl Client {
 
     async fn hello(&self, link: &mut Link) -> Option<()> {
         let positions = self.positions().clone();
-        let hello = serde_json::to_string(&Said::Hello { positions }).ok()?;
+        let hello = serde_json::to_string(&Said::hello(positions)).ok()?;
         link.say(&hello).await.ok()?;
         let Ok(Came::Text(text)) = link.next().await else {
             return None;
@@ -214,39 +234,63 @@ impl Client {
                 },
             );
         }
-        count(&self.tally.welcomed);
         Some(())
     }
 
-    fn hear(&self, text: &str) {
-        let is_durable = text.starts_with("{\"t\":\"notification\"");
-        if !is_durable && !text.starts_with("{\"t\":\"signal\"") {
+    fn positions(&self) -> MutexGuard<'_, BTreeMap<Stream, Position>> {
+        lock(&self.positions)
+    }
+}
+
+/// What a client makes of what it hears.
+pub(super) struct Hearing {
+    positions: Positions,
+    tally: Arc<Tally>,
+}
+
+/// How a connection ended that should not have.
+pub(super) enum Ending {
+    /// With a code.
+    Closed(u16),
+    Broken,
+}
+
+impl Hearing {
+    pub(super) fn ended(&self, ending: Ending) {
+        match ending {
+            Ending::Closed(code) => self.tally.close(code),
+            Ending::Broken => count(&self.tally.ended),
+        }
+    }
+
+    pub(super) fn hear(&self, payload: &[u8]) {
+        let mut last = lock(&self.tally.last);
+        if last.payload != payload {
+            last.look_at(payload);
+        }
+        let is_new = match &last.told {
+            Sort::Nothing => false,
+            Sort::Signal => true,
+            Sort::Unreadable => {
+                count(&self.tally.skipped);
+                false
+            }
+            Sort::Entry(stream, seq) => self.is_next(stream, *seq),
+        };
+        if !is_new {
             return;
         }
-        if is_durable && !self.is_next(text) {
-            return;
-        }
-        if let Some(stamp) = number(text, "\"sent_us\":") {
+        if let Some(stamp) = last.stamp {
             let delay = self.tally.origin.since(stamp);
-            let delays = &self.tally.delays;
-            delays
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(delay);
+            lock(&self.tally.delays).push(delay);
         }
         count(&self.tally.heard);
     }
 
     /// Notes where the client stands now; whether it had not heard this before.
-    fn is_next(&self, text: &str) -> bool {
-        let stream = between(text, "\"stream\":\"", '"').and_then(|name| name.parse().ok());
-        let (Some(stream), Some(seq)) = (stream, number(text, "\"seq\":")) else {
-            count(&self.tally.skipped);
-            return false;
-        };
-        let stream: Stream = stream;
-        let mut positions = self.positions();
-        let Some(position) = positions.get_mut(&stream) else {
+    fn is_next(&self, stream: &Stream, seq: u64) -> bool {
+        let mut positions = lock(&self.positions);
+        let Some(position) = positions.get_mut(stream) else {
             count(&self.tally.skipped);
             return false;
         };
@@ -260,12 +304,49 @@ impl Client {
         position.seq = seq;
         true
     }
+}
 
-    fn positions(&self) -> std::sync::MutexGuard<'_, BTreeMap<Stream, Position>> {
-        self.positions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+/// The message that was heard last. All clients of a broadcast get the same bytes, which say the same.
+#[derive(Debug, Default)]
+struct Last {
+    payload: Vec<u8>,
+    told: Sort,
+    /// When it was due.
+    stamp: Option<u64>,
+}
+
+/// What a message is.
+#[derive(Debug, Default)]
+enum Sort {
+    #[default]
+    Nothing,
+    Signal,
+    Entry(Stream, u64),
+    Unreadable,
+}
+
+impl Last {
+    fn look_at(&mut self, payload: &[u8]) {
+        self.payload.clear();
+        self.payload.extend_from_slice(payload);
+        let text = std::str::from_utf8(payload).unwrap_or_default();
+        self.stamp = number(text, "\"sent_us\":");
+        self.told = if text.starts_with("{\"t\":\"signal\"") {
+            Sort::Signal
+        } else if text.starts_with("{\"t\":\"notification\"") {
+            let stream = between(text, "\"stream\":\"", '"').and_then(|name| name.parse().ok());
+            match (stream, number(text, "\"seq\":")) {
+                (Some(stream), Some(seq)) => Sort::Entry(stream, seq),
+                (None, _) | (_, None) => Sort::Unreadable,
+            }
+        } else {
+            Sort::Nothing
+        };
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn count(counter: &AtomicU64) {
@@ -289,8 +370,6 @@ fn between<'a>(text: &'a str, start: &str, end: char) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use bytes::Bytes;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
@@ -326,7 +405,7 @@ mod tests {
     async fn a_client_counts_what_it_hears_and_what_should_not_be() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
-        let mut clients = Clients::new(1, Origin(Instant::now()));
+        let mut clients = Clients::new(1, Origin::now());
         let caller = Caller::unbelieved();
         let frames = [
             r#"{"t":"welcome","epoch":"e","heartbeat_ms":1000,"streams":{"user":{"seq":7,"read":0}}}"#,

@@ -10,10 +10,10 @@ use tradepost_notifications::wire::SUBPROTOCOL;
 const READ_BYTES: usize = 4 * 1024;
 /// The most bytes of the answer to an upgrade.
 const ANSWER_BYTES_MAX: usize = 8 * 1024;
-const TEXT: u8 = 0x81;
-const PING: u8 = 0x89;
-const PONG: u8 = 0x8a;
-const CLOSE: u8 = 0x88;
+pub(super) const TEXT: u8 = 0x81;
+pub(super) const PING: u8 = 0x89;
+pub(super) const PONG: u8 = 0x8a;
+pub(super) const CLOSE: u8 = 0x88;
 
 /// An open connection.
 pub(super) struct Link {
@@ -25,8 +25,7 @@ pub(super) struct Link {
 /// What came.
 pub(super) enum Came {
     Text(String),
-    /// With a code.
-    Close(u16),
+    Close,
 }
 
 /// Why a connection was not opened.
@@ -53,13 +52,9 @@ impl Link {
     }
 
     async fn upgrade(&mut self, addr: SocketAddr, bearer: &str) -> Result<u16> {
-        // The key is the RFC's; nobody here is in doubt whether a WebSocket answers.
-        let request = format!(
-            "GET / HTTP/1.1\r\nhost: {addr}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
-             sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-             sec-websocket-protocol: {SUBPROTOCOL}\r\nauthorization: {bearer}\r\n\r\n"
-        );
-        self.stream.write_all(request.as_bytes()).await?;
+        self.stream
+            .write_all(request(addr, bearer).as_bytes())
+            .await?;
         loop {
             self.read().await?;
             let end = self.pending.windows(4).position(|four| four == b"\r\n\r\n");
@@ -84,45 +79,27 @@ impl Link {
     /// The next message; pings are answered.
     pub(super) async fn next(&mut self) -> Result<Came> {
         loop {
-            let Some((first, payload)) = self.frame() else {
-                if self.pending.is_empty() {
-                    self.pending = Vec::new();
-                }
+            let Some((first, payload, rest)) = frame(&self.pending) else {
                 self.read().await?;
                 continue;
             };
+            let (payload, rest) = (payload.to_vec(), rest.to_vec());
+            self.pending = rest;
             match first {
                 TEXT => {
                     let text = String::from_utf8(payload);
                     return text.map(Came::Text).map_err(Error::other);
                 }
                 PING => self.write(PONG, &payload).await?,
-                CLOSE => {
-                    let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
-                    return Ok(Came::Close(code.unwrap_or_default()));
-                }
+                CLOSE => return Ok(Came::Close),
                 _ => return Err(ErrorKind::InvalidData.into()),
             }
         }
     }
 
-    /// The first byte and the payload of a frame that is whole.
-    fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
-        let (first, short) = (*self.pending.first()?, *self.pending.get(1)?);
-        let (head, length): (usize, usize) = match short {
-            126 => {
-                let length = self.pending.get(2..)?.first_chunk()?;
-                (4, usize::from(u16::from_be_bytes(*length)))
-            }
-            127 => {
-                let length = self.pending.get(2..)?.first_chunk()?;
-                (10, usize::try_from(u64::from_be_bytes(*length)).ok()?)
-            }
-            length => (2, usize::from(length)),
-        };
-        let payload = self.pending.get(head..head.checked_add(length)?)?.to_vec();
-        self.pending.drain(..head + length);
-        Some((first, payload))
+    /// The socket, and what was read of it but not looked at.
+    pub(super) fn into_parts(self) -> Result<(std::net::TcpStream, Vec<u8>)> {
+        Ok((self.stream.into_std()?, self.pending))
     }
 
     async fn read(&mut self) -> Result<()> {
@@ -137,18 +114,49 @@ impl Link {
         }
     }
 
-    /// The mask is zero: it hides nothing, and there is nothing to hide it from.
     async fn write(&mut self, first: u8, payload: &[u8]) -> Result<()> {
-        let mut frame = vec![first];
-        if let Some(length) = u8::try_from(payload.len()).ok().filter(|it| *it < 126) {
-            frame.push(0x80 | length);
-        } else {
-            let length = u16::try_from(payload.len()).map_err(Error::other)?;
-            frame.push(0x80 | 126);
-            frame.extend(length.to_be_bytes());
-        }
-        frame.extend([0; 4]);
-        frame.extend(payload);
-        self.stream.write_all(&frame).await
+        self.stream.write_all(&masked(first, payload)?).await
     }
+}
+
+/// The request for a WebSocket. The key is the RFC's; nobody here is in doubt whether one answers.
+pub(super) fn request(addr: SocketAddr, bearer: &str) -> String {
+    format!(
+        "GET / HTTP/1.1\r\nhost: {addr}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         sec-websocket-protocol: {SUBPROTOCOL}\r\nauthorization: {bearer}\r\n\r\n"
+    )
+}
+
+/// The first byte and the payload of a frame that is whole, and what stands behind it.
+pub(super) fn frame(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (first, short) = (*bytes.first()?, *bytes.get(1)?);
+    let (head, length): (usize, usize) = match short {
+        126 => {
+            let length = bytes.get(2..)?.first_chunk()?;
+            (4, usize::from(u16::from_be_bytes(*length)))
+        }
+        127 => {
+            let length = bytes.get(2..)?.first_chunk()?;
+            (10, usize::try_from(u64::from_be_bytes(*length)).ok()?)
+        }
+        length => (2, usize::from(length)),
+    };
+    let (payload, rest) = bytes.get(head..)?.split_at_checked(length)?;
+    Some((first, payload, rest))
+}
+
+/// A client's frame. The mask is zero: it hides nothing, and there is nothing to hide it from.
+pub(super) fn masked(first: u8, payload: &[u8]) -> Result<Vec<u8>> {
+    let mut frame = vec![first];
+    if let Some(length) = u8::try_from(payload.len()).ok().filter(|it| *it < 126) {
+        frame.push(0x80 | length);
+    } else {
+        let length = u16::try_from(payload.len()).map_err(Error::other)?;
+        frame.push(0x80 | 126);
+        frame.extend(length.to_be_bytes());
+    }
+    frame.extend([0; 4]);
+    frame.extend(payload);
+    Ok(frame)
 }

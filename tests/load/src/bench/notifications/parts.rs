@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::clients::Clients;
+use super::probes::{Probed, Probes};
 use super::senders::{Caller, Kind, Senders, Sent};
 use super::{Load, Node, Origin, until};
 use crate::bench::report::{Rows, Unit};
@@ -23,7 +24,7 @@ const UNDER_WAY: u64 = 4;
 /// [`TargetError`].
 pub async fn idle(node: &Node, caller: &Caller, load: &Load) -> Result<Rows, TargetError> {
     let mut rows = Rows::default();
-    let mut clients = Clients::new(load.clients, Origin(Instant::now()));
+    let mut clients = Clients::new(load.clients, Origin::now());
     let before = node.process().kibibytes();
     let started = Instant::now();
     clients.connect(&[node.live], caller).await?;
@@ -60,7 +61,7 @@ pub async fn targeted(
     kind: Kind,
 ) -> Result<Rows, TargetError> {
     let mut rows = Rows::default();
-    let origin = Origin(Instant::now());
+    let origin = Origin::now();
     let mut clients = Clients::new(load.clients, origin);
     clients.connect(&[node.live], caller).await?;
     let senders = Senders::connect(&node.server, caller, origin).await?;
@@ -86,6 +87,12 @@ pub async fn targeted(
         percent,
         Unit::Percent,
     );
+    let each = processor.as_secs_f64() * 1e9 / (sent.accepted.max(1) as f64);
+    rows.median(
+        &format!("{name}: node's processor, a message"),
+        each,
+        Unit::Nanoseconds,
+    );
     tell_lost(&mut rows, &name, &clients, sent.accepted);
     clients.drop_all().await;
     Ok(rows)
@@ -97,7 +104,7 @@ pub async fn targeted(
 /// [`TargetError`].
 pub async fn broadcast(node: &Node, caller: &Caller, load: &Load) -> Result<Rows, TargetError> {
     let mut rows = Rows::default();
-    let origin = Origin(Instant::now());
+    let origin = Origin::now();
     let senders = Senders::connect(&node.server, caller, origin).await?;
     senders.gather(load.clients).await?;
     let mut clients = Clients::new(load.clients, origin);
@@ -119,16 +126,20 @@ pub async fn broadcast(node: &Node, caller: &Caller, load: &Load) -> Result<Rows
     latencies(&mut rows, &format!("{name}: the last has it"), &last);
     let (before, started) = (node.process().processor_time(), Instant::now());
     let heard = clients.tally.heard();
+    let sends = senders.stream().await?;
     while started.elapsed() < load.window() {
-        senders.broadcast(Kind::Durable).await?;
+        sends.broadcast(Kind::Durable).await;
         expected += all;
-        let floor = expected.saturating_sub(UNDER_WAY * all);
+        let floor = expected.saturating_sub((UNDER_WAY - 1) * all);
         arrived(&clients, floor).await;
     }
+    let sent = sends.finish().await?;
     arrived(&clients, expected).await;
     let deliveries = (clients.tally.heard() - heard) as f64;
     let rate = deliveries / started.elapsed().as_secs_f64();
     let processor = node.process().processor_time().saturating_sub(before);
+    let refused = sent.refused as f64;
+    rows.worst(&format!("{name}: refused"), refused, Unit::Requests);
     rows.median(&format!("{name}: deliveries"), rate, Unit::EventsPerSecond);
     let million = processor.as_secs_f64() * 1e6 / deliveries.max(1.0);
     let cost = format!("{name}: node's processor time of a million deliveries");
@@ -144,7 +155,7 @@ pub async fn broadcast(node: &Node, caller: &Caller, load: &Load) -> Result<Rows
 /// [`TargetError`].
 pub async fn storm(node: &Node, caller: &Caller, load: &Load) -> Result<Rows, TargetError> {
     let mut rows = Rows::default();
-    let origin = Origin(Instant::now());
+    let origin = Origin::now();
     let senders = Senders::connect(&node.server, caller, origin).await?;
     senders.gather(load.clients).await?;
     let mut clients = Clients::new(load.clients, origin);
@@ -168,6 +179,7 @@ pub async fn storm(node: &Node, caller: &Caller, load: &Load) -> Result<Rows, Ta
         )
         .await?;
     expected += sent.accepted;
+    let probes = Probes::start(node.live, caller.reader("somebody else")?);
     let started = Instant::now();
     clients.connect(&[node.live], caller).await?;
     let welcome = started.elapsed().as_secs_f64();
@@ -182,6 +194,14 @@ pub async fn storm(node: &Node, caller: &Caller, load: &Load) -> Result<Rows, Ta
         &format!("{name}: all have what they missed after"),
         whole,
         Unit::Seconds,
+    );
+    let Probed { accepted, refused } = probes.finish();
+    let others = format!("{name}: others are let in meanwhile");
+    latencies(&mut rows, &others, &accepted);
+    rows.worst(
+        &format!("{others}, refused"),
+        refused as f64,
+        Unit::Requests,
     );
     let refused = clients.tally.refused.load(Ordering::Relaxed) as f64;
     rows.median(
@@ -205,7 +225,7 @@ pub async fn two_nodes(
 ) -> Result<Rows, TargetError> {
     let mut rows = Rows::default();
     for kind in [Kind::Durable, Kind::Ephemeral] {
-        let origin = Origin(Instant::now());
+        let origin = Origin::now();
         let mut clients = Clients::new(load.clients, origin);
         clients.connect(&[heard.live], caller).await?;
         let senders = Senders::connect(&told.server, caller, origin).await?;
@@ -257,7 +277,7 @@ fn tell_lost(rows: &mut Rows, name: &str, clients: &Clients, expected: u64) {
     clients.tally.tell(rows, name);
 }
 
-fn latencies(rows: &mut Rows, name: &str, samples: &Samples) {
+pub(super) fn latencies(rows: &mut Rows, name: &str, samples: &Samples) {
     for (quantile, permille) in [("p50", 500), ("p99", 990), ("most", 1_000)] {
         let time = samples.permille(permille).map(millis);
         rows.median(&format!("{name}: {quantile}"), time, Unit::Milliseconds);

@@ -5,7 +5,6 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use futures::future::try_join_all;
 use tonic::Request;
 use tonic::transport::{Channel, Endpoint};
 use tradepost_proto::notification::v1 as pb;
@@ -18,9 +17,6 @@ use super::{Origin, user};
 use crate::bench::target::{Server, TargetError, dues};
 use crate::samples::Samples;
 
-/// Calls that are under way at most.
-const LANES: usize = 64;
-const CHANNELS: usize = 4;
 /// Users of one call.
 const USERS_MAX: usize = 1_000;
 /// Whom broadcasts are for.
@@ -61,6 +57,19 @@ impl Caller {
             identity: identity.map_err(|error| TargetError::Token(error.to_string()))?,
             tenant: TenantId::new(),
         })
+    }
+
+    /// The tenant, for other processes of the same bench.
+    #[must_use]
+    pub const fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// The same in a tenant that is known.
+    #[must_use]
+    pub fn of_tenant(mut self, tenant: TenantId) -> Self {
+        self.tenant = tenant;
+        self
     }
 
     /// With a key that nobody knows.
@@ -109,7 +118,7 @@ impl Caller {
 /// Senders at a node.
 #[derive(Clone)]
 pub(super) struct Senders {
-    clients: Vec<NotificationServiceClient<Channel>>,
+    client: NotificationServiceClient<Channel>,
     caller: Caller,
     origin: Origin,
 }
@@ -131,14 +140,10 @@ impl Senders {
         caller: &Caller,
         origin: Origin,
     ) -> Result<Self, TargetError> {
-        let mut clients = Vec::new();
-        for _ in 0..CHANNELS {
-            let endpoint = Endpoint::from_shared(format!("http://{}", server.addr))?;
-            let channel = endpoint.tcp_nodelay(true).connect().await?;
-            clients.push(NotificationServiceClient::new(channel));
-        }
+        let endpoint = Endpoint::from_shared(format!("http://{}", server.addr))?;
+        let channel = endpoint.tcp_nodelay(true).connect().await?;
         Ok(Self {
-            clients,
+            client: NotificationServiceClient::new(channel),
             caller: caller.clone(),
             origin,
         })
@@ -146,7 +151,7 @@ impl Senders {
 
     /// Makes a group of so many users.
     pub(super) async fn gather(&self, users: usize) -> Result<(), TargetError> {
-        let mut client = self.client(0)?;
+        let mut client = self.client.clone();
         let group = pb::PutGroupRequest {
             group_id: GROUP.to_owned(),
             display_name: "Everybody".to_owned(),
@@ -165,19 +170,13 @@ impl Senders {
 
     /// Tells the group, now.
     pub(super) async fn broadcast(&self, kind: Kind) -> Result<(), TargetError> {
-        let message = pb::BroadcastToGroupRequest {
-            request_id: Uuid::now_v7().to_string(),
-            group_id: GROUP.to_owned(),
-            content: Some(content(self.origin.stamp(Instant::now()))),
-            delivery: delivery(kind).into(),
-            collapse_key: String::new(),
-        };
-        let request = self.caller.request(message)?;
-        self.client(0)?.broadcast_to_group(request).await?;
+        let message = self.to_group(kind, Instant::now());
+        let request = self.request(message)?;
+        self.client.clone().broadcast_to_group(request).await?;
         Ok(())
     }
 
-    /// Tells users one after the other, at a constant rate whatever the answers take.
+    /// Tells users one after the other over a stream, at a constant rate whatever the answers take.
     pub(super) async fn paced(
         &self,
         kind: Kind,
@@ -185,43 +184,53 @@ impl Senders {
         window: Duration,
         users: usize,
     ) -> Result<Sent, TargetError> {
-        let lanes = dues(rate, window, LANES).into_iter().enumerate();
-        let lanes = lanes.map(async |(lane, mut dues)| {
-            let (mut sent, mut client) = (Sent::default(), self.client(lane)?);
-            let mut number = lane;
+        let sends = self.stream().await?;
+        let mut numbers = (0..users).cycle();
+        for mut dues in dues(rate, window, 1) {
             while let Some(due) = dues.recv().await {
-                let message = pb::SendToUsersRequest {
-                    request_id: Uuid::now_v7().to_string(),
-                    user_ids: vec![user(number % users)],
-                    content: Some(content(self.origin.stamp(due))),
-                    delivery: delivery(kind).into(),
-                    collapse_key: String::new(),
-                };
-                number += LANES;
-                match client.send_to_users(self.caller.request(message)?).await {
-                    Ok(_sequences) => sent.accepted += 1,
-                    Err(status) => {
-                        sent.refused += 1;
-                        sent.why = Some(status.to_string());
-                    }
-                }
-                sent.answers.push(due.elapsed());
+                sends
+                    .tell(kind, due, numbers.next().unwrap_or_default())
+                    .await;
             }
-            Ok::<_, TargetError>(sent)
-        });
-        let mut all = Sent::default();
-        for sent in try_join_all(lanes).await? {
-            all.accepted += sent.accepted;
-            all.refused += sent.refused;
-            all.answers.append(sent.answers);
-            all.why = all.why.or(sent.why);
         }
-        Ok(all)
+        sends.finish().await
     }
 
-    fn client(&self, lane: usize) -> Result<NotificationServiceClient<Channel>, TargetError> {
-        let client = self.clients.get(lane % CHANNELS).cloned();
-        client.ok_or_else(|| TargetError::Wrong("there is no connection".to_owned()))
+    pub(super) fn to_user(
+        &self,
+        kind: Kind,
+        due: Instant,
+        number: usize,
+    ) -> pb::SendToUsersRequest {
+        pb::SendToUsersRequest {
+            request_id: Uuid::now_v7().to_string(),
+            user_ids: vec![user(number)],
+            content: Some(content(self.origin.stamp(due))),
+            delivery: delivery(kind).into(),
+            collapse_key: String::new(),
+        }
+    }
+
+    pub(super) fn to_group(&self, kind: Kind, due: Instant) -> pb::BroadcastToGroupRequest {
+        pb::BroadcastToGroupRequest {
+            request_id: Uuid::now_v7().to_string(),
+            group_id: GROUP.to_owned(),
+            content: Some(content(self.origin.stamp(due))),
+            delivery: delivery(kind).into(),
+            collapse_key: String::new(),
+        }
+    }
+
+    pub(super) fn request<T>(&self, message: T) -> Result<Request<T>, TargetError> {
+        self.caller.request(message)
+    }
+
+    pub(super) fn client(&self) -> NotificationServiceClient<Channel> {
+        self.client.clone()
+    }
+
+    pub(super) const fn origin(&self) -> Origin {
+        self.origin
     }
 }
 

@@ -42,6 +42,32 @@ impl Server {
         extra: &[(String, String)],
         log: &Path,
     ) -> Result<Self, TargetError> {
+        Self::run(Command::new(program), environment, extra, log).await
+    }
+
+    /// The same on one core only, so that the process sizes itself to it.
+    ///
+    /// # Errors
+    /// As [`Server::start`]; also when the machine has no such core.
+    pub async fn start_on(
+        core: usize,
+        program: &Path,
+        environment: &Path,
+        extra: &[(String, String)],
+        log: &Path,
+    ) -> Result<Self, TargetError> {
+        // It becomes the program: the number is the same.
+        let mut command = Command::new("taskset");
+        command.args(["-c", &core.to_string()]).arg(program);
+        Self::run(command, environment, extra, log).await
+    }
+
+    async fn run(
+        mut command: Command,
+        environment: &Path,
+        extra: &[(String, String)],
+        log: &Path,
+    ) -> Result<Self, TargetError> {
         let mut variables = Self::environment(environment)?;
         variables.extend(extra.iter().cloned());
         let address = |end: &str| {
@@ -54,7 +80,7 @@ impl Server {
             address("__SERVER__ADMIN_ADDR")?,
         );
         let log = File::options().create(true).append(true).open(log)?;
-        let child = Command::new(program)
+        let child = command
             .envs(variables)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
