@@ -5,6 +5,7 @@ pub mod email;
 mod parse;
 pub mod preferences;
 pub mod presence;
+mod reading;
 mod render;
 mod sends;
 mod status;

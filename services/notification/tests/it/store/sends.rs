@@ -1,7 +1,5 @@
 //! The stream of sends, beside the calls that it stands for.
 
-use std::time::Duration;
-
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;

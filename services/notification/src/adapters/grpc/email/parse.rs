@@ -1,24 +1,17 @@
 //! From requests to values: every fault of a request is told at once.
 
 use prost::Message;
-use time::OffsetDateTime;
 use tonic::Status;
 use tradepost_notifications::stream::UserName;
 use tradepost_proto::notification::v1 as pb;
 use tradepost_service::error::Violations;
 use tradepost_service::page::PageRequest;
-use tradepost_service::request_id;
 use tradepost_types::EmailId;
-use uuid::Uuid;
 
-use super::super::status::DOMAIN;
+use super::super::reading::{self, Place, finish, key, made_at};
 use crate::domain::email::EmailAddress;
 use crate::ports::RequestKey;
 use crate::ports::email::{Email, EmailState, ListedAfter};
-
-/// The place of an e-mail in a list, as a page token holds it: microseconds, which is what the
-/// database keeps, and the id.
-pub(super) type Place = (i64, Uuid);
 
 /// A list of e-mails as asked for.
 pub(super) struct Emails {
@@ -30,25 +23,17 @@ pub(super) struct Emails {
 impl Emails {
     /// Where it goes on.
     pub(super) fn after(&self) -> Result<Option<ListedAfter>, Status> {
-        let Some((micros, id)) = self.page.after else {
+        let Some(place) = self.page.after else {
             return Ok(None);
         };
-        let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000);
-        let mut faults = Violations::new();
-        let created_at = faults.take("page_token", at.map_err(|_range| "is malformed"));
-        let created_at = finish(faults, created_at)?;
-        let id = EmailId::from_uuid(id);
+        let (created_at, id) = (made_at(place)?, EmailId::from_uuid(place.1));
         Ok(Some(ListedAfter { created_at, id }))
     }
 }
 
 /// The place of an e-mail in its list.
 pub(super) fn place(email: &Email) -> Place {
-    let micros = email.created_at.unix_timestamp_nanos() / 1_000;
-    (
-        i64::try_from(micros).unwrap_or(i64::MAX),
-        email.id.as_uuid(),
-    )
+    reading::place(email.created_at, email.id.as_uuid())
 }
 
 pub(super) fn user(text: &str) -> Result<UserName, Status> {
@@ -97,15 +82,5 @@ pub(super) fn resend(request: &pb::ResendEmailRequest) -> Result<(RequestKey, Em
         request_id: String::new(),
         ..request.clone()
     };
-    let key = RequestKey {
-        id: request.request_id.clone(),
-        fingerprint: request_id::fingerprint(&body.encode_to_vec()),
-    };
-    Ok((key, id))
-}
-
-/// The value, or all faults. A value is missing only with a fault.
-fn finish<T>(faults: Violations, value: Option<T>) -> Result<T, Status> {
-    faults.check(DOMAIN)?;
-    value.ok_or_else(|| Status::internal("a value without a fault is missing"))
+    Ok((key(&request.request_id, &body), id))
 }

@@ -3,16 +3,13 @@
 use std::collections::BTreeSet;
 
 use prost::Message;
-use time::OffsetDateTime;
 use tonic::Status;
 use tradepost_proto::notification::v1 as pb;
 use tradepost_service::error::Violations;
 use tradepost_service::page::PageRequest;
-use tradepost_service::request_id;
 use tradepost_types::{WebhookDeliveryId, WebhookEndpointId};
-use uuid::Uuid;
 
-use super::status::DOMAIN;
+use super::super::reading::{self, Place, finish, key, made_at};
 use crate::domain::webhook::{EndpointUrl, Pattern, SigningSecret, UrlRules};
 use crate::ports::RequestKey;
 use crate::ports::webhooks::{
@@ -21,10 +18,6 @@ use crate::ports::webhooks::{
 
 const TYPES_MAX: usize = 32;
 const DESCRIPTION_CHARS_MAX: usize = 200;
-
-/// The place of a delivery in a list, as a page token holds it: microseconds, which is what the
-/// database keeps, and the id.
-pub(super) type Place = (i64, Uuid);
 
 /// A list of deliveries as asked for.
 pub(super) struct Deliveries {
@@ -36,25 +29,17 @@ pub(super) struct Deliveries {
 impl Deliveries {
     /// Where it goes on.
     pub(super) fn after(&self) -> Result<Option<ListedAfter>, Status> {
-        let Some((micros, id)) = self.page.after else {
+        let Some(place) = self.page.after else {
             return Ok(None);
         };
-        let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000);
-        let mut faults = Violations::new();
-        let created_at = faults.take("page_token", at.map_err(|_range| "is malformed"));
-        let created_at = finish(faults, created_at)?;
-        let id = WebhookDeliveryId::from_uuid(id);
+        let (created_at, id) = (made_at(place)?, WebhookDeliveryId::from_uuid(place.1));
         Ok(Some(ListedAfter { created_at, id }))
     }
 }
 
 /// The place of a delivery in its list.
 pub(super) fn place(delivery: &Delivery) -> Place {
-    let micros = delivery.created_at.unix_timestamp_nanos() / 1_000;
-    (
-        i64::try_from(micros).unwrap_or(i64::MAX),
-        delivery.id.as_uuid(),
-    )
+    reading::place(delivery.created_at, delivery.id.as_uuid())
 }
 
 pub(super) fn endpoint_id(text: &str) -> Result<WebhookEndpointId, Status> {
@@ -201,18 +186,4 @@ fn description(faults: &mut Violations, text: &str) -> String {
         faults.add("description", "must not hold control characters");
     }
     text.to_owned()
-}
-
-/// `body` is the request without its id.
-fn key(id: &str, body: &impl Message) -> RequestKey {
-    RequestKey {
-        id: id.to_owned(),
-        fingerprint: request_id::fingerprint(&body.encode_to_vec()),
-    }
-}
-
-/// The value, or all faults. A value is missing only with a fault.
-fn finish<T>(faults: Violations, value: Option<T>) -> Result<T, Status> {
-    faults.check(DOMAIN)?;
-    value.ok_or_else(|| Status::internal("a value without a fault is missing"))
 }
