@@ -72,7 +72,8 @@ impl Announce for Deliveries {
                 return self.ready.notify_one();
             }
         }
-        // Streams put themselves in order, whoever is first.
+        // Streams put themselves in order, whoever is first. Signals have none: one may overtake those
+        // that wait.
         self.nodes.announce(announcements);
     }
 }
