@@ -67,6 +67,7 @@ mod grpc;
 mod health;
 pub mod page;
 mod program;
+pub mod proxies;
 pub mod request_id;
 mod tasks;
 mod tls;

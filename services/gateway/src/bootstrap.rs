@@ -21,14 +21,14 @@ use crate::application::{
 use crate::command::{self, GatewayCommand};
 use crate::config::{CredentialsConfig, GatewayConfig, IdentityConfig};
 use crate::http::{
-    BodyPatience, Certificate, Denials, Gateway, Hourly, Places, PortOptions, Proxies, router,
-    serve,
+    BodyPatience, Certificate, Denials, Gateway, Hourly, Places, PortOptions, router, serve,
 };
 use crate::metrics::Metrics;
 use crate::ports::Guards;
 use crate::ports::audit::AuditStore;
 use crate::upstream::Upstreams;
 use origins::{AllowedOrigins, platform_origins};
+use tradepost_service::proxies::Proxies;
 
 use audit::audit_log;
 pub use limits::limiter;

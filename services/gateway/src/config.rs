@@ -13,12 +13,13 @@ use serde::{Deserialize, Serialize};
 use tradepost_postgres::DatabaseConfig;
 use tradepost_redis::RedisConfig;
 use tradepost_service::CommonConfig;
+use tradepost_service::proxies::ProxiesConfig;
 use url::Url;
 
 pub use access::AccessConfig;
 pub use audit::AuditConfig;
 pub use credentials::{CredentialsConfig, KeyMode};
-pub use edge::{CorsConfig, ForwardedHeader, LimitsConfig, ProxiesConfig, TlsConfig};
+pub use edge::{CorsConfig, LimitsConfig, TlsConfig};
 pub use identity::{IdentityConfig, PasswordsConfig, TokenAlgorithm};
 pub use rate_limits::RateLimitsConfig;
 pub use sockets::SocketsConfig;

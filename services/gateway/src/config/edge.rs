@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use garde::Validate;
-use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::http::origin_fault;
@@ -95,30 +94,6 @@ pub struct CorsConfig {
     /// Exact origins, e.g. `https://shop.example`; tenants have their own besides.
     #[garde(length(max = 256), inner(custom(is_origin)))]
     pub origins: Vec<String>,
-}
-
-/// The proxies before the gateway.
-#[derive(Debug, Clone, Default, Deserialize, Serialize, Validate)]
-#[serde(default, deny_unknown_fields)]
-pub struct ProxiesConfig {
-    /// Networks whose word on the client's address is taken, e.g. `10.0.0.0/8`.
-    #[garde(length(max = 256))]
-    pub trusted: Vec<IpNet>,
-    /// In which header they say it. The other one is never read: a proxy that sets one of them
-    /// may pass the other on as the client wrote it.
-    #[garde(skip)]
-    pub header: ForwardedHeader,
-}
-
-/// Where a proxy says for whom it speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ForwardedHeader {
-    /// `X-Forwarded-For` and `X-Forwarded-Proto`.
-    #[default]
-    XForwardedFor,
-    /// `Forwarded` (RFC 7239).
-    Forwarded,
 }
 
 fn goes_with(key: &Option<PathBuf>) -> impl FnOnce(&Option<PathBuf>, &()) -> garde::Result {

@@ -19,7 +19,6 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::client::Client;
 use super::cors::Page;
 use super::gate::pass;
 use super::port::Arrival;
@@ -27,6 +26,7 @@ use super::problem::Problem;
 use super::router::{Gateway, Shared};
 use super::{headers, hygiene};
 use seen::{Seen, Trace};
+use tradepost_service::proxies::Client;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// A caller's own id is no longer than this.

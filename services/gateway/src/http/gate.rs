@@ -19,7 +19,6 @@ use axum::response::{IntoResponse, Response};
 
 use super::access::{Denied, DeniedBy, by};
 use super::caller::{denied, reason};
-use super::client::Client;
 use super::cors;
 use super::problem::Problem;
 use super::router::Gateway;
@@ -29,6 +28,7 @@ use crate::domain::caller::{Caller, Verified};
 use crate::domain::routes::{self, Audit, Route, Rule, Verb, Who};
 use crate::ports::{Guards, Refused, Unavailable};
 use passage::{Passage, Place};
+use tradepost_service::proxies::Client;
 
 pub use hourly::Hourly;
 

@@ -30,7 +30,6 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::caller::{By, Resting};
-use super::client::Client;
 use super::cors::{foreign_page, may_call_for};
 use super::problem::Problem;
 use super::query;
@@ -39,6 +38,7 @@ use super::upgrade::Protocols;
 use crate::domain::caller::Caller;
 use ending::Ending;
 use relay::Relay;
+use tradepost_service::proxies::Client;
 
 pub use places::Places;
 

@@ -25,12 +25,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tradepost_service::{Runtime, Tasks};
 
-use super::client::{Peer, Proxies};
 use crate::config::LimitsConfig;
 use crate::metrics::Metrics;
 use connection::Line;
 use head::HeadFault;
 use slots::Slots;
+use tradepost_service::proxies::{Peer, Proxies};
 use turned_away::TurnedAway;
 use watch::Patience;
 

@@ -12,7 +12,6 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::access::Denials;
 use super::body::BodyPatience;
-use super::client::Proxies;
 use super::cors::Origins;
 use super::edge::edge;
 use super::gate::Hourly;
@@ -30,6 +29,7 @@ use crate::metrics::Metrics;
 use crate::ports::Guards;
 use crate::ports::audit::AuditStore;
 use crate::upstream::Upstreams;
+use tradepost_service::proxies::Proxies;
 
 /// What every request uses.
 pub struct Gateway {

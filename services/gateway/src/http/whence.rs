@@ -7,10 +7,10 @@ use axum::extract::FromRequestParts;
 use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
 
-use super::client::Client;
 use super::router::Shared;
 use crate::domain::caller::Caller;
 use crate::ports::identity::Author;
+use tradepost_service::proxies::Client;
 
 /// From where.
 pub(super) struct Whence {

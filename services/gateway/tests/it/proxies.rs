@@ -2,7 +2,7 @@
 
 use axum::http::Request;
 use http_body_util::Full;
-use tradepost_gateway::config::ForwardedHeader;
+use tradepost_service::proxies::ForwardedHeader;
 
 use crate::stage::Stage;
 

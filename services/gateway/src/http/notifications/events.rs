@@ -20,11 +20,11 @@ use utoipa_axum::routes;
 use super::ending::Ending;
 use super::not_now;
 use crate::http::caller::{By, Resting};
-use crate::http::client::Client;
 use crate::http::problem::Problem;
 use crate::http::query;
 use crate::http::router::Shared;
 use telling::Telling;
+use tradepost_service::proxies::Client;
 
 /// A proxy that gathers an answer before it passes it on must not.
 const UNBUFFERED: (HeaderName, HeaderValue) = (

@@ -10,8 +10,8 @@ use axum::http::StatusCode;
 use super::{RETRY_AFTER, not_now};
 use crate::config::SocketsConfig;
 use crate::domain::caller::{Caller, Subject};
-use crate::http::client::Client;
 use crate::http::problem::Problem;
+use tradepost_service::proxies::Client;
 
 /// Counts sockets. Cheap to clone; the clones count together.
 #[derive(Clone)]

@@ -29,8 +29,8 @@ use super::slots::Slot;
 use super::tls::Certificate;
 use super::watch::{Patience, Running, Watch};
 use super::wire::Wire;
-use crate::http::client::Peer;
 use crate::metrics::Metrics;
+use tradepost_service::proxies::Peer;
 
 /// What is read or written at once. Heads are smaller, by our own limit.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;

@@ -2,16 +2,40 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use garde::Validate;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
-
-use crate::config::{ForwardedHeader, ProxiesConfig};
+use serde::{Deserialize, Serialize};
 
 const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// From where a request came. It stands in the extensions of every request that a handler sees.
+/// The proxies before a port that the world reaches.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, Validate)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProxiesConfig {
+    /// Networks whose word on the client's address is taken, e.g. `10.0.0.0/8`.
+    #[garde(length(max = 256))]
+    pub trusted: Vec<IpNet>,
+    /// In which header they say it. The other one is never read: a proxy that sets one of them
+    /// may pass the other on as the client wrote it.
+    #[garde(skip)]
+    pub header: ForwardedHeader,
+}
+
+/// Where a proxy says for whom it speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For` and `X-Forwarded-Proto`.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+/// From where a request came. In the gateway it stands in the extensions of every request that a handler sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client {
     /// The client's address; an IPv4 address is never written as an IPv6 one.
@@ -22,9 +46,11 @@ pub struct Client {
 
 /// The other end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Peer {
-    pub(super) address: IpAddr,
-    pub(super) is_encrypted: bool,
+pub struct Peer {
+    /// Its address.
+    pub address: IpAddr,
+    /// Whether the connection is encrypted.
+    pub is_encrypted: bool,
 }
 
 impl Default for Peer {
@@ -69,7 +95,8 @@ impl Proxies {
     }
 
     /// The rightmost hop that is no proxy of ours: everything left of it is the client's own claim.
-    pub(super) fn client(&self, peer: Peer, headers: &HeaderMap) -> Client {
+    #[must_use]
+    pub fn client(&self, peer: Peer, headers: &HeaderMap) -> Client {
         let mut client = Client {
             address: peer.address,
             is_secure: peer.is_encrypted,
