@@ -2,6 +2,7 @@
 
 use garde::Validate;
 use serde::{Deserialize, Serialize};
+use tradepost_service::proxies::ProxiesConfig;
 use url::Url;
 
 /// Straight connections, and who judges their credentials.
@@ -38,6 +39,9 @@ pub struct AccessConfig {
     /// The same of one address.
     #[garde(range(min = 1, max = 100_000))]
     pub address_waiting_max: u32,
+    /// The proxies before the live port: bounds by address are for whom they speak.
+    #[garde(dive)]
+    pub proxies: ProxiesConfig,
 }
 
 impl Default for AccessConfig {
@@ -53,6 +57,7 @@ impl Default for AccessConfig {
             address_connects_per_second: 50,
             waiting_max: 500,
             address_waiting_max: 20,
+            proxies: ProxiesConfig::default(),
         }
     }
 }

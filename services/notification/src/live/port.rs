@@ -1,6 +1,7 @@
 //! Where clients come: HTTP/1.1 up to the upgrade and no further, or to an answer of events.
 
 mod handshake;
+mod pages;
 mod refusal;
 mod shown;
 mod telling;
@@ -25,6 +26,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tradepost_notifications::wire::MESSAGE_BYTES_MAX;
 use tradepost_websocket::Limits;
 
+use self::pages::Page;
 use self::refusal::Refusal;
 use self::shown::Offered;
 use self::telling::Lasting;
@@ -122,11 +124,15 @@ async fn head(
     let answer = service_fn(move |request| {
         let (port, lasting) = (Arc::clone(&port), Arc::clone(&answering));
         async move {
-            let answer = port.answer(request, peer.ip(), &lasting).await;
-            Ok::<_, Infallible>(answer.unwrap_or_else(|refusal| {
+            let mut page = Page::of(&request);
+            let answer = port.answer(request, peer, &lasting).await;
+            let mut answer = answer.unwrap_or_else(|refusal| {
                 port.live.metrics.refused(refusal.label());
+                page.refused(&refusal);
                 refusal.render()
-            }))
+            });
+            page.dress(answer.headers_mut());
+            Ok::<_, Infallible>(answer)
         }
     });
     let serving = http1::Builder::new()
@@ -146,7 +152,7 @@ impl Port {
     async fn answer(
         &self,
         request: Request<Incoming>,
-        address: IpAddr,
+        peer: SocketAddr,
         lasting: &Lasting,
     ) -> Result<Answer, Refusal> {
         if self.live.shutdown.is_cancelled() {
@@ -156,6 +162,10 @@ impl Port {
             return self.relay(request);
         };
         let is_event = request.uri().path() == EVENTS;
+        if is_event && pages::is_preflight(&request) {
+            return Ok(pages::preflight());
+        }
+        let address = straight.client(peer, request.headers());
         // A service's own token opens any path, as it always did.
         let is_relayed = !is_event
             && request.headers().contains_key(AUTHORIZATION)

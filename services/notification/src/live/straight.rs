@@ -7,14 +7,16 @@ mod feed;
 mod gate;
 mod guests;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
+use http::HeaderMap;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use tradepost_notifications::wire::{Refreshed, Secret, Told, close};
+use tradepost_service::proxies::{Peer, Proxies};
 use tradepost_service::{Clock, Tasks};
 use tradepost_websocket::Class;
 
@@ -47,6 +49,7 @@ pub(super) struct Straight {
     gate: Arc<Gate>,
     guests: Arc<Guests>,
     addresses: Arc<Addresses>,
+    proxies: Proxies,
     stale_ms: i64,
     /// Up to when everything that was revoked is known, in milliseconds since 1970.
     current_ms: AtomicI64,
@@ -96,6 +99,7 @@ impl Straight {
             gate: Arc::new(Gate::new(asked, &config, tasks.clone(), metrics.clone())),
             guests,
             addresses: Arc::new(Addresses::new(&config)),
+            proxies: Proxies::from(&config.proxies),
             stale_ms: config.stale_ms.into(),
             current_ms: AtomicI64::new(NEVER),
             clock: Clock::system(),
@@ -106,6 +110,15 @@ impl Straight {
         let look = feed::look(Arc::clone(&straight), ended.clone());
         tasks.spawn("access-look", look);
         straight
+    }
+
+    /// Whose request it is: the peer's, or of whom a trusted proxy says it speaks for.
+    pub(super) fn client(&self, peer: SocketAddr, headers: &HeaderMap) -> IpAddr {
+        let peer = Peer {
+            address: peer.ip().to_canonical(),
+            is_encrypted: false,
+        };
+        self.proxies.client(peer, headers).address
     }
 
     /// A client comes.

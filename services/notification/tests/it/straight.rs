@@ -7,5 +7,6 @@ mod events;
 mod gateway;
 mod keeping;
 mod opening;
+mod pages;
 mod refreshing;
 mod stage;

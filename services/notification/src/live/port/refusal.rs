@@ -69,7 +69,7 @@ impl From<Crowded> for Refusal {
 
 impl Refusal {
     /// The reason for programs: the gateway's own, where it has said one.
-    fn reason(&self) -> &str {
+    pub(super) fn reason(&self) -> &str {
         if let Self::Unwelcome(Unwelcome::Refused(
             Refused::Invalid { reason, .. } | Refused::Forbidden { reason, .. },
         )) = self

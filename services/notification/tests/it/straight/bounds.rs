@@ -2,6 +2,7 @@
 
 use tradepost_notification::config::AccessConfig;
 use tradepost_proto::gateway::v1 as pb;
+use tradepost_service::proxies::ProxiesConfig;
 use tradepost_testkit::eventually;
 
 use super::gateway::Word;
@@ -29,6 +30,47 @@ async fn an_address_has_so_many_connections_and_no_more() {
     assert!(stage.open("/", &relayed, &[]).await.is_ok());
     drop(first);
     eventually("a place is free again", SOON, is_in).await;
+}
+
+#[tokio::test]
+async fn behind_a_proxy_an_address_is_whom_it_speaks_for() {
+    let behind = async |trusted: &str| {
+        let proxies = ProxiesConfig {
+            trusted: vec![trusted.parse().unwrap()],
+            ..ProxiesConfig::default()
+        };
+        let stage = Stage::new(AccessConfig {
+            address_connections_max: 1,
+            proxies,
+            ..AccessConfig::default()
+        })
+        .await;
+        stage.person("ada");
+        stage
+    };
+    let open = async |stage: &Stage, address: &str| {
+        let headers = [
+            ("authorization", "Bearer ada"),
+            ("x-forwarded-for", address),
+        ];
+        let opened = stage.open(WS, &headers, &[SPOKEN]).await;
+        opened.map_err(|(_, reason, _)| reason)
+    };
+
+    let stage = behind("127.0.0.0/8").await;
+    let _one = open(&stage, "192.0.2.1").await.unwrap();
+    assert!(open(&stage, "192.0.2.2").await.is_ok());
+    let again = open(&stage, "192.0.2.1").await.err();
+    assert_eq!(again.as_deref(), Some("TOO_MANY_SOCKETS"));
+    let asked = stage.gateway.0.asked.lock().unwrap()[0].address.clone();
+    assert_eq!(asked, "192.0.2.1");
+
+    // Of one that is not trusted it is the client's own claim.
+    let stage = behind("10.0.0.0/8").await;
+    let is_in = async || open(&stage, "192.0.2.1").await.ok();
+    let _one = eventually("nobody else is there", SOON, is_in).await;
+    let again = open(&stage, "192.0.2.2").await.err();
+    assert_eq!(again.as_deref(), Some("TOO_MANY_SOCKETS"));
 }
 
 #[tokio::test]

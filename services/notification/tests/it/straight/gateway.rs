@@ -27,6 +27,7 @@ pub(super) enum No {
     Expired,
     Revoked,
     Suspended,
+    ForeignPage,
     TooOften,
     Unavailable,
 }
@@ -175,6 +176,7 @@ fn status(no: No) -> Status {
     let (code, reason) = match no {
         No::Expired => (Code::Unauthenticated, "TOKEN_EXPIRED"),
         No::Revoked => (Code::Unauthenticated, "CREDENTIALS_REVOKED"),
+        No::ForeignPage => (Code::PermissionDenied, "ORIGIN_NOT_ALLOWED"),
         No::Suspended => (Code::PermissionDenied, "TENANT_SUSPENDED"),
         No::TooOften => (Code::ResourceExhausted, "TOO_MANY_FAILURES"),
         No::Unavailable => (Code::Unavailable, "CREDENTIALS_UNAVAILABLE"),
