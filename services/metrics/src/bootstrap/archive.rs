@@ -31,10 +31,7 @@ pub async fn start(
     let parts = parts(config, database)?;
     match parts.files.probe().await {
         Ok(()) => {}
-        Err(error @ FileStoreError::Refused { .. }) => {
-            let url = config.retention.store_url.as_deref().unwrap_or_default();
-            return Err(error).with_context(|| format!("retention.store_url = {url}"));
-        }
+        Err(error @ FileStoreError::Refused { .. }) => return Err(of_store(error, config)),
         Err(error) => {
             let error: &dyn std::error::Error = &error;
             tracing::warn!(
@@ -63,19 +60,37 @@ pub(super) fn to_read(config: &MetricsConfig) -> anyhow::Result<Option<Archived>
     Ok(Some(Arc::new(ArchivedFiles::new(files.store()))))
 }
 
-/// The archiver of a command.
+/// The archiver of a command that takes days away. No day is on its way yet when the store is found
+/// out of reach, or not to be written to.
+///
+/// # Errors
+/// As [`start`], and when the store cannot be reached; and without `retention.store_url`.
+pub(crate) async fn archiver_at_hand(
+    config: &MetricsConfig,
+    database: Database,
+) -> anyhow::Result<Archiver> {
+    let parts = parts(config, database)?;
+    let probed = parts.files.probe().await;
+    probed.map_err(|error| of_store(error, config))?;
+    Ok(of(parts, config))
+}
+
+/// The archiver of a command that takes nothing away.
 ///
 /// # Errors
 /// As [`start`], but that nothing is tried yet; and without `retention.store_url`.
 pub(crate) fn archiver(config: &MetricsConfig, database: Database) -> anyhow::Result<Archiver> {
-    let parts = parts(config, database)?;
-    let metrics = ArchiveMetrics::default();
-    Ok(Archiver::new(
-        parts,
-        config.retention.limits(),
-        metrics,
-        Clock::system(),
-    ))
+    Ok(of(parts(config, database)?, config))
+}
+
+fn of(parts: ArchiveParts, config: &MetricsConfig) -> Archiver {
+    let (limits, metrics) = (config.retention.limits(), ArchiveMetrics::default());
+    Archiver::new(parts, limits, metrics, Clock::system())
+}
+
+fn of_store(error: FileStoreError, config: &MetricsConfig) -> anyhow::Error {
+    let url = config.retention.store_url.as_deref().unwrap_or_default();
+    anyhow::Error::new(error).context(format!("retention.store_url = {url}"))
 }
 
 fn parts(config: &MetricsConfig, database: Database) -> anyhow::Result<ArchiveParts> {

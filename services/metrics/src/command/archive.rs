@@ -5,7 +5,7 @@ use time::Date;
 use tradepost_postgres::Database;
 
 use super::{parse_day, say};
-use crate::application::Progress;
+use crate::application::{Archiver, Progress};
 use crate::bootstrap::{NAME, archive};
 use crate::config::MetricsConfig;
 use crate::domain::{ArchiveDay, DayState};
@@ -92,8 +92,17 @@ fn tell(progress: &Progress) {
     say(&progress.to_string());
 }
 
+/// The archiver; where it is to take days away, only once the store takes files.
+async fn archiver(config: &MetricsConfig, dry_run: bool) -> anyhow::Result<Archiver> {
+    let database = database(config)?;
+    match dry_run {
+        true => archive::archiver(config, database),
+        false => archive::archiver_at_hand(config, database).await,
+    }
+}
+
 async fn archive_days(command: &Run, config: &MetricsConfig) -> anyhow::Result<()> {
-    let archiver = archive::archiver(config, database(config)?)?;
+    let archiver = archiver(config, command.dry_run).await?;
     let store: Archives = super::store(config)?;
     match command.day {
         Some(day) if command.dry_run => intend(&store, day, "planned").await?,
@@ -135,7 +144,7 @@ async fn fail_unless_whole(store: &Archives, only: Option<Date>) -> anyhow::Resu
 }
 
 async fn retry(command: &Retry, config: &MetricsConfig) -> anyhow::Result<()> {
-    let archiver = archive::archiver(config, database(config)?)?;
+    let archiver = archiver(config, command.dry_run).await?;
     let store: Archives = super::store(config)?;
     if command.dry_run {
         return intend(&store, command.day, "tried again").await;

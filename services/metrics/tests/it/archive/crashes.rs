@@ -5,8 +5,10 @@ use tradepost_testkit::{Process, Trust, eventually, free_port};
 use super::support::{Depot, FILE_ROWS, OLD_DAYS, assert_swept, day_ago, quiet};
 use crate::support::{SOON, command};
 
+type Settings = [(&'static str, String)];
+
 /// The process over a depot, in whose `serve` days are archived.
-fn machine(depot: &Depot, trust: &Trust, crash: Option<(&str, u32)>) -> Process {
+fn machine(depot: &Depot, trust: &Trust, crash: Option<(&str, u32)>, store: &Settings) -> Process {
     let local = |port: u16| format!("127.0.0.1:{port}");
     let mut builder = command(&depot.test_database, &[])
         .env("TRADEPOST_METRICS__SERVER__LISTEN_ADDR", local(free_port()))
@@ -15,16 +17,15 @@ fn machine(depot: &Depot, trust: &Trust, crash: Option<(&str, u32)>) -> Process 
             "TRADEPOST_METRICS__SERVER__AUTH__TRUST_PATH",
             trust.trust_path(),
         )
-        .env(
-            "TRADEPOST_METRICS__RETENTION__STORE_URL",
-            depot.folder.url(),
-        )
         .env("TRADEPOST_METRICS__RETENTION__LATE_HOURS", "0")
         .env("TRADEPOST_METRICS__RETENTION__POLL_SECONDS", "1")
         .env(
             "TRADEPOST_METRICS__RETENTION__FILE_ROWS_MAX",
             FILE_ROWS.to_string(),
         );
+    for (name, value) in store {
+        builder = builder.env(*name, value);
+    }
     if let Some((point, hit)) = crash {
         builder = builder
             .env("TRADEPOST_METRICS__SERVER__CRASH__POINT", point)
@@ -35,14 +36,28 @@ fn machine(depot: &Depot, trust: &Trust, crash: Option<(&str, u32)>) -> Process 
 
 /// Dies at each of these passes of a point, and starts again; at the end all is archived.
 async fn dies(depot: &Depot, point: &str, hits: impl IntoIterator<Item = u32>) {
+    let url = (
+        "TRADEPOST_METRICS__RETENTION__STORE_URL",
+        depot.folder.url(),
+    );
+    dies_with(depot, point, hits, &[url]).await;
+}
+
+/// See [`dies`]; files are where the settings say.
+pub(super) async fn dies_with(
+    depot: &Depot,
+    point: &str,
+    hits: impl IntoIterator<Item = u32>,
+    store: &Settings,
+) {
     let trust = Trust::new();
     for hit in hits {
-        let mut process = machine(depot, &trust, Some((point, hit)));
+        let mut process = machine(depot, &trust, Some((point, hit)), store);
         let status = process.wait(SOON).await;
         assert!(!status.success(), "it did not die at pass {hit} of {point}");
         depot.assert_whole().await;
     }
-    let _alive = machine(depot, &trust, None);
+    let _alive = machine(depot, &trust, None, store);
     eventually("all days at rest", SOON, async || {
         let open = "select count(*) from archive_days
             where state not in ('dropped', 'restored') or not swept";

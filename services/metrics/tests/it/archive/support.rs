@@ -54,7 +54,8 @@ impl Folder {
     }
 }
 
-fn gather(folder: &Path, found: &mut Vec<PathBuf>) {
+/// All files below a folder.
+pub(super) fn gather(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
