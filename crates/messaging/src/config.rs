@@ -7,6 +7,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use tradepost_postgres::Pace;
 
+/// The client keeps 32 frames each for reading and for writing, of each connection: with the 128 KiB
+/// that RabbitMQ offers 16 MB a service, most of what one held (ADR 50). A longer body takes several
+/// frames; headers, which have to fit into one, are far shorter.
+const FRAME_BYTES_MAX: u32 = 16 * 1024;
+
 /// How a service reaches the broker, and the limits of relay, consumers and retries.
 #[derive(Debug, Clone, Deserialize, Serialize, garde::Validate)]
 #[serde(default, deny_unknown_fields)]
@@ -113,10 +118,11 @@ impl MessagingConfig {
         Duration::from_millis(self.retry_poll_ms)
     }
 
-    /// The parsed URL, with our heartbeat unless the URL names one.
+    /// The parsed URL, with our heartbeat and our frames unless the URL names others.
     pub(crate) fn uri(&self) -> Result<AMQPUri, String> {
         let mut uri: AMQPUri = self.url.expose_secret().parse()?;
         uri.query.heartbeat.get_or_insert(self.heartbeat_seconds);
+        uri.query.frame_max.get_or_insert(FRAME_BYTES_MAX);
         Ok(uri)
     }
 
@@ -141,4 +147,26 @@ fn is_amqp_url(url: &SecretString, _context: &()) -> garde::Result {
 
 fn masked<S: Serializer>(_url: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str("***")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame_max(url: &str) -> Option<u32> {
+        let config = MessagingConfig {
+            url: SecretString::from(url),
+            ..MessagingConfig::default()
+        };
+        config.uri().unwrap().query.frame_max
+    }
+
+    #[test]
+    fn frames_are_small_unless_the_url_says_otherwise() {
+        let plain = frame_max("amqp://guest:guest@127.0.0.1/%2f");
+        let named = frame_max("amqp://guest:guest@127.0.0.1/%2f?frame_max=131072");
+
+        assert_eq!(plain, Some(16_384));
+        assert_eq!(named, Some(131_072));
+    }
 }

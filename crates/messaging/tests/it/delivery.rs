@@ -3,7 +3,7 @@
 use tradepost_messaging::Outgoing;
 use tradepost_types::TenantId;
 
-use crate::support::{Probe, SOON, Service, event, events};
+use crate::support::{Long, Probe, SOON, Service, event, events};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_committed_message_is_handled_and_leaves_the_outbox() {
@@ -15,6 +15,21 @@ async fn a_committed_message_is_handled_and_leaves_the_outbox() {
     service.expect_effects(100, SOON).await;
     service.expect_empty("messaging.outbox").await;
     assert_eq!(service.count("messaging.inbox").await, 100);
+    instance.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_of_many_frames_arrive_whole() {
+    let service = Service::new().await;
+    let instance = service.start().await;
+    let long =
+        || Outgoing::required_event("probe.sent", TenantId::new(), &Long::new()).about("long", 1);
+
+    // Together more than the client's buffers hold, among short ones.
+    let messages: Vec<_> = (0..20).flat_map(|_| [long(), event("ok")]).collect();
+    service.send(&instance.outbox, &messages).await;
+
+    service.expect_effects(40, SOON).await;
     instance.stop().await;
 }
 

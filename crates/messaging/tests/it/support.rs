@@ -35,6 +35,26 @@ impl prost::Name for Probe {
     const PACKAGE: &'static str = "tradepost.test.v1";
 }
 
+/// A body that takes many frames: no part of it is like another.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Long {
+    #[prost(uint32, repeated, tag = "1")]
+    numbers: Vec<u32>,
+}
+
+impl prost::Name for Long {
+    const NAME: &'static str = "Long";
+    const PACKAGE: &'static str = "tradepost.test.v1";
+}
+
+impl Long {
+    pub(crate) fn new() -> Self {
+        Self {
+            numbers: (0..50_000).collect(),
+        }
+    }
+}
+
 pub(crate) fn event(subject: &str) -> Outgoing {
     Outgoing::required_event("probe.sent", TenantId::new(), &Probe { number: 7 }).about(subject, 1)
 }
@@ -80,6 +100,9 @@ impl Prober {
                 reason: "bad_probe",
                 detail: format!("probe {} is bad", delivery.message.id),
             }),
+            "long" if delivery.message.decode::<Long>().ok() != Some(Long::new()) => {
+                Err(transient())
+            }
             "panic_once" if calls == 1 => panic!("as told"),
             "fail_5" if calls <= 5 => Err(transient()),
             "fail_first_round" if delivery.attempt == 1 => Err(transient()),
