@@ -30,8 +30,8 @@ pub struct MessagingConfig {
     /// Messages a lane publishes before it waits for their confirms.
     #[garde(range(min = 1, max = 2_000))]
     pub relay_batch_max: u32,
-    /// How far apart a worker's batches begin under load, in which they fill; 0 takes each as it
-    /// comes. What comes alone never waits.
+    /// How far apart a worker's batches begin under load, in which they fill: after one with the
+    /// messages of several orders. 0 takes each as it comes. What comes alone never waits.
     #[garde(range(max = 1_000))]
     pub batch_gap_ms: u64,
     /// How often the relay looks for rows that nobody woke it for.

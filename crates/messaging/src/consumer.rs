@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tradepost_postgres::{Database, Pace};
 
 use crate::config::MessagingConfig;
+use crate::envelope::matters;
 use crate::failure::{Fault, Raw};
 use crate::handler::{Delivery, Subscription};
 use crate::health::Health;
@@ -169,6 +170,8 @@ impl Worker {
                     }
                 }
             }
+            self.pace
+                .met(matters(deliveries.iter().map(|each| &each.message)));
             if !self.settler.settle(&deliveries, stop).await {
                 return Ok(());
             }

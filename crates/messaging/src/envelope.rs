@@ -2,6 +2,7 @@
 //!
 //! It is *not* for how that looks on the wire; see `wire.rs`.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use bytes::Bytes;
@@ -112,6 +113,13 @@ impl Message {
             source,
         })
     }
+}
+
+/// How many orders, or other things that go their way alone, the messages tell about. Those of one
+/// come together however idle the shop is.
+pub(crate) fn matters<'a>(messages: impl Iterator<Item = &'a Message>) -> usize {
+    let correlations: HashSet<Uuid> = messages.map(|message| message.correlation).collect();
+    correlations.len()
 }
 
 /// Where a message goes, and whether somebody must be there.

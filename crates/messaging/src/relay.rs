@@ -10,9 +10,10 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tradepost_postgres::{Database, DbError, SystemTx};
+use tradepost_postgres::{Database, DbError, Pace, SystemTx};
 
 use crate::config::MessagingConfig;
+use crate::envelope::matters;
 use crate::handler::describe;
 use crate::health::Health;
 use crate::link::{Link, LinkError, all_or_none, jittered, supervise};
@@ -89,7 +90,7 @@ impl Relay {
             pace.keep().await;
             // Looked at before the turn: what was committed before the stop still leaves.
             let last = stop.is_cancelled();
-            let ended = self.turn(&publisher).await;
+            let ended = self.turn(&publisher, &mut pace).await;
             match ended {
                 Err(TurnError::Link(error)) => return Err(error),
                 _ if last => return Ok(()),
@@ -132,9 +133,10 @@ impl Relay {
         }
     }
 
-    async fn turn(&self, publisher: &Publisher) -> Result<Turn, TurnError> {
+    async fn turn(&self, publisher: &Publisher, pace: &mut Pace) -> Result<Turn, TurnError> {
         let mut tx = self.database.system_tx().await?;
         let rows = outbox::claim(tx.conn(), self.config.relay_batch_max).await?;
+        pace.met(matters(rows.iter().map(|row| &row.message)));
         if rows.is_empty() {
             tx.rollback().await;
             return Ok(Turn::Drained);

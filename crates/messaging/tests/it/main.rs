@@ -11,5 +11,6 @@ mod failures;
 mod faults;
 mod housekeeping;
 mod outbox;
+mod pace;
 mod plans;
 mod support;
