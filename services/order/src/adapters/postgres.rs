@@ -15,6 +15,7 @@ use tradepost_messaging::Outbox;
 use tradepost_postgres::{Database, DbError, Group, RetryableTx, retrying};
 use tradepost_types::{OrderId, TenantId};
 
+use self::fold::Saved;
 use self::place::Placement;
 use crate::application::Changes;
 use crate::domain::saga::Definitions;
@@ -61,9 +62,11 @@ impl PgOrders {
     }
 
     /// After a commit: the messages leave, and those who watch are told.
-    fn committed(&self, orders: impl IntoIterator<Item = Order>) {
-        self.outbox.wake();
-        self.changes.notify(orders);
+    fn committed(&self, saved: Saved) {
+        if saved.has_messages {
+            self.outbox.wake();
+        }
+        self.changes.notify(saved.orders);
     }
 }
 
@@ -83,7 +86,7 @@ impl OrderStore for PgOrders {
             replayed: false, ..
         } = &placed
         {
-            self.committed([]);
+            self.outbox.wake();
         }
         Ok(placed)
     }
@@ -97,22 +100,21 @@ impl OrderStore for PgOrders {
     }
 
     async fn apply_batch(&self, batch: Vec<Incoming>) -> Result<Applied, BatchError> {
-        let (applied, orders) = retrying(|| self.apply_batch_once(&batch)).await?;
-        self.committed(orders);
+        let (applied, saved) = retrying(|| self.apply_batch_once(&batch)).await?;
+        self.committed(saved);
         Ok(applied)
     }
 
     async fn fire_deadlines(&self, limit: i64) -> Result<Applied, StoreError> {
-        let (applied, orders) = retrying(|| self.fire_deadlines_once(limit)).await?;
-        if !orders.is_empty() {
-            self.committed(orders);
-        }
+        let (applied, saved) = retrying(|| self.fire_deadlines_once(limit)).await?;
+        self.committed(saved);
         Ok(applied)
     }
 
     async fn wish(&self, wish: Wish) -> Result<(Order, Applied), WishError> {
         let (order, applied) = retrying(|| self.wish_once(&wish)).await?;
-        self.committed([order.clone()]);
+        self.outbox.wake();
+        self.changes.notify([order.clone()]);
         Ok((order, applied))
     }
 

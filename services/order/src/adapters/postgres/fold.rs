@@ -39,6 +39,15 @@ struct Effect {
     transition: Box<Transition>,
 }
 
+/// What a transaction wrote.
+#[derive(Default)]
+pub(super) struct Saved {
+    pub(super) orders: Vec<Order>,
+    /// Whether the relay has something to carry. One that is woken for nothing asks the database
+    /// for nothing, and what comes next waits for that.
+    pub(super) has_messages: bool,
+}
+
 /// Why one input was not folded.
 enum FoldFault {
     UnknownVersion(i32),
@@ -49,7 +58,7 @@ impl PgOrders {
     pub(super) async fn apply_batch_once(
         &self,
         batch: &[Incoming],
-    ) -> Result<(Applied, Vec<Order>), BatchError> {
+    ) -> Result<(Applied, Saved), BatchError> {
         let mut tx = self.database.system_tx().await?;
         let messages: Vec<&Message> = batch.iter().map(|incoming| &incoming.message).collect();
         let mut fresh = inbox::claim(tx.conn(), CONSUMER, &messages).await?;
@@ -78,15 +87,15 @@ impl PgOrders {
                     FoldFault::Refused(_) => BatchError::Illegal(incoming.order),
                 })?;
         }
-        let changed = self.save(tx.conn(), orders.into_values()).await?;
+        let saved = self.save(tx.conn(), orders.into_values()).await?;
         tx.commit().await?;
-        Ok((applied, changed))
+        Ok((applied, saved))
     }
 
     pub(super) async fn fire_deadlines_once(
         &self,
         limit: i64,
-    ) -> Result<(Applied, Vec<Order>), StoreError> {
+    ) -> Result<(Applied, Saved), StoreError> {
         let mut tx = self.database.system_tx().await?;
         let versions = self.definitions.versions();
         let mut orders = load_readable(read::lock_due(tx.conn(), &versions, limit).await?);
@@ -97,9 +106,9 @@ impl PgOrders {
                 folded.put_off(self.definitions.policy().step_max);
             }
         }
-        let changed = self.save(tx.conn(), orders.into_values()).await?;
+        let saved = self.save(tx.conn(), orders.into_values()).await?;
         tx.commit().await?;
-        Ok((applied, changed))
+        Ok((applied, saved))
     }
 
     pub(super) async fn wish_once(&self, wish: &Wish) -> Result<(Order, Applied), WishError> {
@@ -189,17 +198,20 @@ impl PgOrders {
         &self,
         conn: &mut PgConnection,
         folded: impl IntoIterator<Item = Folded>,
-    ) -> Result<Vec<Order>, StoreError> {
+    ) -> Result<Saved, StoreError> {
         let touched = folded.into_iter().filter(|each| each.touched);
         let folded: Vec<Folded> = touched.collect();
         if folded.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Saved::default());
         }
         update_orders(conn, &folded).await?;
         insert_events(conn, &folded).await?;
         let messages = self.render(conn, &folded).await?;
         self.outbox.append(conn, &messages).await?;
-        Ok(folded.into_iter().map(|each| each.order).collect())
+        Ok(Saved {
+            orders: folded.into_iter().map(|each| each.order).collect(),
+            has_messages: !messages.is_empty(),
+        })
     }
 
     async fn render(

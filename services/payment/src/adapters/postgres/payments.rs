@@ -35,13 +35,13 @@ impl RetryableTx for StoreError {
 impl PaymentStore for PgPayments {
     async fn carry_out(&self, batch: &[Asked]) -> Result<Done, StoreError> {
         let done = retrying(|| self.try_carry_out(batch)).await?;
-        self.outbox.wake();
+        self.committed(&done);
         Ok(done)
     }
 
     async fn record(&self, outcomes: &[Outcome]) -> Result<Done, StoreError> {
         let done = retrying(|| self.try_record(outcomes)).await?;
-        self.outbox.wake();
+        self.committed(&done);
         Ok(done)
     }
 
@@ -83,17 +83,13 @@ impl PaymentStore for PgPayments {
         events: &[WebhookEvent],
     ) -> Result<(Vec<Taken>, Done), StoreError> {
         let (taken, done) = retrying(|| self.try_take_webhooks(events)).await?;
-        if !done.told.is_empty() {
-            self.outbox.wake();
-        }
+        self.committed(&done);
         Ok((taken, done))
     }
 
     async fn retry_webhooks(&self, limit: i64) -> Result<(usize, Done), StoreError> {
         let (applied, done) = retrying(|| self.try_retry_webhooks(limit)).await?;
-        if applied > 0 {
-            self.outbox.wake();
-        }
+        self.committed(&done);
         Ok((applied, done))
     }
 
@@ -112,6 +108,14 @@ impl PaymentStore for PgPayments {
 }
 
 impl PgPayments {
+    /// After a commit: the messages leave, if there are any. A command that only makes a call due
+    /// has none yet.
+    fn committed(&self, done: &Done) {
+        if !done.told.is_empty() {
+            self.outbox.wake();
+        }
+    }
+
     async fn try_carry_out(&self, batch: &[Asked]) -> Result<Done, StoreError> {
         let mut tx = self.database.system_tx().await?;
         let causes: Vec<&Message> = batch.iter().map(|asked| &asked.cause).collect();
