@@ -10,13 +10,17 @@ use tradepost_service::Tasks;
 use super::Nodes;
 use crate::ports::{Announce, Announcement};
 
-/// Announcements that wait; with more, whoever announces tells them, and so is held up.
+/// Announcements that wait; with more, whoever announces tells all of them, and so is held up.
 const WAITING_MAX: usize = 4_096;
 
-/// What is announced here is told soon, or at once when too much waits.
+/// What is announced here is told soon, or at once when too much waits: in the order in which it was
+/// announced, whoever tells it. Streams would put themselves in order; signals cannot, and an older
+/// one must not replace a newer one with its key.
 pub struct Deliveries {
     nodes: Nodes,
     waiting: Mutex<Waiting>,
+    /// Held by who tells, and taken before `waiting`.
+    turn: Mutex<()>,
     ready: Notify,
 }
 
@@ -33,6 +37,7 @@ impl Deliveries {
         let deliveries = Arc::new(Self {
             nodes,
             waiting: Mutex::default(),
+            turn: Mutex::default(),
             ready: Notify::new(),
         });
         let run = Arc::clone(&deliveries).run(until.clone());
@@ -53,6 +58,8 @@ impl Deliveries {
     }
 
     fn tell(&self) {
+        // What a panic left behind is told already, or lost with it.
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let announcements = std::mem::take(&mut self.waiting().announcements);
         self.nodes.announce(announcements);
     }
@@ -64,22 +71,23 @@ impl Deliveries {
 
 impl Announce for Deliveries {
     fn announce(&self, announcements: Vec<Announcement>) {
-        {
+        let is_told_here = {
             let mut waiting = self.waiting();
-            let room = WAITING_MAX.saturating_sub(waiting.announcements.len());
-            if !waiting.is_over && announcements.len() <= room {
-                waiting.announcements.extend(announcements);
-                return self.ready.notify_one();
-            }
+            waiting.announcements.extend(announcements);
+            waiting.is_over || waiting.announcements.len() > WAITING_MAX
+        };
+        if is_told_here {
+            self.tell();
+        } else {
+            self.ready.notify_one();
         }
-        // Streams put themselves in order, whoever is first. Signals have none: one may overtake those
-        // that wait.
-        self.nodes.announce(announcements);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::thread;
     use std::time::Duration;
 
     use bytes::Bytes;
@@ -149,13 +157,75 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_has_no_room_is_told_by_who_announces_it() {
+    async fn what_has_no_room_is_told_by_who_announces_it_behind_what_waits() {
         let (deliveries, told, _tasks, _until) = start();
 
         deliveries.announce(signals(WAITING_MAX - 1));
         deliveries.announce(signals(2));
 
-        assert_eq!(told.take(), [2]);
+        assert_eq!(told.take(), [WAITING_MAX + 1]);
+    }
+
+    /// Whoever tells is held up until it may go on, and only then counts.
+    struct Held {
+        begun: Sender<()>,
+        go_on: Mutex<Receiver<()>>,
+        told: Told,
+    }
+
+    impl Follow for Held {
+        fn tell(&self, changes: &[Change]) {
+            self.begun.send(()).unwrap();
+            self.go_on.lock().unwrap().recv().unwrap();
+            self.told.tell(changes);
+        }
+
+        fn gaps(&self, _tops: &[Top]) -> Vec<Gap> {
+            Vec::new()
+        }
+
+        fn epoch(&self, _epoch: &Epoch) {}
+
+        fn lost(&self, _gap: &Gap) {}
+    }
+
+    #[test]
+    fn what_has_no_room_does_not_overtake_what_is_being_told() {
+        let (begun, begins) = channel();
+        let (let_go, go_on) = channel();
+        let held = Arc::new(Held {
+            begun,
+            go_on: Mutex::new(go_on),
+            told: Told::default(),
+        });
+        let deliveries = Deliveries {
+            nodes: Nodes::new(Arc::clone(&held) as _, None),
+            waiting: Mutex::default(),
+            turn: Mutex::default(),
+            ready: Notify::new(),
+        };
+
+        deliveries.announce(signals(1));
+        thread::scope(|scope| {
+            scope.spawn(|| deliveries.tell());
+            begins.recv().unwrap();
+            scope.spawn(|| deliveries.announce(signals(WAITING_MAX + 1)));
+            let has_overtaken = loop {
+                if begins.try_recv().is_ok() {
+                    break true;
+                }
+                // Its turn has not come.
+                if !deliveries.waiting().announcements.is_empty() {
+                    break false;
+                }
+                thread::yield_now();
+            };
+            let_go.send(()).unwrap();
+            let_go.send(()).unwrap();
+            assert!(!has_overtaken);
+        });
+
+        assert_eq!(held.told.take(), [1, WAITING_MAX + 1]);
     }
 
     #[tokio::test]
