@@ -12,6 +12,8 @@ pub(crate) const LENGTH_OF_TWO: u8 = 126;
 pub(crate) const LENGTH_OF_EIGHT: u8 = 127;
 /// The most bytes of a close reason: a control frame's, less the code.
 const REASON_BYTES_MAX: usize = 123;
+/// The longest head of a frame that is not masked.
+const HEAD_BYTES_MAX: usize = 10;
 
 /// A ping without a payload.
 const PING: &[u8] = &[FIN | Opcode::Ping.bits(), 0];
@@ -74,6 +76,16 @@ impl Frame {
         Self(Bytes::from_static(PING))
     }
 
+    /// A text message with a [ping](Self::ping) behind it, which go in one write.
+    #[must_use]
+    pub fn text_and_ping(payload: &[u8]) -> Self {
+        let mut bytes = Vec::with_capacity(payload.len() + HEAD_BYTES_MAX + PING.len());
+        head(&mut bytes, Opcode::Text, payload.len());
+        bytes.extend_from_slice(payload);
+        bytes.extend_from_slice(PING);
+        Self(bytes.into())
+    }
+
     pub(crate) fn pong(payload: &[u8]) -> Self {
         Self::framed(Opcode::Pong, payload)
     }
@@ -93,19 +105,8 @@ impl Frame {
     }
 
     fn framed(opcode: Opcode, payload: &[u8]) -> Self {
-        let mut bytes = Vec::with_capacity(payload.len() + 10);
-        bytes.push(FIN | opcode.bits());
-        match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
-            (Ok(length), _) if length <= SHORT_MAX => bytes.push(length),
-            (_, Ok(length)) => {
-                bytes.push(LENGTH_OF_TWO);
-                bytes.extend(length.to_be_bytes());
-            }
-            (_, Err(_longer)) => {
-                bytes.push(LENGTH_OF_EIGHT);
-                bytes.extend((payload.len() as u64).to_be_bytes());
-            }
-        }
+        let mut bytes = Vec::with_capacity(payload.len() + HEAD_BYTES_MAX);
+        head(&mut bytes, opcode, payload.len());
         bytes.extend_from_slice(payload);
         Self(bytes.into())
     }
@@ -133,6 +134,22 @@ impl Frame {
 
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
+    }
+}
+
+/// The head of a frame of so many bytes.
+fn head(bytes: &mut Vec<u8>, opcode: Opcode, length: usize) {
+    bytes.push(FIN | opcode.bits());
+    match (u8::try_from(length), u16::try_from(length)) {
+        (Ok(length), _) if length <= SHORT_MAX => bytes.push(length),
+        (_, Ok(length)) => {
+            bytes.push(LENGTH_OF_TWO);
+            bytes.extend(length.to_be_bytes());
+        }
+        (_, Err(_longer)) => {
+            bytes.push(LENGTH_OF_EIGHT);
+            bytes.extend((length as u64).to_be_bytes());
+        }
     }
 }
 

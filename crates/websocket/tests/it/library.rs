@@ -68,6 +68,23 @@ async fn pings_go_both_ways() {
 }
 
 #[tokio::test]
+async fn a_text_and_a_ping_in_one_write_are_two_messages() {
+    let (mut client, sender, receiver) = connected(LIMITS).await;
+    let heard = heard(receiver);
+    let text = "a".repeat(200);
+
+    let both = Frame::text_and_ping(text.as_bytes());
+    assert_eq!(sender.push(&both, Class::Must), Pushed::Taken);
+    let first = client.next().await.unwrap().unwrap();
+    let second = client.next().await.unwrap().unwrap();
+    client.close(None).await.unwrap();
+
+    assert_eq!(first, Message::text(text));
+    assert_eq!(second, Message::Ping("".into()));
+    assert_eq!(heard.await.unwrap(), (vec![], End::Closed { code: None }));
+}
+
+#[tokio::test]
 async fn a_close_says_its_code_and_reason() {
     let (mut client, sender, receiver) = connected(LIMITS).await;
     let heard = heard(receiver);

@@ -26,7 +26,6 @@ use tokio::sync::Notify;
 use tradepost_notifications::stream::{Epoch, Stream};
 use tradepost_notifications::wire::{Places, Told, close};
 use tradepost_service::Clock;
-use tradepost_websocket::Class;
 
 use super::Line;
 use crate::config::LiveConfig;
@@ -197,24 +196,23 @@ impl<L: Line> Hub<L> {
             .collect()
     }
 
-    /// The heartbeat of one of [`SHARDS`] parts of the connections: each is told where its streams
-    /// stand and asked for a sign of life; who gave none for two heartbeats is ended.
-    pub fn beat(&self, part: usize) {
-        let Some(shard) = self.conns.get(part) else {
-            return;
-        };
-        let conns: Vec<_> = lock(shard).values().cloned().collect();
+    /// One of [`SHARDS`] parts of the connections as they are now.
+    #[must_use]
+    pub fn part(&self, part: usize) -> Vec<Arc<Conn<L>>> {
+        let shard = self.conns.get(part);
+        shard.map_or_else(Vec::new, |shard| lock(shard).values().cloned().collect())
+    }
+
+    /// The heartbeat of these connections: each is told where its streams stand and asked for a sign
+    /// of life; who gave none for two heartbeats is ended.
+    pub fn beat(&self, conns: &[Arc<Conn<L>>]) {
         for conn in conns {
             if conn.line.idle() > self.limits.heartbeat.saturating_mul(2) {
                 conn.close(close::IDLE, "no sign of life");
                 continue;
             }
-            if let Some(streams) = tops(&conn) {
-                let text = Told::Tops(Places { streams }).text();
-                conn.line
-                    .push(&L::frame(&text), Class::Collapse("tops".into()));
-            }
-            conn.line.ping();
+            let text = tops(conn).map(|streams| Told::Tops(Places { streams }).text());
+            conn.line.beat(text.as_deref());
         }
     }
 

@@ -28,8 +28,8 @@ pub trait Line: Send + Sync + 'static {
     /// Gives several that must not be lost, in this order.
     fn push_all(&self, frames: &[Self::Frame]) -> Pushed;
 
-    /// Asks for a sign of life.
-    fn ping(&self);
+    /// Gives a message that replaces the one before, if there is any, and asks for a sign of life.
+    fn beat(&self, text: Option<&[u8]>);
 
     /// For how long nothing was heard.
     fn idle(&self) -> Duration;
@@ -76,8 +76,14 @@ impl Line for Way {
         }
     }
 
-    fn ping(&self) {
-        let _lost = self.push(&Frame::ping(), Class::Ephemeral);
+    fn beat(&self, text: Option<&[u8]>) {
+        let frame = match (self, text) {
+            (Self::Socket(_) | Self::Events(_), None) => Frame::ping(),
+            (Self::Socket(_), Some(text)) => Frame::text_and_ping(text),
+            // Whatever is written there is a sign that both are alive.
+            (Self::Events(_), Some(text)) => Frame::text(text),
+        };
+        let _lost = self.push(&frame, Class::Collapse("beat".into()));
     }
 
     fn idle(&self) -> Duration {

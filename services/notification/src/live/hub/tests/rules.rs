@@ -1,14 +1,19 @@
 //! What the hub does in one case after the other.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tradepost_notifications::stream::{Epoch, Position, Stream};
 use tradepost_notifications::wire::{Told, close};
 
 use super::world::{Store, Wire, entry, hub, key, reader};
 use crate::config::LiveConfig;
 use crate::live::hub::{Conn, Hub, Opening, SHARDS, Step};
+use crate::live::wheel;
 use crate::ports::{Announcement, Follow, Gap, MemberChange, ReadMove, Signal};
 
 pub(super) struct Visitor {
@@ -316,7 +321,7 @@ fn a_heartbeat_says_where_the_streams_stand() {
     let (visitor, _) = visit(&hub, &store, &[]);
 
     for part in 0..SHARDS {
-        hub.beat(part);
+        hub.beat(&hub.part(part));
     }
 
     let heard = visitor.wire.heard();
@@ -324,6 +329,33 @@ fn a_heartbeat_says_where_the_streams_stand() {
         panic!("{heard:?}");
     };
     assert_eq!(places.streams, [(Stream::User, 0), (staff(), 1)].into());
+}
+
+#[tokio::test(start_paused = true)]
+async fn heartbeats_come_a_few_at_a_time() {
+    let each = 16;
+    let config = LiveConfig {
+        user_connections_max: SHARDS * each,
+        ..LiveConfig::default()
+    };
+    let (hub, store) = (Arc::new(hub(&config)), Store::new());
+    let visitors: Vec<_> = (0..SHARDS * each)
+        .map(|_| visit(&hub, &store, &[]).0)
+        .collect();
+    let step = Duration::from_millis(50);
+    let heartbeat = step * u32::try_from(visitors.len()).unwrap();
+    let mut beat = pin!(wheel::beat(hub, heartbeat, CancellationToken::new()));
+
+    // Between two steps.
+    let _goes_on = timeout(step / 2, beat.as_mut()).await;
+    let mut told = Vec::new();
+    for _ in 0..=each {
+        let first = visitors.iter().step_by(SHARDS);
+        told.push(first.map(|one| one.wire.heard().len()).sum::<usize>());
+        let _goes_on = timeout(step, beat.as_mut()).await;
+    }
+
+    assert_eq!(told, [vec![1; each], vec![0]].concat());
 }
 
 #[test]

@@ -75,7 +75,11 @@ impl Line for Wire {
         Pushed::Taken
     }
 
-    fn ping(&self) {}
+    fn beat(&self, text: Option<&[u8]>) {
+        if let Some(text) = text {
+            let _lost = self.push(&Self::frame(text), Class::Ephemeral);
+        }
+    }
 
     fn idle(&self) -> Duration {
         Duration::ZERO
