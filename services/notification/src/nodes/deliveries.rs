@@ -8,10 +8,12 @@ use tokio_util::sync::CancellationToken;
 use tradepost_service::Tasks;
 
 use super::Nodes;
-use crate::ports::{Announce, Announcement};
+use crate::ports::{Announce, Announcement, Whose};
 
 /// Announcements that wait; with more, whoever announces tells all of them, and so is held up.
 const WAITING_MAX: usize = 4_096;
+/// Signals to so many users are told by who announces them, when nothing waits before them.
+const BRIEF_MAX: usize = 8;
 
 /// What is announced here is told soon, or at once when too much waits: in the order in which it was
 /// announced, whoever tells it. Streams would put themselves in order; signals cannot, and an older
@@ -71,6 +73,13 @@ impl Deliveries {
 
 impl Announce for Deliveries {
     fn announce(&self, announcements: Vec<Announcement>) {
+        // To wake the task would cost more than to tell them.
+        if is_brief(&announcements)
+            && let Ok(_turn) = self.turn.try_lock()
+            && self.waiting().announcements.is_empty()
+        {
+            return self.nodes.announce(announcements);
+        }
         let is_told_here = {
             let mut waiting = self.waiting();
             waiting.announcements.extend(announcements);
@@ -84,6 +93,18 @@ impl Announce for Deliveries {
     }
 }
 
+/// Whether it is soon told: signals to a few users.
+fn is_brief(announcements: &[Announcement]) -> bool {
+    let is_brief = |announcement: &Announcement| match announcement {
+        Announcement::Signal(signal) => matches!(signal.key.whose, Whose::User(_)),
+        Announcement::Entry(_)
+        | Announcement::Member(_)
+        | Announcement::Read(_)
+        | Announcement::Preferences(_) => false,
+    };
+    announcements.len() <= BRIEF_MAX && announcements.iter().all(is_brief)
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::{Receiver, Sender, channel};
@@ -95,7 +116,7 @@ mod tests {
     use tradepost_types::TenantId;
 
     use super::*;
-    use crate::ports::{Change, Follow, Gap, Signal, StreamKey, Top, Whose};
+    use crate::ports::{Change, Follow, Gap, Signal, StreamKey, Top};
 
     /// How many each telling was.
     #[derive(Default)]
@@ -121,11 +142,16 @@ mod tests {
         }
     }
 
+    /// To all of a group.
     fn signals(count: usize) -> Vec<Announcement> {
+        to(Whose::Group("staff".parse().unwrap()), count)
+    }
+
+    fn to(whose: Whose, count: usize) -> Vec<Announcement> {
         let signal = Signal {
             key: StreamKey {
                 tenant: TenantId::new(),
-                whose: Whose::User("ada".parse().unwrap()),
+                whose,
             },
             collapse: None,
             text: Bytes::new(),
@@ -164,6 +190,23 @@ mod tests {
         deliveries.announce(signals(2));
 
         assert_eq!(told.take(), [WAITING_MAX + 1]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_few_signals_to_users_wait_for_nobody_but_for_what_waits() {
+        let (deliveries, told, _tasks, _until) = start();
+        let to_ada = |count| to(Whose::User("ada".parse().unwrap()), count);
+
+        deliveries.announce(to_ada(BRIEF_MAX));
+        let at_once = told.take();
+        deliveries.announce(to_ada(BRIEF_MAX + 1));
+        deliveries.announce(to_ada(1));
+        let behind = told.take();
+        // Time goes on when nothing else is to be done.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+
+        assert_eq!((at_once, behind), (vec![BRIEF_MAX], vec![]));
+        assert_eq!(told.take(), [BRIEF_MAX + 2]);
     }
 
     /// Whoever tells is held up until it may go on, and only then counts.

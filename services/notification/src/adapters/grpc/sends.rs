@@ -1,5 +1,7 @@
 //! The stream of sends: what the calls do, without a call for each.
 
+mod together;
+
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -15,11 +17,10 @@ use tradepost_service::{RequestContext, Tasks};
 use super::{NotificationApi, parse, render, status};
 use crate::ports::{Receipt, Whom};
 use parse::Sending;
+use together::{Done, together};
 
 /// Sends of a stream that are under way at once.
 const UNDER_WAY_MAX: usize = 256;
-/// Outcomes of one answer.
-const OUTCOMES_MAX: usize = 64;
 /// Streams of a node. With the sends of each they bound the memory.
 const STREAMS_MAX: usize = 64;
 /// A right that was taken away ends its streams so much later.
@@ -86,11 +87,10 @@ pub(super) fn outcomes(
         span: Span::current(),
         place: Arc::new(place),
     });
-    let answers = taken
+    let outcomes = taken
         .map(move |send| outcome(Arc::clone(&opened), send))
-        .buffer_unordered(UNDER_WAY_MAX)
-        .ready_chunks(OUTCOMES_MAX)
-        .map(|outcomes| Ok(pb::StreamSendsResponse { outcomes }));
+        .buffer_unordered(UNDER_WAY_MAX);
+    let answers = together(outcomes).map(|outcomes| Ok(pb::StreamSendsResponse { outcomes }));
     // Behind the outcomes of all that was read.
     let why = stream::once(async move { ended.get().cloned() });
     let why = why.filter_map(async |why: Option<Status>| why.map(Err));
@@ -118,39 +118,48 @@ fn taken(
     good.take_until(Box::pin(end))
 }
 
-async fn outcome(opened: Arc<Opened>, send: pb::StreamSendsRequest) -> pb::SendOutcome {
+async fn outcome(opened: Arc<Opened>, send: pb::StreamSendsRequest) -> Done {
     use pb::send_outcome::Outcome;
     use pb::stream_sends_request::Send;
     let tag = send.tag;
-    let outcome = match send.send {
-        None => Err(status::nothing_sent()),
-        Some(Send::ToUsers(request)) => match parse::to_users(request) {
-            Ok(sending) => opened.send(sending).await.map(render::to_users),
-            Err(status) => Err(status),
+    let (outcome, may_wait) = match send.send {
+        None => (Err(status::nothing_sent()), false),
+        Some(Send::ToUsers(request)) => {
+            let (sent, may_wait) = opened.send(parse::to_users(request)).await;
+            let sent = sent.map(render::to_users);
+            (sent.map(Outcome::ToUsers), may_wait)
         }
-        .map(Outcome::ToUsers),
-        Some(Send::ToGroup(request)) => match parse::to_group(request) {
-            Ok(sending) => opened.send(sending).await.map(render::to_group),
-            Err(status) => Err(status),
+        Some(Send::ToGroup(request)) => {
+            let (sent, may_wait) = opened.send(parse::to_group(request)).await;
+            let sent = sent.map(render::to_group);
+            (sent.map(Outcome::ToGroup), may_wait)
         }
-        .map(Outcome::ToGroup),
     };
     let outcome = outcome.unwrap_or_else(|status| Outcome::Error(render::error(&status)));
-    pb::SendOutcome {
+    let outcome = pb::SendOutcome {
         tag,
         outcome: Some(outcome),
-    }
+    };
+    Done { outcome, may_wait }
 }
 
 impl Opened {
-    async fn send(self: Arc<Self>, sending: Sending) -> Result<Receipt, Status> {
+    /// The receipt, and whether it may wait.
+    async fn send(
+        self: Arc<Self>,
+        sending: Result<Sending, Status>,
+    ) -> (Result<Receipt, Status>, bool) {
+        let sending = match sending {
+            Ok(sending) => sending,
+            Err(status) => return (Err(status), false),
+        };
         if let Sending::Ephemeral {
             whom: Whom::Users(_),
             ..
         } = &sending
         {
             // It waits for nothing.
-            return self.api.send(&self.context, sending).await;
+            return (self.api.send(&self.context, sending).await, true);
         }
         // A task of its own: it may do the work of other callers' sends with its own (a transaction is
         // shared), which must go on when this caller hangs up or does not read.
@@ -162,6 +171,7 @@ impl Opened {
             sent
         };
         let sent = span.in_scope(|| tasks.detach(work)).await;
-        sent.unwrap_or_else(|_panicked| Err(status::broken()))
+        let sent = sent.unwrap_or_else(|_panicked| Err(status::broken()));
+        (sent, false)
     }
 }
