@@ -19,7 +19,7 @@ stop_metrics_bench() {
 bench_metrics() {
     local name=$1
     shift
-    ensure_packages curl:curl jq:jq openssl:openssl
+    ensure_packages curl:curl jq:jq openssl:openssl taskset:util-linux
     echo "building the service, the whole program optimised at once; the first time takes a quarter of an hour" >&2
     cargo build --locked --profile "$PROFILE" --quiet -p tradepost-metrics --bin metrics
     TARGET=$(realpath "$TARGET")

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tradepost_proto::metrics::v1 as pb;
 
+use super::process::Process;
 use super::report::{Rows, Unit};
 use super::target::{self, Draw, Histogram, Pool, Sent, Target, TargetError, Traffic, Wire};
 
@@ -113,6 +114,28 @@ pub async fn run_processor(target: &Target, options: &Options) -> Result<Rows, T
         tell(&mut rows, &name, &sent);
     }
     Ok(rows)
+}
+
+/// The core that the service has to itself when single events are sent.
+pub const SERVICE_CORE: usize = 0;
+
+/// Keeps this process off that core.
+pub fn pin() {
+    Process(std::process::id()).pin(SERVICE_CORE + 1);
+}
+
+/// Lets it run on all cores again.
+pub fn unpin() {
+    Process(std::process::id()).unpin();
+}
+
+/// How a loop on each core that does nothing is held up by the machine: less than that no latency
+/// can be.
+///
+/// # Errors
+/// [`TargetError`].
+pub async fn watch_machine() -> Result<Rows, TargetError> {
+    unary::watch_machine().await
 }
 
 /// Single events.

@@ -96,6 +96,12 @@ impl Service {
         &self,
         extra: &[(String, String)],
     ) -> Result<Server, TargetError> {
+        self.forget()?;
+        self.start(extra).await
+    }
+
+    /// Removes what it had counted.
+    fn forget(&self) -> Result<(), TargetError> {
         let text = std::fs::read_to_string(&self.environment)?;
         let named = text
             .lines()
@@ -104,11 +110,21 @@ impl Service {
             // There is none before the first start.
             let _none = std::fs::remove_file(Path::new(path.trim_matches('\'')));
         }
-        self.start(extra).await
+        Ok(())
     }
 
     pub(super) async fn start(&self, extra: &[(String, String)]) -> Result<Server, TargetError> {
         Server::start(&self.program, &self.environment, extra, &self.log).await
+    }
+
+    /// The same on one core.
+    async fn start_fresh_on(
+        &self,
+        core: usize,
+        extra: &[(String, String)],
+    ) -> Result<Server, TargetError> {
+        self.forget()?;
+        self.start_on(core, extra).await
     }
 
     /// Starts it on one core.
@@ -215,7 +231,6 @@ async fn one(arguments: &Arguments, options: &Options) -> anyhow::Result<Vec<Row
     for (part, what) in [
         (Part::Streams, "streams of batches"),
         (Part::Processor, "processor time at a constant rate"),
-        (Part::Unary, "single events"),
     ] {
         if !has(part) {
             continue;
@@ -225,12 +240,29 @@ async fn one(arguments: &Arguments, options: &Options) -> anyhow::Result<Vec<Row
         let target = service.target(&server)?;
         runs.push(match part {
             Part::Streams => live::run_streams(&target, options).await?,
-            Part::Processor => live::run_processor(&target, options).await?,
-            Part::Engine | Part::Unary | Part::Steady => live::run_unary(&target, options).await?,
+            Part::Engine | Part::Processor | Part::Unary | Part::Steady => {
+                live::run_processor(&target, options).await?
+            }
         });
         server.stop().await?;
     }
+    if has(Part::Unary) {
+        progress::say("single events, service and load on a core each");
+        runs.push(unary(service, options).await?);
+    }
     Ok(runs)
+}
+
+/// Single events. Where there is but one core, service and load share it.
+async fn unary(service: &Service, options: &Options) -> anyhow::Result<Rows> {
+    let mut rows = live::watch_machine().await?;
+    let server = service.start_fresh_on(live::SERVICE_CORE, &[]).await?;
+    live::pin();
+    let target = service.target(&server)?;
+    rows.extend(live::run_unary(&target, options).await?);
+    live::unpin();
+    server.stop().await?;
+    Ok(rows)
 }
 
 async fn steady(arguments: &Arguments) -> anyhow::Result<Rows> {

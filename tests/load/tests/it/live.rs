@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
+use tradepost_load::bench::Calls;
 use tradepost_load::bench::live::{self, Options, Steady};
+use tradepost_testkit::Trust;
 
 use crate::bench::{figure, report};
 use crate::service::Service;
@@ -69,11 +71,26 @@ async fn single_events_are_measured_by_both_clocks() {
     assert!(report.clean, "{:?}", report.faults);
     for name in [
         "single events",
+        "single events: load's own time of one, at most",
         "single events at half that rate: p99",
+        "single events at half that rate: sent late by: p99",
+        "single events at half that rate: from when it was sent: p99",
         "single events at half that rate: p99 by the service's clock, at most",
     ] {
         assert!(figure(&report, name) > 0.0, "{name}");
     }
+}
+
+#[tokio::test]
+async fn single_events_that_are_refused_are_no_answers() {
+    let mut service = Service::start(1).await;
+    service.target.calls = Calls::new(Trust::new().gateway().clone());
+
+    let report = report(live::run_unary(&service.target, &OPTIONS()).await.unwrap());
+
+    assert!(!report.clean, "nobody believes this trust");
+    assert!(figure(&report, "single events: failed") > 0.0);
+    assert!((figure(&report, "single events") - 0.0).abs() < f64::EPSILON);
 }
 
 #[tokio::test]

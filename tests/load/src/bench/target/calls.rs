@@ -51,7 +51,7 @@ impl Calls {
     }
 
     /// The header of a call. It is good for 20 s at least.
-    pub(super) fn authorization(&self) -> Result<MetadataValue<Ascii>, TargetError> {
+    pub(in crate::bench) fn authorization(&self) -> Result<MetadataValue<Ascii>, TargetError> {
         let bearer = self.identity.bearer(&self.grant);
         let bearer = bearer.map_err(|error| TargetError::Token(error.to_string()))?;
         Ok(bearer.to_metadata())
