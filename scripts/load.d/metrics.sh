@@ -11,14 +11,24 @@ PROFILE=${PROFILE:-dist}
 source scripts/up.d/services.sh
 
 stop_metrics_bench() {
+    if [[ $KEEP == yes ]]; then
+        scripts/stack stop --dir "$UP/stack" </dev/null >/dev/null
+        echo "what was stored is kept in $UP, until a run without --keep" >&2
+        return
+    fi
     scripts/stack stop --immediate --wipe --dir "$UP/stack" </dev/null >/dev/null
     rm -rf "$UP"
 }
 
-# bench_metrics NAME ARGS of the load program.
+# bench_metrics NAME [--keep] ARGS of the load program.
 bench_metrics() {
     local name=$1
     shift
+    KEEP=no
+    if [[ ${1:-} == --keep ]]; then
+        KEEP=yes
+        shift
+    fi
     ensure_packages curl:curl jq:jq openssl:openssl taskset:util-linux
     echo "building the service, the whole program optimised at once; the first time takes a quarter of an hour" >&2
     cargo build --locked --profile "$PROFILE" --quiet -p tradepost-metrics --bin metrics

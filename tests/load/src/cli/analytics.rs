@@ -91,23 +91,20 @@ impl Arguments {
         }
     }
 
-    /// What the service must be told besides: partitions for the whole history, and to take more of
-    /// it into one transaction, since nobody waits for a receipt.
+    /// What the service must be told besides: partitions for the whole history, which stay, and to
+    /// take more of it into one transaction, since nobody waits for a receipt.
     fn extra(&self) -> Vec<(String, String)> {
         let settings = [
-            ("DAYS_BEHIND", self.days + 2),
-            ("HISTORY_DAYS", self.days + 70),
-            ("STREAM_BATCHES_MAX", 500),
-            ("GROUP_EVENTS_MAX", 60_000),
-            ("QUEUE_EVENTS_MAX", 2_000_000),
-            ("TENANT_EVENTS_MAX", 1_000_000),
+            ("ANALYTICS__DAYS_BEHIND", self.days + 2),
+            ("ANALYTICS__HISTORY_DAYS", self.days + 70),
+            ("ANALYTICS__STREAM_BATCHES_MAX", 500),
+            ("ANALYTICS__GROUP_EVENTS_MAX", 60_000),
+            ("ANALYTICS__QUEUE_EVENTS_MAX", 2_000_000),
+            ("ANALYTICS__TENANT_EVENTS_MAX", 1_000_000),
+            ("RETENTION__KEEP_DAYS", self.days + 70),
         ];
-        let variable = |(name, value): (&str, u32)| {
-            (
-                format!("TRADEPOST_METRICS__ANALYTICS__{name}"),
-                value.to_string(),
-            )
-        };
+        let variable =
+            |(name, value): (&str, u32)| (format!("TRADEPOST_METRICS__{name}"), value.to_string());
         settings.into_iter().map(variable).collect()
     }
 }
