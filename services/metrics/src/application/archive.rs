@@ -1,10 +1,10 @@
 //! Takes days that are past their age out of the database, and back (ADR 36).
 
 mod compare;
+mod days;
 mod leaving;
 mod progress;
 mod returning;
-mod rounds;
 
 use std::time::Duration;
 
@@ -120,12 +120,7 @@ impl Archiver {
         }
         let open = self.parts.store.open_days().await?;
         let open: Vec<Date> = open.iter().map(|open| open.day).collect();
-        let mut first = Ok(());
-        for days in open.chunks(rounds::DAYS_AT_ONCE) {
-            let ended = self.advance(days, turn, tell).await;
-            rounds::go_on(&mut first, ended)?;
-        }
-        first
+        self.advance(&open, turn, tell).await
     }
 
     /// Archives a day of the past now, whatever its age.

@@ -105,10 +105,10 @@ fn parts(config: &MetricsConfig, database: Database) -> anyhow::Result<ArchivePa
         retention.keep_days,
         analytics.days_behind
     );
-    // The turn, the rows of two days, the names of their types, and one for whoever else asks.
+    // The turn, the rows of three days, the names of their types, and one for whoever else asks.
     ensure!(
-        config.database.max_connections >= 5,
-        "database.max_connections = {} is too few to archive: it takes 5",
+        config.database.max_connections >= 6,
+        "database.max_connections = {} is too few to archive: it takes 6",
         config.database.max_connections
     );
     let files = ObjectFiles::open(url, FileLimits::of_rows(retention.file_rows_max))

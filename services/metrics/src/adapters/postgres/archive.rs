@@ -236,6 +236,13 @@ impl ArchiveStore for PgAnalytics {
     }
 }
 
+/// The partition of a day that leaves, as a name for statements: the database quotes it. Who reads it
+/// alone keeps no other day from being moved.
+async fn leaving(conn: &mut PgConnection, day: Date) -> Result<String, ArchiveError> {
+    let asked = sqlx::query_scalar("select archive_leaving($1)").bind(day);
+    asked.fetch_one(conn).await.map_err(failed)
+}
+
 /// Makes a transition that moves no partition, if it is the day's turn.
 async fn transit(
     conn: &mut PgConnection,

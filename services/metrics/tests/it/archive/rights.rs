@@ -1,9 +1,15 @@
 //! What the database itself refuses, whoever asks.
 
-use sqlx::Executor;
-use tradepost_metrics::ports::{ArchiveError, ArchiveStore};
+use std::sync::Arc;
 
-use super::support::{Depot, day_ago, quiet};
+use sqlx::Executor;
+use time::Date;
+use tokio::sync::mpsc;
+use tradepost_metrics::ports::{ArchiveError, ArchiveStore};
+use tradepost_testkit::eventually;
+
+use super::support::{Depot, EVENTS_A_DAY, day_ago, quiet};
+use crate::support::SOON;
 
 /// Runs a statement as the role of the archiver; the code of the refusal.
 async fn refused(depot: &Depot, statement: String) -> String {
@@ -78,6 +84,66 @@ async fn the_archiver_owns_nothing() {
             "{statement}"
         );
     }
+}
+
+#[tokio::test]
+async fn of_single_days_the_archiver_reads_those_that_leave_and_changes_none() {
+    let depot = Depot::stocked().await;
+    let (leaving, other) = (day_ago(800), day_ago(731));
+    depot.store.plan(leaving).await.unwrap();
+    depot.store.detach(leaving).await.unwrap();
+    let name = async |day: Date| -> Result<String, sqlx::Error> {
+        let mut tx = depot.database.system_tx().await.unwrap();
+        let asked = sqlx::query_scalar("select archive_leaving($1)").bind(day);
+        asked.fetch_one(tx.conn()).await
+    };
+
+    let part = name(leaving).await.unwrap();
+
+    let mut tx = depot.database.system_tx().await.unwrap();
+    let statement = format!("select count(*) from {part}");
+    let rows: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(statement))
+        .fetch_one(tx.conn())
+        .await
+        .unwrap();
+    assert_eq!(rows, i64::try_from(EVENTS_A_DAY).unwrap());
+    for change in ["delete from", "truncate", "drop table"] {
+        assert_eq!(refused(&depot, format!("{change} {part}")).await, "42501");
+    }
+    let refused = name(other).await.unwrap_err();
+    let refused = refused.as_database_error().unwrap().code();
+    assert_eq!(refused.as_deref(), Some("55000"));
+}
+
+#[tokio::test]
+async fn a_day_that_is_being_archived_keeps_no_other_from_being_moved() {
+    let depot = Depot::stocked().await;
+    let (read, moved) = (day_ago(800), day_ago(731));
+    for day in [read, moved] {
+        depot.store.plan(day).await.unwrap();
+    }
+    depot.store.detach(read).await.unwrap();
+    // A message of rows that nobody takes: the day is in the midst of being read.
+    let (out, taken) = mpsc::channel(1);
+    out.send(None).await.unwrap();
+    let reading = tokio::spawn({
+        let store = Arc::clone(&depot.store);
+        async move { store.rows(read, out).await }
+    });
+    let held = "select count(*) from pg_locks l join pg_class c on c.oid = l.relation
+        where l.mode = 'AccessShareLock' and c.relkind = 'r' and c.relname like 'events_2%'
+          and l.database = (select oid from pg_database where datname = current_database())";
+    eventually("rows on their way", SOON, async || {
+        (depot.count(held).await > 0).then_some(())
+    })
+    .await;
+
+    depot.store.detach(moved).await.unwrap();
+
+    assert!(depot.count(held).await > 0, "it was not read any more");
+    drop(taken);
+    assert!(reading.await.unwrap().is_err());
+    depot.assert_whole().await;
 }
 
 #[tokio::test]

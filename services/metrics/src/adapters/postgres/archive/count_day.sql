@@ -1,8 +1,7 @@
 with leaving as (
     select tenant_id, count(*) as n, sum(value) as value_sum, sum(abs(value)) as magnitude,
            min(event_time) as min_time, max(event_time) as max_time
-    from leaving_events
-    where event_time >= $1 and event_time < $1 + interval '1 day'
+    from leaving_part
     group by tenant_id
 ), elsewhere as (
     select tenant_id, sum(n)::bigint as n

@@ -1,6 +1,6 @@
 //! What the database itself counts of a day, beside what it sent.
 
-use sqlx::{Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Executor, PgConnection};
 use time::{Date, OffsetDateTime};
 use tradepost_types::TenantId;
 use uuid::Uuid;
@@ -27,7 +27,9 @@ pub(super) async fn count(conn: &mut PgConnection, day: Date) -> Result<DayCount
     conn.execute("set local work_mem = '64MB'")
         .await
         .map_err(failed)?;
-    let rows: Vec<Counted> = sqlx::query_as(include_str!("count_day.sql"))
+    let part = super::leaving(conn, day).await?;
+    let statement = include_str!("count_day.sql").replace("leaving_part", &part);
+    let rows: Vec<Counted> = sqlx::query_as(AssertSqlSafe(statement))
         .persistent(false)
         .bind(day.midnight().assume_utc())
         .bind(day)

@@ -19,7 +19,7 @@ use crate::tally::EventRows;
 
 /// Rows of a message: a page of Parquet.
 const ROWS_A_MESSAGE: usize = 8_192;
-/// Where they are sorted, if they do not come sorted from the index: of two days at once.
+/// Where they are sorted, if they do not come sorted from the index: of three days at once.
 const SORT_MEMORY: &str = "set local work_mem = '128MB'";
 /// The signature, no flags, no extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -38,11 +38,9 @@ pub(super) async fn send(
         .execute(&mut *conn)
         .await
         .map_err(failed)?;
-    let next_day = day.next_day().unwrap_or(Date::MAX);
-    // COPY takes no parameters; a day is digits and dashes.
+    let part = super::leaving(conn, day).await?;
     let statement = format!(
-        "copy (select tenant_id, event_time, event_id, value, type_id, user_id from leaving_events
-               where event_time >= '{day} 00:00Z' and event_time < '{next_day} 00:00Z'
+        "copy (select tenant_id, event_time, event_id, value, type_id, user_id from {part}
                order by tenant_id, event_time, event_id)
          to stdout (format binary)"
     );
