@@ -13,6 +13,7 @@ const ACROSS_TENANTS: &[&str] = &[
     "archive_file_tenants_by_file",
     "archive_promise",
     "archive_detach",
+    "archive_leaving",
     "archive_drop",
     "archive_give_back",
     "archive_return_begin",
