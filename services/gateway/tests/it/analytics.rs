@@ -338,6 +338,7 @@ async fn what_is_no_file_is_refused_before_anybody_is_asked() {
         format!("content=all&{range}"),
         format!("content=events&format=xlsx&{range}"),
         format!("content=events&bucket=DAY&{range}"),
+        format!("content=sums&bucket=WHOLE&{range}"),
         format!("content=events&event_type=a&event_type=b&{range}"),
         format!("content=events&page_size=1&{range}"),
         "content=events&from=2026-07-01".to_owned(),

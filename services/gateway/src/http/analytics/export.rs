@@ -15,7 +15,6 @@ use tradepost_proto::metrics::v1 as pb;
 use tradepost_proto::metrics::v1::export_events_request::Content as Wanted;
 use utoipa::{IntoParams, ToSchema};
 
-use super::body::Bucket;
 use crate::http::problem::Problem;
 use crate::http::values::Time;
 use crate::upstream::Pieces;
@@ -41,6 +40,29 @@ enum Format {
     Csv,
     /// Apache Parquet.
     Parquet,
+}
+
+/// How the range of a file of sums is cut. The whole range in one is an answer, and no file.
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum Cut {
+    /// Minutes; kept for 7 days.
+    Minute,
+    /// Hours; kept for 90 days.
+    Hour,
+    /// Days of UTC; kept for ever.
+    #[default]
+    Day,
+}
+
+impl From<Cut> for pb::Bucket {
+    fn from(wanted: Cut) -> Self {
+        match wanted {
+            Cut::Minute => Self::Minute,
+            Cut::Hour => Self::Hour,
+            Cut::Day => Self::Day,
+        }
+    }
 }
 
 impl Format {
@@ -80,7 +102,7 @@ pub(super) struct ExportFilter {
     /// How the range of sums is cut: `MINUTE`, `HOUR` or `DAY`. Left out: `DAY`. Not for events.
     #[serde(default)]
     #[param(inline, required = false, nullable = false)]
-    bucket: Option<Bucket>,
+    bucket: Option<Cut>,
     /// Only this event type; of sums, may be given more than once, at most 100 times.
     #[serde(default)]
     #[param(required = false, explode = true)]
@@ -104,7 +126,7 @@ impl ExportFilter {
         );
         let (what, content) = match self.content {
             Content::Sums => {
-                let bucket = pb::Bucket::from(self.bucket.unwrap_or(Bucket::Day));
+                let bucket = pb::Bucket::from(self.bucket.unwrap_or_default());
                 let sums = pb::SumsContent {
                     bucket: bucket.into(),
                     event_types: self.event_type,
