@@ -304,6 +304,27 @@ pub(crate) async fn of_concurrent_changes_none_is_lost(
     assert_eq!(versions, (1..=12).collect());
 }
 
+pub(crate) async fn a_shipment_that_several_make_at_once_is_not_another_of_its_order(
+    store: &dyn ShipmentStore,
+    pending: &dyn Pending,
+) {
+    let tenant = TenantId::new();
+    // How the writes of two transactions meet is the store's: enough of them meet in every way.
+    for _ in 0..60 {
+        let order = OrderId::new();
+        let book = |_: usize, stored: Option<Shipment>, _: OffsetDateTime| match stored {
+            None => Some(told(labelled(tenant, order), News::Lost, Due::Never)),
+            Some(_) => None,
+        };
+        let writer = async |_: i32| change(store, &[target(tenant, order)], &book).await;
+
+        join_all((0..6).map(writer)).await;
+
+        let news = pending.told(shipment_of(order)).await;
+        assert_eq!(news, [("shipping.lost".to_owned(), 1)]);
+    }
+}
+
 pub(crate) async fn a_report_has_its_effect_once_by_its_key(
     store: &dyn ShipmentStore,
     pending: &dyn Pending,

@@ -43,6 +43,7 @@ the_contract_holds!(
     what_is_left_as_it_is_is_not_written,
     a_refused_write_leaves_no_document_no_news_and_no_mark,
     of_concurrent_changes_none_is_lost,
+    a_shipment_that_several_make_at_once_is_not_another_of_its_order,
     a_due_shipment_is_advanced_by_one_of_many_workers,
     a_shipment_is_due_when_its_time_has_come,
     a_report_has_its_effect_once_by_its_key,

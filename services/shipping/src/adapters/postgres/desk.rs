@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use tradepost_messaging::{Message, Outbox, Outgoing};
 use tradepost_types::{ShipmentId, TenantId};
 
-use super::row::{self, Row};
+use super::row::{self, Columns, Row};
 use crate::adapters::amqp::render::news;
 use crate::domain::Shipment;
 use crate::ports::{Decision, Due, StoreError, Stored};
@@ -96,14 +96,20 @@ impl Desk {
         if self.entries.is_empty() {
             return Ok(Vec::new());
         }
-        let entries = self.entries.values();
-        let rows: Vec<_> = entries
-            .map(|entry| (&entry.shipment, entry.due_at))
-            .collect();
-        if row::write(conn, &rows).await? != rows.len() {
-            return Err(StoreError::Contended(
-                "a shipment was made meanwhile".into(),
-            ));
+        let (mut changed, mut made) = (Columns::default(), Columns::default());
+        for entry in self.entries.values() {
+            let is_new = entry.shipment.version == 0;
+            let columns = if is_new { &mut made } else { &mut changed };
+            columns.push(&entry.shipment, entry.due_at);
+        }
+        // What is voided makes room for what is booked beside it.
+        let is_written = changed.replace(conn).await? && made.add(conn).await?;
+        if !is_written {
+            return Err(if made.order_is_taken(conn).await? {
+                StoreError::OrderHasShipment
+            } else {
+                StoreError::Contended("a shipment was made meanwhile".into())
+            });
         }
         outbox.append(conn, &self.told).await?;
         let written = self.entries.into_values().map(|entry| Shipment {

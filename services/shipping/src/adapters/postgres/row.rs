@@ -98,44 +98,99 @@ pub(super) async fn clock(conn: &mut PgConnection) -> Result<OffsetDateTime, DbE
     Ok(now)
 }
 
-/// Writes shipments as their next versions, with one statement. Returns how many that were: one
-/// that another process made meanwhile, which no lock can hold back, is left as it is.
-pub(super) async fn write(
-    conn: &mut PgConnection,
-    shipments: &[(&Shipment, Option<OffsetDateTime>)],
-) -> Result<usize, DbError> {
-    let (mut tenants, mut ids, mut orders) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut states, mut versions) = (Vec::new(), Vec::new());
-    let (mut due, mut documents) = (Vec::new(), Vec::new());
-    for &(shipment, due_at) in shipments {
-        tenants.push(shipment.tenant.as_uuid());
-        ids.push(shipment.id.as_uuid());
-        orders.push(shipment.order.as_uuid());
-        states.push(shipment.state.name());
-        versions.push(shipment.version + 1);
-        due.push(due_at);
-        documents.push(Json(Document::from(shipment)));
+/// The columns of shipments that are written, each as its next version.
+#[derive(Default)]
+pub(super) struct Columns {
+    tenants: Vec<Uuid>,
+    ids: Vec<Uuid>,
+    orders: Vec<Uuid>,
+    states: Vec<&'static str>,
+    versions: Vec<i64>,
+    due: Vec<Option<OffsetDateTime>>,
+    documents: Vec<Json<Document>>,
+}
+
+impl Columns {
+    pub(super) fn push(&mut self, shipment: &Shipment, due_at: Option<OffsetDateTime>) {
+        self.tenants.push(shipment.tenant.as_uuid());
+        self.ids.push(shipment.id.as_uuid());
+        self.orders.push(shipment.order.as_uuid());
+        self.states.push(shipment.state.name());
+        self.versions.push(shipment.version + 1);
+        self.due.push(due_at);
+        self.documents.push(Json(Document::from(shipment)));
     }
-    let done = sqlx::query(
-        "insert into shipments as known
-             (tenant_id, shipment_id, order_id, state, version, due_at, document)
-         select tenant_id, shipment_id, order_id, state, version, due_at, document
-         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[],
-                 $6::timestamptz[], $7::jsonb[])
-             as u(tenant_id, shipment_id, order_id, state, version, due_at, document)
-         on conflict on constraint shipments_pk do update
-         set state = excluded.state, version = excluded.version, due_at = excluded.due_at,
-             document = excluded.document, updated_at = now()
-         where known.version = excluded.version - 1",
-    )
-    .bind(tenants)
-    .bind(ids)
-    .bind(orders)
-    .bind(states)
-    .bind(versions)
-    .bind(due)
-    .bind(documents)
-    .execute(conn)
-    .await?;
-    Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
+
+    /// Replaces the rows these are the next versions of. Returns whether it did so with all.
+    pub(super) async fn replace(&self, conn: &mut PgConnection) -> Result<bool, DbError> {
+        self.store(
+            conn,
+            "update shipments as known
+             set state = u.state, version = u.version, due_at = u.due_at, document = u.document,
+                 updated_at = now()
+             from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[],
+                     $6::timestamptz[], $7::jsonb[])
+                 as u(tenant_id, shipment_id, order_id, state, version, due_at, document)
+             where known.tenant_id = u.tenant_id and known.shipment_id = u.shipment_id
+                 and known.version = u.version - 1",
+        )
+        .await
+    }
+
+    /// Adds rows. Returns whether it did so with all: one that another transaction made meanwhile,
+    /// which no lock can hold back, is left as it is, and so is one whose order has a shipment.
+    ///
+    /// No constraint is named: beside one that is, the others raise an error, and of two
+    /// transactions with the same shipment one would now and then be told that its order has one.
+    pub(super) async fn add(&self, conn: &mut PgConnection) -> Result<bool, DbError> {
+        self.store(
+            conn,
+            "insert into shipments
+                 (tenant_id, shipment_id, order_id, state, version, due_at, document)
+             select tenant_id, shipment_id, order_id, state, version, due_at, document
+             from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[],
+                     $6::timestamptz[], $7::jsonb[])
+                 as u(tenant_id, shipment_id, order_id, state, version, due_at, document)
+             on conflict do nothing",
+        )
+        .await
+    }
+
+    /// Whether one of these orders has another shipment that goes out.
+    pub(super) async fn order_is_taken(&self, conn: &mut PgConnection) -> Result<bool, DbError> {
+        let taken = sqlx::query_scalar(
+            "select exists (
+                 select from unnest($1::uuid[], $2::uuid[], $3::uuid[])
+                     as u(tenant_id, shipment_id, order_id)
+                 join shipments s on s.tenant_id = u.tenant_id and s.order_id = u.order_id
+                 where s.shipment_id <> u.shipment_id and s.state <> 'voided')",
+        )
+        .bind(&self.tenants)
+        .bind(&self.ids)
+        .bind(&self.orders)
+        .fetch_one(conn)
+        .await?;
+        Ok(taken)
+    }
+
+    async fn store(
+        &self,
+        conn: &mut PgConnection,
+        statement: &'static str,
+    ) -> Result<bool, DbError> {
+        if self.ids.is_empty() {
+            return Ok(true);
+        }
+        let done = sqlx::query(statement)
+            .bind(&self.tenants)
+            .bind(&self.ids)
+            .bind(&self.orders)
+            .bind(&self.states)
+            .bind(&self.versions)
+            .bind(&self.due)
+            .bind(&self.documents)
+            .execute(conn)
+            .await?;
+        Ok(usize::try_from(done.rows_affected()) == Ok(self.ids.len()))
+    }
 }
