@@ -35,6 +35,7 @@ pub struct Sale {
 pub struct Shelf {
     items: BTreeMap<ItemKey, (bool, Stock)>,
     reservations: BTreeMap<(TenantId, ReservationId), Reservation>,
+    stored: BTreeSet<(TenantId, ReservationId)>,
     changed_items: BTreeSet<ItemKey>,
     changed_reservations: BTreeSet<(TenantId, ReservationId)>,
     sales: Vec<Sale>,
@@ -48,8 +49,9 @@ impl Shelf {
 
     /// Puts a stored reservation on the shelf.
     pub fn put_reservation(&mut self, reservation: Reservation) {
-        self.reservations
-            .insert((reservation.tenant, reservation.id), reservation);
+        let key = (reservation.tenant, reservation.id);
+        self.stored.insert(key);
+        self.reservations.insert(key, reservation);
     }
 
     /// The items whose stock changed, in lock order.
@@ -59,11 +61,12 @@ impl Shelf {
             .filter_map(|key| self.items.get(key).map(|(_, stock)| (key, *stock)))
     }
 
-    /// The reservations that are new or changed.
-    pub fn changed_reservations(&self) -> impl Iterator<Item = &Reservation> {
-        self.changed_reservations
-            .iter()
-            .filter_map(|key| self.reservations.get(key))
+    /// The reservations that are new or changed, by id, and whether they are new.
+    pub fn changed_reservations(&self) -> impl Iterator<Item = (&Reservation, bool)> {
+        self.changed_reservations.iter().filter_map(|key| {
+            let reservation = self.reservations.get(key)?;
+            Some((reservation, !self.stored.contains(key)))
+        })
     }
 
     /// The sales and reversals.

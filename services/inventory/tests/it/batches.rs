@@ -1,7 +1,9 @@
 //! Batches of commands: races, duplicates, order, expiry.
 
-use futures::future::join_all;
-use tradepost_inventory::domain::Action;
+use std::array;
+
+use futures::future::{join, join_all};
+use tradepost_inventory::domain::{Action, ReservationState};
 use tradepost_inventory::ports::{Asked, Handled, ReservationStore};
 use tradepost_types::ReservationId;
 
@@ -27,6 +29,43 @@ async fn of_many_buyers_of_the_last_units_exactly_stock_many_win() {
     );
 }
 
+/// One process repeats a command whose answer is late while another still carries it out.
+#[tokio::test(flavor = "multi_thread")]
+async fn e04_two_who_reserve_under_one_new_id_at_once_hold_its_units_once() {
+    let shop = Warehouse::open().await;
+    shop.stocked("A", 1_000).await;
+
+    for _ in 0..40 {
+        let id = ReservationId::new();
+        let asked: [Asked; 4] = array::from_fn(|_| shop.ask(id, reserve(&[("A", 1)])));
+        let done = join_all(asked.chunks(1).map(|batch| shop.store.carry_out(batch))).await;
+        assert!(done.iter().all(Result::is_ok), "{done:?}");
+        assert_eq!(shop.said(id).await, ["inventory.reserved"; 4]);
+    }
+
+    assert_eq!(shop.stock("A").await.reserved, 40);
+}
+
+/// A cancellation sends the release at once, while the reservation may still be carried out.
+#[tokio::test(flavor = "multi_thread")]
+async fn e04_a_release_beside_its_new_reservation_leaves_nothing_held() {
+    let shop = Warehouse::open().await;
+    shop.stocked("A", 1_000).await;
+
+    for _ in 0..40 {
+        let id = ReservationId::new();
+        let hold = [shop.ask(id, reserve(&[("A", 1)]))];
+        let give_back = [shop.ask(id, Action::Release)];
+        let (held, released) =
+            join(shop.store.carry_out(&hold), shop.store.carry_out(&give_back)).await;
+        assert!(held.is_ok() && released.is_ok(), "{held:?} {released:?}");
+        let found = shop.store.find(shop.tenant, id).await.unwrap().unwrap();
+        assert_eq!(found.reservation.state, ReservationState::Released);
+    }
+
+    assert_eq!(shop.stock("A").await.reserved, 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn batches_that_cross_items_in_opposite_orders_all_finish() {
     let shop = Warehouse::open().await;
@@ -45,7 +84,7 @@ async fn batches_that_cross_items_in_opposite_orders_all_finish() {
 
     let done = join_all(batches.iter().map(|batch| shop.store.carry_out(batch))).await;
 
-    assert!(done.iter().all(Result::is_ok));
+    assert!(done.iter().all(Result::is_ok), "{done:?}");
     assert_eq!(shop.stock("A").await.reserved, 96);
     assert_eq!(shop.stock("B").await.reserved, 96);
 }

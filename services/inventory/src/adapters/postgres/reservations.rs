@@ -17,7 +17,8 @@ use crate::ports::{Asked, Handled, ReservationStore, StoreError, StoredReservati
 const CONSUMER: &str = "inventory.commands";
 
 impl RetryableTx for StoreError {
-    /// Two batches may meet a new reservation at once; the second one then finds it stored.
+    /// Two batches may meet a new reservation at once: the second one loses against the first, and
+    /// finds it stored when it runs again.
     fn is_serialization_failure(&self) -> bool {
         match self {
             Self::Database(error) => {

@@ -139,21 +139,36 @@ async fn save_items(conn: &mut PgConnection, shelf: &Shelf) -> Result<(), DbErro
 
 /// The changed reservations as one JSON array: their items are arrays of different lengths, which
 /// `unnest` cannot carry.
+///
+/// No lock holds back what is not stored yet. A new reservation that another transaction stored
+/// meanwhile was decided without it, so it is inserted plainly, and the whole batch loses.
 async fn save_reservations(conn: &mut PgConnection, shelf: &Shelf) -> Result<(), DbError> {
-    let rows: Vec<_> = shelf.changed_reservations().map(as_json).collect();
+    let rows: Vec<_> = shelf
+        .changed_reservations()
+        .map(|(reservation, is_new)| as_json(reservation, is_new))
+        .collect();
     if rows.is_empty() {
         return Ok(());
     }
     sqlx::query(
-        "insert into reservations (tenant_id, reservation_id, order_id, state, skus, quantities,
+        "with changed as materialized (
+             select *
+             from jsonb_to_recordset($1) as r(
+                 is_new boolean, tenant_id uuid, reservation_id uuid, order_id uuid, state text,
+                 skus text[], quantities bigint[], expire_at timestamptz, reject_reason text,
+                 shortfalls jsonb)
+         ), updated as (
+             update reservations as known
+             set state = r.state, expire_at = r.expire_at, updated_at = now()
+             from changed r
+             where not r.is_new and known.tenant_id = r.tenant_id
+                 and known.reservation_id = r.reservation_id
+         )
+         insert into reservations (tenant_id, reservation_id, order_id, state, skus, quantities,
                                    expire_at, reject_reason, shortfalls)
-         select tenant_id, reservation_id, order_id, state, skus, quantities,
-                expire_at, reject_reason, shortfalls
-         from jsonb_to_recordset($1) as r(
-             tenant_id uuid, reservation_id uuid, order_id uuid, state text, skus text[],
-             quantities bigint[], expire_at timestamptz, reject_reason text, shortfalls jsonb)
-         on conflict on constraint reservations_pk do update
-         set state = excluded.state, expire_at = excluded.expire_at, updated_at = now()",
+         select tenant_id, reservation_id, order_id, state, skus, quantities, expire_at,
+                reject_reason, shortfalls
+         from changed where is_new",
     )
     .bind(sqlx::types::Json(rows))
     .execute(conn)
@@ -161,7 +176,7 @@ async fn save_reservations(conn: &mut PgConnection, shelf: &Shelf) -> Result<(),
     Ok(())
 }
 
-fn as_json(reservation: &Reservation) -> serde_json::Value {
+fn as_json(reservation: &Reservation, is_new: bool) -> serde_json::Value {
     let (expire_at, why) = match &reservation.state {
         ReservationState::Held { expire_at } => (Some(*expire_at), None),
         ReservationState::Rejected(why) => (None, Some(why)),
@@ -173,6 +188,7 @@ fn as_json(reservation: &Reservation) -> serde_json::Value {
     let shortfalls =
         why.map(|why| -> Vec<_> { why.shortfalls.iter().map(StoredShortfall::from).collect() });
     serde_json::json!({
+        "is_new": is_new,
         "tenant_id": reservation.tenant.as_uuid(),
         "reservation_id": reservation.id.as_uuid(),
         "order_id": reservation.order.as_uuid(),
