@@ -45,6 +45,10 @@ pub struct GroupPlace {
     pub place: Place,
     /// What came up to here was before the membership, and is not for this reader.
     pub joined_after: u64,
+    /// Where it stood when the membership changed last: a connection that takes it over while it
+    /// lives begins here. Not before [`GroupPlace::joined_after`]; after it, for who left and came
+    /// back before anything was told.
+    pub stood: u64,
     /// See [`MemberChange::version`].
     pub version: u64,
 }

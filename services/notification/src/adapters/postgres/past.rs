@@ -29,11 +29,11 @@ pub const OPEN: &str = "with readers as materialized (
         select r.tenant_id, r.user_id, r.place
         from unnest($1::uuid[], $2::text[]) with ordinality as r (tenant_id, user_id, place))
     select r.place, null as group_id, s.last_seq as top, s.read_seq, 0::bigint as joined_after,
-           0::bigint as version
+           0::bigint as stood, 0::bigint as version
     from readers r
     join user_streams s on s.tenant_id = r.tenant_id and s.user_id = r.user_id
     union all
-    select r.place, m.group_id, g.last_seq, m.read_seq, m.joined_after, m.version
+    select r.place, m.group_id, g.last_seq, m.read_seq, m.joined_after, m.stood, m.version
     from readers r
     join members m
         on m.tenant_id = r.tenant_id and m.user_id = r.user_id and m.left_at_seq is null
@@ -138,7 +138,7 @@ impl PgNotifications {
     }
 }
 
-type OpenRow = (i64, Option<String>, i64, i64, i64, i64);
+type OpenRow = (i64, Option<String>, i64, i64, i64, i64, i64);
 
 async fn open(
     conn: &mut PgConnection,
@@ -159,7 +159,7 @@ async fn open(
         preferred: None,
     };
     let mut opened = vec![nothing; readers.len()];
-    for (at, group, top, read, joined_after, version) in rows {
+    for (at, group, top, read, joined_after, stood, version) in rows {
         let Some(opened) = nth(at).and_then(|at| opened.get_mut(at)) else {
             continue;
         };
@@ -173,6 +173,7 @@ async fn open(
                 group: group.parse().map_err(unreadable)?,
                 place,
                 joined_after: seq(joined_after),
+                stood: seq(stood),
                 version: seq(version),
             }),
         }

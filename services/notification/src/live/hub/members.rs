@@ -50,25 +50,32 @@ impl<L: Line> Hub<L> {
         }
     }
 
-    /// Takes over what the database says of a person who is here: groups, and where they stand.
+    /// Takes over what the database says of a person: groups, and where they stand. The latter
+    /// matters to others too, and so counts when the person has gone.
     pub fn settle(&self, reader: &Reader, opened: &Opened) {
-        let key = |group: &GroupName| group_key(reader, group);
-        self.settle_preferences(reader, opened.preferred.as_ref());
-        {
-            let mut people = lock(self.person_shard(reader));
-            let Some(person) = people.get_mut(reader) else {
-                return;
-            };
-            person.learn_all(opened);
-            for conn in &person.conns {
-                let mut state = conn.lock();
-                if state.stage == Stage::Begun {
-                    self.reconcile(conn, &mut state, person);
-                }
-            }
-        }
+        self.take_over(reader, opened);
         for place in &opened.groups {
-            self.raise(&key(&place.group), place.place.top);
+            self.raise(&group_key(reader, &place.group), place.place.top);
+        }
+    }
+
+    /// Takes over what the database says of a person who is here, for all their connections: what
+    /// is announced of it later is known then, and is not looked at again.
+    pub(super) fn take_over(&self, reader: &Reader, opened: &Opened) {
+        let mut people = lock(self.person_shard(reader));
+        let Some(person) = people.get_mut(reader) else {
+            return;
+        };
+        if person.prefer_as(opened.preferred.as_ref()) {
+            person.tune_all();
+        }
+        person.learn_all(opened);
+        for conn in &person.conns {
+            let mut state = conn.lock();
+            // One that is opened takes it over when it begins.
+            if state.stage == Stage::Begun {
+                self.reconcile(conn, &mut state, person);
+            }
         }
     }
 

@@ -85,10 +85,7 @@ impl<L: Line> Hub<L> {
                 return Step::Foreign;
             }
         }
-        if let Some(person) = lock(self.person_shard(&conn.reader)).get_mut(&conn.reader) {
-            person.learn_all(opened);
-            person.prefer_as(opened.preferred.as_ref());
-        }
+        self.take_over(&conn.reader, opened);
         let mut state = conn.lock();
         if state.stage == Stage::Gone {
             return Step::Gone;

@@ -53,7 +53,7 @@ pub(super) struct Membership {
     pub(super) group: GroupName,
     pub(super) version: u64,
     pub(super) is_member: bool,
-    /// What came up to here is not for this reader.
+    /// What came up to here is not for a connection that begins to follow it now.
     pub(super) after: u64,
 }
 
@@ -84,7 +84,7 @@ impl<L: Line> Person<L> {
                 group: place.group.clone(),
                 version: place.version,
                 is_member: true,
-                after: place.joined_after,
+                after: place.stood,
             });
         }
     }

@@ -11,7 +11,7 @@ use super::{Hub, lock};
 use crate::domain::Preferences;
 use crate::live::Line;
 use crate::metrics::LiveMetrics;
-use crate::ports::{PreferenceChange, Preferred, Reader};
+use crate::ports::{PreferenceChange, Preferred};
 
 /// What is known of somebody who has said something.
 #[derive(Debug, Clone)]
@@ -49,6 +49,12 @@ impl<L: Line> Person<L> {
         let known = self.preferred.as_ref();
         conn.prefer(known.and_then(|known| known.preferences.clone()));
     }
+
+    pub(super) fn tune_all(&self) {
+        for conn in &self.conns {
+            self.tune(conn);
+        }
+    }
 }
 
 impl<L: Line> Hub<L> {
@@ -65,16 +71,7 @@ impl<L: Line> Hub<L> {
             return;
         };
         if person.prefer(change.revision, preferences) {
-            tune_all(person);
-        }
-    }
-
-    /// The database said what a person who is here prefers.
-    pub(super) fn settle_preferences(&self, reader: &Reader, preferred: Option<&Preferred>) {
-        if let Some(person) = lock(self.person_shard(reader)).get_mut(reader)
-            && person.prefer_as(preferred)
-        {
-            tune_all(person);
+            person.tune_all();
         }
     }
 
@@ -88,12 +85,6 @@ impl<L: Line> Hub<L> {
         let heard = run.quieted(conn, 0);
         run.count(&self.metrics);
         heard.unwrap_or(run.frames)
-    }
-}
-
-fn tune_all<L: Line>(person: &Person<L>) {
-    for conn in &person.conns {
-        person.tune(conn);
     }
 }
 

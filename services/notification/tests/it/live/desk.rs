@@ -84,6 +84,7 @@ impl Store {
                     group: group.clone(),
                     place: self.place(&group_of(reader.tenant, group)),
                     joined_after: 0,
+                    stood: 0,
                     version: 1,
                 })
                 .collect(),

@@ -283,6 +283,64 @@ fn what_a_member_misses_since_the_joining_is_looked_for() {
 }
 
 #[test]
+fn a_group_that_a_second_connection_learns_of_is_the_firsts_too() {
+    let (hub, mut store) = (hub(&LiveConfig::default()), Store::new());
+    let (first, _) = visit(&hub, &store, &[]);
+    let late: Stream = "group:late".parse().unwrap();
+    store.streams.insert(late.clone(), Vec::new());
+    // The joining is committed; before it is heard of here, another connection begins.
+    let (second, _) = visit(&hub, &store, &[]);
+    let change = MemberChange {
+        reader: reader(store.tenant),
+        group: "late".parse().unwrap(),
+        seq: 0,
+        is_member: true,
+        version: 1,
+    };
+
+    let told = store.commit(&late);
+    hub.tell(&[Announcement::Member(change), Announcement::Entry(told)]);
+
+    let heard = first.wire.heard();
+    assert!(
+        matches!(&heard[..], [Told::Joined(joined), Told::Notification(told)]
+            if joined.stream == late && (joined.seq, told.seq) == (0, 1)),
+        "{heard:?}"
+    );
+    assert_eq!(second.seqs(), [1]);
+}
+
+#[test]
+fn who_comes_back_into_a_group_hears_nothing_twice() {
+    let (hub, mut store) = (hub(&LiveConfig::default()), Store::new());
+    let (visitor, _) = visit(&hub, &store, &[]);
+    let had = [store.commit(&staff()), store.commit(&staff())];
+    hub.tell(&had.map(Announcement::Entry));
+    let left = MemberChange {
+        reader: reader(store.tenant),
+        group: "staff".parse().unwrap(),
+        seq: 2,
+        is_member: false,
+        version: 2,
+    };
+    // Somebody else keeps what was told here.
+    let _stays = store.visit_as_bob(&hub);
+    hub.tell(&[Announcement::Member(left)]);
+    assert_eq!(visitor.seqs(), [1, 2]);
+
+    let mut back = store.open();
+    back.groups[0].stood = 2;
+    back.groups[0].version = 3;
+    hub.settle(&reader(store.tenant), &back);
+
+    let heard = visitor.wire.heard();
+    assert!(
+        matches!(&heard[..], [Told::Joined(joined)] if joined.seq == 2),
+        "{heard:?}"
+    );
+}
+
+#[test]
 fn of_too_many_connections_of_one_person_the_oldest_goes() {
     let config = LiveConfig {
         user_connections_max: 2,

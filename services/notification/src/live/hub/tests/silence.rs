@@ -59,20 +59,6 @@ fn heard(wire: &Wire) -> Vec<(u64, bool)> {
         .collect()
 }
 
-/// Somebody else of the same tenant and group.
-fn bob(hub: &Hub<Wire>, store: &Store) -> Wire {
-    let bob = Reader {
-        tenant: store.tenant,
-        user: "bob".parse().unwrap(),
-    };
-    let wire = Wire::default();
-    let conn = hub.enter(bob, wire.clone());
-    let mut opening = Opening::new([].into());
-    while hub.place(&conn, &mut opening, &store.open()) == Step::Again {}
-    hub.begin(&conn, opening, Vec::new());
-    wire
-}
-
 fn entries(entries: &[Entry]) -> Vec<Announcement> {
     entries.iter().cloned().map(Announcement::Entry).collect()
 }
@@ -81,7 +67,7 @@ fn entries(entries: &[Entry]) -> Vec<Announcement> {
 fn what_is_muted_comes_silently_in_all_groups_on_all_connections_and_to_nobody_else() {
     let (hub, mut store) = (hub(&LiveConfig::default()), Store::new());
     let visitors = [visit(&hub, &store, &[]).0, visit(&hub, &store, &[]).0];
-    let wire = bob(&hub, &store);
+    let wire = store.visit_as_bob(&hub);
     let staff = "group:staff".parse().unwrap();
 
     hub.tell(&[prefer(&store, 1, "note")]);
@@ -96,6 +82,24 @@ fn what_is_muted_comes_silently_in_all_groups_on_all_connections_and_to_nobody_e
         assert_eq!(heard(&visitor.wire), wanted);
     }
     assert_eq!(heard(&wire), [(1, false), (2, false)]);
+}
+
+#[test]
+fn what_a_second_connection_learns_counts_for_the_first() {
+    let (hub, mut store) = (hub(&LiveConfig::default()), Store::new());
+    let (first, _) = visit(&hub, &store, &[]);
+    // It is committed; before it is heard of here, another connection begins.
+    store.preferred = Some(Preferred {
+        preferences: muting("note"),
+        revision: 1,
+    });
+    let (second, _) = visit(&hub, &store, &[]);
+
+    hub.tell(&[prefer(&store, 1, "note")]);
+    hub.tell(&entries(&[store.commit(&Stream::User)]));
+
+    assert_eq!(heard(&first.wire), [(1, true)]);
+    assert_eq!(heard(&second.wire), [(1, true)]);
 }
 
 #[test]
@@ -262,7 +266,7 @@ impl Mind {
     fn new() -> Self {
         let (store, hub) = (Store::new(), hub(&LiveConfig::default()));
         // The group is placed already, so that opening needs no second answer.
-        let _stays = bob(&hub, &store);
+        let _stays = store.visit_as_bob(&hub);
         Self {
             hub,
             store,

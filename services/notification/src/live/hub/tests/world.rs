@@ -171,6 +171,7 @@ impl Store {
                 group: group.clone(),
                 place: place(stream),
                 joined_after: 0,
+                stood: 0,
                 version: 1,
             }),
         });
@@ -180,6 +181,20 @@ impl Store {
             groups: groups.collect(),
             preferred: self.preferred.clone(),
         }
+    }
+
+    /// Somebody else of the same tenant and group connects.
+    pub(super) fn visit_as_bob(&self, hub: &Hub<Wire>) -> Wire {
+        let bob = Reader {
+            tenant: self.tenant,
+            user: "bob".parse().unwrap(),
+        };
+        let wire = Wire::default();
+        let conn = hub.enter(bob, wire.clone());
+        let mut opening = Opening::new([].into());
+        while hub.place(&conn, &mut opening, &self.open()) == Step::Again {}
+        hub.begin(&conn, opening, Vec::new());
+        wire
     }
 
     pub(super) fn fetch(&self, gap: &Gap) -> Vec<Entry> {
