@@ -20,6 +20,9 @@ use crate::tls::Tls;
 
 /// Calls that wait for a connection before callers are held back.
 const BUFFER_MAX: usize = 1024;
+/// The most bytes of headers of an answer. Services keep their errors far below the usual 16 KiB;
+/// one that is longer still is to be read, since else it would look like a broken connection.
+const HEADERS_BYTES_MAX: u32 = 64 * 1024;
 
 /// How a channel behaves.
 #[derive(Debug, Clone)]
@@ -62,6 +65,7 @@ pub fn channel(url: &str, options: &ClientOptions) -> anyhow::Result<Channel> {
         .http2_keep_alive_interval(options.keepalive_interval)
         .keep_alive_timeout(options.keepalive_timeout)
         .keep_alive_while_idle(true)
+        .http2_max_header_list_size(HEADERS_BYTES_MAX)
         .buffer_size(BUFFER_MAX);
     if endpoint.uri().scheme() == Some(&Scheme::HTTPS) {
         let tls = options.tls.as_ref().with_context(|| {

@@ -5,6 +5,7 @@
 
 mod code;
 mod failure;
+mod faults;
 mod reading;
 mod violations;
 

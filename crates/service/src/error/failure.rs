@@ -8,10 +8,16 @@ use std::time::Duration;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use super::faults::{Faults, cut};
 use super::violations::FieldViolation;
 
 /// The domain of reasons that belong to no service: `INTERNAL`, `OVERLOADED`, `TENANT_MISSING`.
 pub const PLATFORM_DOMAIN: &str = "tradepost";
+
+/// The longest message, in bytes.
+const MESSAGE_BYTES_MAX: usize = 1_024;
+/// The variable that says how many fields are at fault, where not all are named.
+const FAULTS: &str = "faults";
 
 /// An error answer in the making; it always carries exactly one `ErrorInfo`.
 #[derive(Debug, Clone)]
@@ -22,7 +28,7 @@ pub struct Failure {
     domain: &'static str,
     message: String,
     metadata: HashMap<String, String>,
-    fields: Vec<FieldViolation>,
+    faults: Faults,
     preconditions: Vec<(String, String, String)>,
     retry_after: Option<Duration>,
 }
@@ -42,7 +48,7 @@ impl Failure {
             domain,
             message: message.into(),
             metadata: HashMap::new(),
-            fields: Vec::new(),
+            faults: Faults::none(),
             preconditions: Vec::new(),
             retry_after: None,
         }
@@ -79,9 +85,10 @@ impl Failure {
         self
     }
 
-    /// Names a field of the request that is at fault.
+    /// Names a field of the request that is at fault; of very many only the first are named, and
+    /// the others counted.
     pub fn field(mut self, field: impl Into<String>, description: impl Into<String>) -> Self {
-        self.fields.push(FieldViolation {
+        self.faults.push(FieldViolation {
             field: field.into(),
             description: description.into(),
         });
@@ -89,8 +96,8 @@ impl Failure {
     }
 
     /// Names several fields at once.
-    pub(super) fn fields(mut self, fields: Vec<FieldViolation>) -> Self {
-        self.fields.extend(fields);
+    pub(super) fn faults(mut self, faults: Faults) -> Self {
+        self.faults = faults;
         self
     }
 
@@ -126,10 +133,16 @@ impl Failure {
 }
 
 impl From<Failure> for Status {
-    fn from(failure: Failure) -> Self {
+    fn from(mut failure: Failure) -> Self {
+        if let Some(total) = failure.faults.total_beyond_named() {
+            failure
+                .metadata
+                .insert(FAULTS.to_owned(), total.to_string());
+        }
+        cut(&mut failure.message, MESSAGE_BYTES_MAX);
         let mut details =
             ErrorDetails::with_error_info(failure.reason, failure.domain, failure.metadata);
-        for violation in failure.fields {
+        for violation in failure.faults.into_named() {
             details.add_bad_request_violation(violation.field, violation.description);
         }
         for (kind, subject, description) in failure.preconditions {

@@ -3,6 +3,7 @@
 use tonic::{Code, Status};
 
 use super::failure::Failure;
+use super::faults::Faults;
 
 /// One field of a request and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,22 +14,25 @@ pub struct FieldViolation {
     pub description: String,
 }
 
-/// Collects what is wrong with a request, so that the caller learns it all at once.
+/// Collects what is wrong with a request, so that the caller learns it all at once. Of very many
+/// faults the answer names the first, and says how many more there are.
 #[derive(Debug, Default, Clone)]
 pub struct Violations {
-    fields: Vec<FieldViolation>,
+    faults: Faults,
 }
 
 impl Violations {
     /// Nothing wrong yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { fields: Vec::new() }
+        Self {
+            faults: Faults::none(),
+        }
     }
 
     /// Notes a bad field.
     pub fn add(&mut self, field: impl Into<String>, description: impl Into<String>) {
-        self.fields.push(FieldViolation {
+        self.faults.push(FieldViolation {
             field: field.into(),
             description: description.into(),
         });
@@ -55,15 +59,15 @@ impl Violations {
     /// Whether all is well so far.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.fields.is_empty()
+        self.faults.is_empty()
     }
 
     /// Ends the collection.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` with reason `INVALID_FIELD` that lists every bad field.
+    /// `INVALID_ARGUMENT` with reason `INVALID_FIELD` that names the bad fields.
     pub fn check(self, domain: &'static str) -> Result<(), Status> {
-        if self.fields.is_empty() {
+        if self.faults.is_empty() {
             return Ok(());
         }
         Err(self.into_failure(domain).into())
@@ -71,12 +75,7 @@ impl Violations {
 
     /// The answer, for callers that already know that something is wrong.
     pub fn into_failure(self, domain: &'static str) -> Failure {
-        let message = self
-            .fields
-            .iter()
-            .map(|violation| format!("{} {}", violation.field, violation.description))
-            .collect::<Vec<_>>()
-            .join("; ");
-        Failure::new(Code::InvalidArgument, "INVALID_FIELD", domain, message).fields(self.fields)
+        let message = self.faults.told();
+        Failure::new(Code::InvalidArgument, "INVALID_FIELD", domain, message).faults(self.faults)
     }
 }

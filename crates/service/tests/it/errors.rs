@@ -62,6 +62,89 @@ fn every_bad_field_is_listed_in_one_answer() {
     );
 }
 
+/// What the headers of an answer count for, by the rules of HTTP/2; clients take 16 KiB of them.
+fn header_bytes(status: Status) -> usize {
+    let response = status.into_http::<()>();
+    let headers = response.headers().iter();
+    headers
+        .map(|(name, value)| name.as_str().len() + value.len() + 32)
+        .sum()
+}
+
+const HEADER_BYTES_MAX: usize = 12 * 1_024;
+
+#[test]
+fn of_thousands_of_faults_the_first_are_named_and_the_others_counted() {
+    let mut violations = Violations::new();
+    for line in 0..2_000 {
+        violations.add(format!("lines[{line}].sku"), "a SKU must not be empty");
+        violations.add(format!("lines[{line}].quantity"), "must be at least 1");
+    }
+
+    let status = violations.check("order.tradepost").unwrap_err();
+
+    let details = ErrorDetails::from_status(&status);
+    assert_eq!(details.reason, "INVALID_FIELD");
+    assert_eq!(details.fields.len(), 50);
+    assert_eq!(details.fields[0].field, "lines[0].sku");
+    assert_eq!(details.fields[49].field, "lines[24].quantity");
+    assert_eq!(details.metadata["faults"], "4000");
+    let message = &details.message;
+    assert!(
+        message.starts_with("lines[0].sku a SKU must not be empty; lines[0].quantity"),
+        "{message}"
+    );
+    let listed = message.split("; ").count() - 1;
+    assert!(
+        message.ends_with(&format!("; and {} more", 4_000 - listed)),
+        "{message}"
+    );
+    assert!(header_bytes(status) < HEADER_BYTES_MAX);
+}
+
+#[test]
+fn the_words_of_the_caller_do_not_make_an_answer_too_long() {
+    let mut violations = Violations::new();
+    for _ in 0..50 {
+        violations.add("é".repeat(10_000), "ü".repeat(10_000));
+    }
+    let long = Failure::new(
+        Code::NotFound,
+        "NOT_FOUND",
+        "tradepost",
+        "é".repeat(100_000),
+    );
+
+    let refused = violations.check("order.tradepost").unwrap_err();
+
+    let details = ErrorDetails::from_status(&refused);
+    assert_eq!(details.metadata["faults"], "50");
+    assert!(details.fields[0].field.ends_with("é…"));
+    assert!(details.message.ends_with("; and 49 more"));
+    assert!(header_bytes(refused) < HEADER_BYTES_MAX);
+    assert!(header_bytes(long.into()) < HEADER_BYTES_MAX);
+}
+
+#[test]
+fn faults_that_are_named_one_by_one_are_counted_too() {
+    let failure = Failure::new(
+        Code::InvalidArgument,
+        "UNKNOWN_SKU",
+        "order.tradepost",
+        "no",
+    );
+    let named = (0..2_000).fold(failure, |failure, line| {
+        failure.field(format!("lines[{line}].sku"), "is unknown")
+    });
+
+    let status = Status::from(named);
+
+    let details = ErrorDetails::from_status(&status);
+    assert_eq!(details.fields.len(), 50);
+    assert_eq!(details.metadata["faults"], "2000");
+    assert!(header_bytes(status) < HEADER_BYTES_MAX);
+}
+
 #[test]
 fn a_request_without_bad_fields_passes() {
     assert!(Violations::new().check("order.tradepost").is_ok());

@@ -100,6 +100,36 @@ async fn the_fields_that_a_service_names_are_found_in_the_request() {
 }
 
 #[tokio::test]
+async fn an_order_of_bad_lines_only_is_the_callers_fault_and_harms_nobody_else() {
+    let stage = Stage::new().await;
+    let mut violations = Violations::new();
+    for line in 0..2_000 {
+        violations.add(format!("lines[{line}].sku"), "a SKU must not be empty");
+        violations.add(format!("lines[{line}].quantity"), "must be at least 1");
+    }
+    stage.fake.fail(violations.into_failure("order.tradepost"));
+
+    // More often than the breaker of a service lets pass.
+    for _ in 0..40 {
+        let answer = stage.post("/v1/orders", &an_order()).await;
+
+        let (status, reason, places) = answer.faults();
+        assert_eq!((status, reason.as_str()), (400, "INVALID_FIELD"));
+        assert_eq!(places.len(), 50);
+        assert_eq!(places[1].1, "/lines/0/quantity");
+        let detail = answer.problem()["detail"].as_str().unwrap().to_owned();
+        assert!(
+            detail.starts_with("lines[0].sku a SKU must not be empty; "),
+            "{detail}"
+        );
+        assert!(detail.ends_with(" more"), "{detail}");
+    }
+    assert_eq!(stage.fake.calls(), 40, "no call is repeated");
+    stage.fake.heal();
+    assert_eq!(stage.post("/v1/orders", &an_order()).await.status, 201);
+}
+
+#[tokio::test]
 async fn a_caller_is_told_when_to_come_back() {
     let stage = Stage::new().await;
     let failure = failure(Code::Aborted, "REQUEST_IN_PROGRESS");

@@ -10,6 +10,7 @@
 )]
 
 mod access;
+mod bounds;
 mod operators;
 mod participants;
 mod placing;

@@ -9,7 +9,7 @@ use sqlx::migrate::Migrator;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Response, Status};
 use tradepost_messaging::{Messaging, MessagingConfig, Outgoing};
 use tradepost_order::adapters::postgres::MIGRATOR;
@@ -55,6 +55,8 @@ pub(crate) struct Stage {
     pub(crate) client: Client,
     pub(crate) catalogue: Catalogue,
     pub(crate) trust: Arc<Trust>,
+    /// Where it listens.
+    url: String,
     broker: Broker,
     channel: Channel,
     shutdown: CancellationToken,
@@ -84,7 +86,7 @@ impl Stage {
         let broker = broker();
         let database = migrated().await;
         let catalogue = Catalogue::default();
-        let url = catalogue.serve().await;
+        let inventory = catalogue.serve().await;
         let trust = Arc::new(Trust::new());
         trust.believe("order", &["items:read"]);
         let mut config = OrderConfig {
@@ -92,7 +94,7 @@ impl Stage {
             database: database.config(),
             messaging: messaging_config(&broker),
             inventory: InventoryConfig {
-                url: url.parse().unwrap(),
+                url: inventory.parse().unwrap(),
                 timeout_ms: 2_000,
                 price_cache_ttl_ms: 0,
                 price_cache_items_max: 100,
@@ -107,7 +109,8 @@ impl Stage {
         let shutdown = CancellationToken::new();
         let (participants, participants_database) = participate(&broker, &shutdown).await;
         let definitions = Definitions::new(config.saga.policy());
-        let channel = serve(&config, definitions, &shutdown).await;
+        let url = serve(&config, definitions, &shutdown).await;
+        let channel = connect(&url);
         let tenant = TenantId::new();
         Self {
             client: client(&channel, &trust, tenant),
@@ -117,6 +120,7 @@ impl Stage {
             participants,
             tenant,
             catalogue,
+            url,
             broker,
             channel,
             shutdown,
@@ -129,8 +133,8 @@ impl Stage {
         let stop = self.shutdown.child_token();
         let mut config = self.config.clone();
         config.messaging = messaging_config(&self.broker);
-        let channel = serve(&config, definitions, &stop).await;
-        (client(&channel, &self.trust, self.tenant), stop)
+        let url = serve(&config, definitions, &stop).await;
+        (client(&connect(&url), &self.trust, self.tenant), stop)
     }
 
     pub(crate) fn as_tenant(&self, tenant: TenantId) -> Client {
@@ -143,6 +147,12 @@ impl Stage {
         change(&mut grant);
         let context = CallContext::new(self.trust.gateway(), grant);
         OrderServiceClient::with_interceptor(self.channel.clone(), context)
+    }
+
+    /// A caller with gRPC's usual limits, and not those of our own clients.
+    pub(crate) async fn plain(&self) -> Client {
+        let endpoint = Endpoint::from_shared(self.url.clone()).unwrap();
+        client(&endpoint.connect().await.unwrap(), &self.trust, self.tenant)
     }
 
     /// A caller who shows no token.
@@ -242,13 +252,17 @@ async fn serve(
     config: &OrderConfig,
     definitions: Definitions,
     shutdown: &CancellationToken,
-) -> Channel {
+) -> String {
     let mut runtime = Runtime::bind("order", config.server.clone()).await.unwrap();
     runtime.shutdown = shutdown.child_token();
     let addr = runtime.listener.local_addr().unwrap();
     let serving = bootstrap::serve(config.clone(), runtime, definitions);
     tokio::spawn(async move { serving.await.unwrap() });
-    channel(&format!("http://{addr}"), &ClientOptions::default()).unwrap()
+    format!("http://{addr}")
+}
+
+fn connect(url: &str) -> Channel {
+    channel(url, &ClientOptions::default()).unwrap()
 }
 
 fn client(channel: &Channel, trust: &Trust, tenant: TenantId) -> Client {

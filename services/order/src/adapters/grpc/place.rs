@@ -16,8 +16,6 @@ use crate::ports::RequestKey;
 
 /// The most lines of one order.
 const LINES_MAX: usize = 2_000;
-/// The most faulty lines named in one answer.
-const LINE_FAULTS_MAX: usize = 100;
 const CUSTOMER_REF_MAX: usize = 100;
 const PAYMENT_METHOD_MAX: usize = 255;
 const ADDRESS_LINES_MAX: usize = 4;
@@ -85,17 +83,11 @@ fn parse_lines(violations: &mut Violations, lines: Vec<PlaceOrderLine>) -> Optio
         return None;
     }
     let mut parsed = Vec::with_capacity(lines.len());
-    let mut faults = 0_usize;
+    let count = lines.len();
     for (index, line) in lines.into_iter().enumerate() {
-        match parse_line(violations, index, &line) {
-            Some(line) => parsed.push(line),
-            None => faults += 1,
-        }
-        if faults >= LINE_FAULTS_MAX {
-            break;
-        }
+        parsed.extend(parse_line(violations, index, &line));
     }
-    (faults == 0).then_some(parsed)
+    (parsed.len() == count).then_some(parsed)
 }
 
 fn parse_line(

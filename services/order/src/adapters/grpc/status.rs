@@ -16,8 +16,6 @@ pub(super) const DOMAIN: &str = "order.tradepost";
 
 const RETRY_SOON: Duration = Duration::from_millis(200);
 const RETRY_LATER: Duration = Duration::from_secs(1);
-/// The most lines named in one answer.
-const LINES_NAMED_MAX: usize = 100;
 
 pub(super) fn not_found(id: OrderId) -> Status {
     Failure::new(
@@ -93,7 +91,7 @@ pub(super) fn place(error: PlaceError) -> Status {
 }
 
 fn place_fault(fault: PlaceFault) -> Failure {
-    let message = fault.to_string();
+    let message = told(&fault);
     let refuse = |reason| Failure::new(Code::InvalidArgument, reason, DOMAIN, message.clone());
     match fault {
         PlaceFault::UnknownSku { lines } => name_lines(refuse("UNKNOWN_SKU"), lines, "is unknown"),
@@ -109,13 +107,29 @@ fn place_fault(fault: PlaceFault) -> Failure {
     }
 }
 
+/// The fault, and how many lines it hits: the answer may not name them all.
+fn told(fault: &PlaceFault) -> String {
+    match fault {
+        PlaceFault::UnknownSku { lines }
+        | PlaceFault::ItemInactive { lines }
+        | PlaceFault::CurrencyMismatch { lines }
+            if lines.len() > 1 =>
+        {
+            format!("{fault}; so it is with {} lines", lines.len())
+        }
+        PlaceFault::UnknownSku { .. }
+        | PlaceFault::ItemInactive { .. }
+        | PlaceFault::CurrencyMismatch { .. }
+        | PlaceFault::TotalTooLarge => fault.to_string(),
+    }
+}
+
 fn name_lines(failure: Failure, lines: Vec<(usize, Sku)>, text: &str) -> Failure {
     let failure = match lines.first() {
         Some((_, sku)) => failure.metadata("sku", sku),
         None => failure,
     };
-    let named = lines.into_iter().take(LINES_NAMED_MAX);
-    named.fold(failure, |failure, (index, _)| {
+    lines.into_iter().fold(failure, |failure, (index, _)| {
         failure.field(format!("lines[{index}].sku"), text)
     })
 }
