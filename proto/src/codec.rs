@@ -6,9 +6,10 @@
 //! that is split off first is a plain range of shared bytes, at no copy.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
-use prost::Message;
 use prost::bytes::Buf;
+use prost::{DecodeError, Message};
 use tonic::Status;
 use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder};
 use tonic_prost::ProstEncoder;
@@ -53,13 +54,18 @@ impl<U: Message + Default> Decoder for MessageDecoder<U> {
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
         let message = buffer.copy_to_bytes(buffer.remaining());
         let decoded = U::decode(message);
-        // As tonic-prost says it.
-        decoded
-            .map(Some)
-            .map_err(|error| Status::internal(error.to_string()))
+        decoded.map(Some).map_err(malformed)
     }
 
     fn buffer_settings(&self) -> BufferSettings {
         BufferSettings::default()
     }
+}
+
+/// As tonic-prost says it, with the cause: only who knows which end this is can say whose fault it
+/// is.
+fn malformed(error: DecodeError) -> Status {
+    let mut status = Status::internal(error.to_string());
+    status.set_source(Arc::new(error));
+    status
 }

@@ -11,5 +11,6 @@ mod violations;
 
 pub use code::code_name;
 pub use failure::{Failure, PLATFORM_DOMAIN};
+pub(crate) use reading::is_malformed;
 pub use reading::{ErrorDetails, Precondition};
 pub use violations::{FieldViolation, Violations};

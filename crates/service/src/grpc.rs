@@ -3,6 +3,7 @@
 //! Message sizes are limited by tonic's own default of 4 MiB a message, which we keep.
 
 mod accept;
+mod bare;
 mod call;
 mod connection;
 mod deadline;

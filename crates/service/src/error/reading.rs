@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::time::Duration;
 
+use prost::DecodeError;
 use tonic::{Code, Status, TimeoutExpired};
 use tonic_types::StatusExt;
 
@@ -46,11 +47,16 @@ impl ErrorDetails {
     /// Reads what `status` carries; what it does not carry, or carries malformed, is empty.
     ///
     /// When the deadline passes at the client's own end, tonic says `CANCELLED`; it is read as
-    /// the `DEADLINE_EXCEEDED` that the server would have answered.
+    /// the `DEADLINE_EXCEEDED` that the server would have answered. An answer that cannot be read
+    /// is `INTERNAL`, reason `MESSAGE_MALFORMED`.
     #[must_use]
     pub fn from_status(status: &Status) -> Self {
         if expired_here(status) {
-            return Self::expired();
+            let message = "the deadline passed before an answer came; the outcome is unknown";
+            return Self::made_here(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", message);
+        }
+        if is_malformed(status) {
+            return Self::made_here(status.code(), "MESSAGE_MALFORMED", status.message());
         }
         let details = status.get_error_details();
         let info = details.error_info();
@@ -87,11 +93,12 @@ impl ErrorDetails {
         }
     }
 
-    fn expired() -> Self {
+    /// What no server has said.
+    fn made_here(code: Code, reason: &str, message: &str) -> Self {
         Self {
-            code: Code::DeadlineExceeded,
-            message: "the deadline passed before an answer came; the outcome is unknown".to_owned(),
-            reason: "DEADLINE_EXCEEDED".to_owned(),
+            code,
+            message: message.to_owned(),
+            reason: reason.to_owned(),
             domain: PLATFORM_DOMAIN.to_owned(),
             metadata: HashMap::new(),
             fields: Vec::new(),
@@ -99,6 +106,12 @@ impl ErrorDetails {
             retry_after: None,
         }
     }
+}
+
+/// Whether a message could not be read at this end.
+pub(crate) fn is_malformed(status: &Status) -> bool {
+    let cause = status.source();
+    cause.is_some_and(|cause| cause.is::<DecodeError>())
 }
 
 fn expired_here(status: &Status) -> bool {

@@ -24,8 +24,8 @@ use tower::{Layer, Service};
 use tracing::{Instrument, Span, field};
 use tradepost_telemetry::{Registry, TRACEPARENT};
 
-use super::deadline;
 use super::metrics::{Method, MethodTable};
+use super::{bare, deadline};
 use crate::auth::Guard;
 use crate::error::{Failure, PLATFORM_DOMAIN, code_name};
 use crate::tasks::Tasks;
@@ -146,7 +146,7 @@ where
                 Some(expiry) => tokio::time::timeout_at(expiry, task).await,
             };
             let response = match ended {
-                Ok(Ok(Ok(response))) => response,
+                Ok(Ok(Ok(response))) => bare::explain(response),
                 Ok(Ok(Err(never))) => match never {},
                 Ok(Err(error)) => broken(&error).into_http(),
                 Err(_elapsed) => expired(allowed.unwrap_or_default()).into_http(),

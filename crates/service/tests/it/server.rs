@@ -9,7 +9,9 @@ use tonic::{Code, Request};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
+use tradepost_proto::codec::MessageCodec;
 use tradepost_proto::shipping::v1::shipping_service_client::ShippingServiceClient;
+use tradepost_proto::shipping::v1::{GetShipmentRequest, GetShipmentResponse};
 use tradepost_service::CommonConfig;
 use tradepost_service::client::{ClientOptions, channel};
 use tradepost_service::error::ErrorDetails;
@@ -264,6 +266,66 @@ async fn a_method_nobody_knows_makes_no_label() {
         "{text}"
     );
     assert!(!text.contains("made.up"));
+}
+
+/// Calls a method with these bytes in the field that holds the shipment's id.
+async fn send_raw(server: &Server, shipment_id: Vec<u8>) -> ErrorDetails {
+    let mut grpc = tonic::client::Grpc::new(server.channel.clone());
+    grpc.ready().await.expect("the server is there");
+    let path = format!("/{METHOD}").parse().expect("a path");
+    // A message whose first field holds bytes: any.
+    let codec = tonic_prost::ProstCodec::<Vec<u8>, GetShipmentResponse>::default();
+    let answer = soon(grpc.unary(server.signed(shipment_id), path, codec)).await;
+    ErrorDetails::from_status(&answer.unwrap_err())
+}
+
+#[tokio::test]
+async fn a_text_that_is_not_utf_8_is_the_callers_fault_and_no_handler_sees_it() {
+    let mut server = start(local()).await;
+
+    let refused = send_raw(&server, b"wait\xff".to_vec()).await;
+
+    assert_eq!(refused.code, Code::InvalidArgument);
+    assert_eq!(
+        (refused.domain.as_str(), refused.reason.as_str()),
+        ("tradepost", "MESSAGE_MALFORMED")
+    );
+    assert!(refused.message.contains("shipment_id"), "{refused:?}");
+    assert!(refused.message.contains("UTF-8"), "{refused:?}");
+    assert!(counted(&server, "INVALID_ARGUMENT", 1));
+    assert!(server.told.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_message_beyond_the_limit_is_refused_with_a_reason() {
+    let mut server = start(local()).await;
+
+    let refused = send_raw(&server, vec![b'a'; 5 * 1024 * 1024]).await;
+
+    assert_eq!(refused.code, Code::OutOfRange);
+    assert_eq!(
+        (refused.domain.as_str(), refused.reason.as_str()),
+        ("tradepost", "MESSAGE_TOO_LARGE")
+    );
+    assert!(refused.message.contains("4194304"), "{refused:?}");
+    assert!(server.told.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_read_is_not_the_callers_fault() {
+    let server = start(local()).await;
+    let mut grpc = tonic::client::Grpc::new(server.channel.clone());
+    grpc.ready().await.expect("the server is there");
+    let path = format!("/{METHOD}").parse().expect("a path");
+
+    // The answer holds a message, where this client expects a number.
+    let codec = MessageCodec::<GetShipmentRequest, u64>::default();
+    let request = server.signed(shipment("found"));
+    let status = soon(grpc.unary(request, path, codec)).await.unwrap_err();
+
+    let details = ErrorDetails::from_status(&status);
+    assert_eq!(details.code, Code::Internal);
+    assert_eq!(details.reason, "MESSAGE_MALFORMED");
 }
 
 async fn health(server: &Server, service: &str) -> ServingStatus {

@@ -14,7 +14,7 @@ use tradepost_proto::shipping::v1::shipping_service_server::{
 };
 use tradepost_proto::shipping::v1::{
     GetShipmentRequest, GetShipmentResponse, ListRatesRequest, ListRatesResponse,
-    RecordTrackingEventRequest, RecordTrackingEventResponse,
+    RecordTrackingEventRequest, RecordTrackingEventResponse, Shipment,
 };
 use tradepost_service::auth::{Grant, Rule};
 use tradepost_service::client::{CallContext, ClientOptions, channel};
@@ -53,7 +53,7 @@ pub(crate) enum Told {
     Finished,
 }
 
-/// Handlers that do what the shipment id says: `panic`, `fail`, `wait`, or nothing.
+/// Handlers that do what the shipment id says: `panic`, `fail`, `wait`, `found`, or nothing.
 #[derive(Clone)]
 pub(crate) struct Obedient {
     told: mpsc::UnboundedSender<Told>,
@@ -89,6 +89,10 @@ impl ShippingService for Obedient {
                     .expect("the gate is never closed")
                     .forget();
                 self.told.send(Told::Finished).expect("the test listens");
+            }
+            "found" => {
+                let shipment = Some(Shipment::default());
+                return Ok(Response::new(GetShipmentResponse { shipment }));
             }
             _ => {}
         }

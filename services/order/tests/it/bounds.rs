@@ -44,3 +44,27 @@ async fn an_order_of_bad_lines_only_is_refused_by_its_first_lines() {
     }
     assert_empty(&stage).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_is_not_utf_8_and_a_message_that_is_too_large_are_the_callers_fault() {
+    let stage = Stage::new().await;
+
+    for (key, code, reason) in [
+        (
+            b"key\xff".to_vec(),
+            Code::InvalidArgument,
+            "MESSAGE_MALFORMED",
+        ),
+        (vec![b'k'; 5 << 20], Code::OutOfRange, "MESSAGE_TOO_LARGE"),
+    ] {
+        let refused = stage.place_raw(key).await.unwrap_err();
+
+        let details = ErrorDetails::from_status(&refused);
+        assert_eq!(refused.code(), code, "{refused:?}");
+        assert_eq!(
+            (details.domain.as_str(), details.reason.as_str()),
+            ("tradepost", reason)
+        );
+    }
+    assert_empty(&stage).await;
+}

@@ -8,6 +8,8 @@ use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Response, Status};
@@ -17,6 +19,7 @@ use tradepost_order::bootstrap;
 use tradepost_order::config::{InventoryConfig, OrderConfig};
 use tradepost_order::domain::saga::Definitions;
 use tradepost_postgres::{Database, idempotency};
+use tradepost_proto::codec::MessageCodec;
 use tradepost_proto::common::v1::{Money, PostalAddress};
 use tradepost_proto::inventory::v1 as iv;
 use tradepost_proto::inventory::v1::inventory_service_server::{
@@ -167,6 +170,19 @@ impl Stage {
     pub(crate) async fn place(&self, request: pb::PlaceOrderRequest) -> pb::Order {
         let placed = self.client.clone().place_order(request).await.unwrap();
         placed.into_inner().order.unwrap()
+    }
+
+    /// Places an order whose key is these bytes, and that holds nothing else.
+    pub(crate) async fn place_raw(&self, key: Vec<u8>) -> Answer<pb::PlaceOrderResponse> {
+        let mut context = self.trust.calls("order", self.tenant, &RIGHTS);
+        let (metadata, extensions, ()) = context.call(Request::new(())).unwrap().into_parts();
+        let mut grpc = tonic::client::Grpc::new(self.channel.clone());
+        grpc.ready().await.unwrap();
+        let path = PathAndQuery::from_static("/tradepost.order.v1.OrderService/PlaceOrder");
+        // A message whose first field holds bytes: any.
+        let codec = MessageCodec::<Vec<u8>, pb::PlaceOrderResponse>::default();
+        let request = Request::from_parts(metadata, extensions, key);
+        grpc.unary(request, path, codec).await
     }
 
     pub(crate) async fn get(&self, id: &str) -> pb::Order {
