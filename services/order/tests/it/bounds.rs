@@ -1,10 +1,22 @@
 //! Every field of every call has a bound, and what lies beyond it is refused by the field's name.
 
-use tonic::Code;
+use tonic::{Code, Response, Status};
 use tradepost_proto::order::v1 as pb;
 use tradepost_service::error::ErrorDetails;
 
-use crate::stage::{Stage, line, request};
+use crate::stage::{Stage, line, paid_by, request};
+
+type Answer<T> = Result<Response<T>, Status>;
+
+/// The fields a refusal names.
+fn fields<T>(answer: Answer<T>) -> Vec<String> {
+    let status = answer.err().expect("it is refused");
+    let details = ErrorDetails::from_status(&status);
+    assert_eq!(details.reason, "INVALID_FIELD", "{status:?}");
+    assert_eq!(status.code(), Code::InvalidArgument);
+    let fields = details.fields.into_iter().map(|fault| fault.field);
+    fields.collect()
+}
 
 /// Asserts that nothing was kept of what was refused.
 async fn assert_empty(stage: &Stage) {
@@ -67,4 +79,25 @@ async fn a_text_that_is_not_utf_8_and_a_message_that_is_too_large_are_the_caller
         );
     }
     assert_empty(&stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_number_is_refused_and_a_token_taken_as_payment_does() {
+    let stage = Stage::new().await;
+
+    for number in [
+        "4242424242424242",
+        "4242-4242-4242-4242",
+        "4242.4242.4242.4242",
+        "tok_123456789012",
+        "pm_4242424242424242",
+        "card:4242/4242/4242/4242!",
+    ] {
+        let refused = stage.client.clone().place_order(paid_by(number)).await;
+        assert_eq!(fields(refused), ["payment_method"], "{number}");
+    }
+    assert_empty(&stage).await;
+    for token in ["pm_1MqLiJLkdIwHu7ixUOGbGKnV", "tok_12345678901"] {
+        stage.place(paid_by(token)).await;
+    }
 }

@@ -174,6 +174,9 @@ async fn e18_a_command_that_cannot_be_one_is_poison_and_its_fault_shows_no_card(
         sale.authorize(1, ""),
         sale.authorize(1, "4242424242424242"),
         sale.authorize(1, "4242 4242 4242 4242"),
+        sale.authorize(1, "4242.4242.4242.4242"),
+        sale.authorize(1, "pm_4242-4242-4242-4242"),
+        sale.authorize(1, "tok_424242424242"),
         sale.authorize(1, &"p".repeat(256)),
         nowhere,
         moneyless,
@@ -195,4 +198,16 @@ async fn e18_a_command_that_cannot_be_one_is_poison_and_its_fault_shows_no_card(
     assert!(matches!(refused, HandleError::Poison { .. }), "{refused}");
     assert_silent(&format!("{refused:?}"));
     assert!(till.payment(sale).await.is_none());
+}
+
+#[tokio::test]
+async fn every_token_that_an_order_is_accepted_with_is_taken() {
+    let till = Till::with(Workers::Dead).await;
+
+    for token in ["pm_1MqLiJLkdIwHu7ixUOGbGKnV", "tok_12345678901"] {
+        let sale = Sale::new();
+        till.authorize(sale, 1, token).await;
+
+        assert!(till.payment(sale).await.is_some(), "{token}");
+    }
 }

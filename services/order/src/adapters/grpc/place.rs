@@ -7,7 +7,7 @@ use tradepost_proto::convert::money_from_proto;
 use tradepost_proto::order::v1::{PlaceOrderLine, PlaceOrderRequest};
 use tradepost_service::error::Violations;
 use tradepost_service::request_id::fingerprint;
-use tradepost_types::{Money, Quantity};
+use tradepost_types::{CardToken, Money, Quantity};
 
 use super::DOMAIN;
 use super::parse::text;
@@ -17,7 +17,6 @@ use crate::ports::RequestKey;
 /// The most lines of one order.
 const LINES_MAX: usize = 2_000;
 const CUSTOMER_REF_MAX: usize = 100;
-const PAYMENT_METHOD_MAX: usize = 255;
 const ADDRESS_LINES_MAX: usize = 4;
 const ADDRESS_TEXT_MAX: usize = 200;
 const PLACE_MAX: usize = 100;
@@ -40,23 +39,15 @@ pub(super) fn parse(mut request: PlaceOrderRequest) -> Result<(Draft, RequestKey
     let currency = violations.take("currency_code", request.currency_code.parse());
     let lines = parse_lines(&mut violations, request.lines);
     let address = parse_address(&mut violations, request.shipping_address);
-    let payment_method = request.payment_method;
-    let printable = payment_method.bytes().all(|byte| byte.is_ascii_graphic());
-    if !printable || !(1..=PAYMENT_METHOD_MAX).contains(&payment_method.len()) {
-        let wanted = "must have 1 to 255 printable ASCII characters";
-        violations.add("payment_method", wanted);
-    } else if looks_like_a_card(&payment_method) {
-        let wanted = "must be the card provider's token, never a card number";
-        violations.add("payment_method", wanted);
-    }
-    match (currency, lines, address) {
-        (Some(currency), Some(lines), Some(address)) if violations.is_empty() => {
+    let card: Option<CardToken> = violations.take("payment_method", request.payment_method.parse());
+    match (currency, lines, address, card) {
+        (Some(currency), Some(lines), Some(address), Some(card)) if violations.is_empty() => {
             let draft = Draft {
                 customer_ref,
                 currency,
                 lines,
                 address,
-                payment_method,
+                payment_method: card.into_string(),
             };
             let key = RequestKey {
                 request_id,
@@ -66,15 +57,6 @@ pub(super) fn parse(mut request: PlaceOrderRequest) -> Result<(Draft, RequestKey
         }
         _ => Err(violations.into_failure(DOMAIN).into()),
     }
-}
-
-/// 12 to 19 digits and nothing else: no token looks like that, and no table may hold it.
-fn looks_like_a_card(text: &str) -> bool {
-    let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    let others = text
-        .bytes()
-        .any(|byte| !byte.is_ascii_digit() && byte != b'-');
-    !others && (12..=19).contains(&digits)
 }
 
 fn parse_lines(violations: &mut Violations, lines: Vec<PlaceOrderLine>) -> Option<Vec<DraftLine>> {
