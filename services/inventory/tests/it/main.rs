@@ -10,6 +10,7 @@
 
 mod access;
 mod batches;
+mod bounds;
 mod broker;
 mod calls;
 mod plans;

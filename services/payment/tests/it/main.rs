@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod bounds;
 mod broker;
 mod disputes;
 mod faults;

@@ -55,7 +55,7 @@ pub(super) fn sku_prefix(text: &str) -> Result<&str, Status> {
     if text.len() > Sku::MAX_BYTES {
         faults.add("sku_prefix", "has at most 64 bytes");
     }
-    if text.contains('\0') {
+    if text.chars().any(char::is_control) {
         faults.add("sku_prefix", "must not hold control characters");
     }
     faults.check(DOMAIN)?;

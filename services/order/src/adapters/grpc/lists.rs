@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::parse::text;
 use super::{DOMAIN, render};
-use crate::domain::Order;
+use crate::domain::{Order, OrderState};
 use crate::ports::{Filter, Position};
 
 /// The place of an order in a list, as a page token holds it: microseconds, which is what the
@@ -20,6 +20,8 @@ use crate::ports::{Filter, Position};
 pub(super) type Key = (i64, Uuid);
 
 const CUSTOMER_REF_MAX: usize = 100;
+/// The most states of a filter: there are fewer, and a few more may come.
+const STATES_MAX: usize = 20;
 
 /// A list of orders as asked for.
 pub(super) struct Orders {
@@ -59,13 +61,7 @@ pub(super) fn orders(request: &pb::ListOrdersRequest) -> Result<Orders, Status> 
         customer_ref,
         0..=CUSTOMER_REF_MAX,
     );
-    for (index, state) in request.states.iter().enumerate() {
-        let known = pb::OrderState::try_from(*state).ok();
-        match known.and_then(render::parse_state) {
-            Some(state) => filter.states.push(state),
-            None => violations.add(format!("states[{index}]"), "must be a state of an order"),
-        }
-    }
+    filter.states = states(&mut violations, &request.states);
     let bounds = [
         (
             "create_time_from",
@@ -95,6 +91,22 @@ pub(super) fn orders(request: &pb::ListOrdersRequest) -> Result<Orders, Status> 
         &bound.encode_to_vec(),
     )?;
     Ok(Orders { filter, page })
+}
+
+fn states(violations: &mut Violations, given: &[i32]) -> Vec<OrderState> {
+    if given.len() > STATES_MAX {
+        violations.add("states", format!("must have at most {STATES_MAX} entries"));
+        return Vec::new();
+    }
+    let mut states = Vec::with_capacity(given.len());
+    for (index, state) in given.iter().enumerate() {
+        let known = pb::OrderState::try_from(*state).ok();
+        match known.and_then(render::parse_state) {
+            Some(state) => states.push(state),
+            None => violations.add(format!("states[{index}]"), "must be a state of an order"),
+        }
+    }
+    states
 }
 
 /// Parses a list of stuck orders.

@@ -9,6 +9,9 @@ pub const TOLERANCE_SECONDS: i64 = 300;
 /// The most signatures that are looked at.
 const SIGNATURES_MAX: usize = 16;
 
+/// The longest header that is looked at.
+const HEADER_LEN_MAX: usize = 4 * 1_024;
+
 /// Why a webhook is not believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
@@ -31,6 +34,9 @@ pub fn verify(
     secrets: &[SecretString],
     now: i64,
 ) -> Result<(), SignatureError> {
+    if header.len() > HEADER_LEN_MAX {
+        return Err(SignatureError::Invalid);
+    }
     let mut time = None;
     let mut given = Vec::new();
     for part in header.split(',') {
@@ -109,6 +115,18 @@ mod tests {
                 "{header}"
             );
         }
+    }
+
+    #[test]
+    fn a_header_beyond_its_bound_is_not_looked_at() {
+        let good = format!("t=1000,v1={},", sign("new", 1_000, "{}"));
+        let longest = format!("{good:,<HEADER_LEN_MAX$}");
+
+        assert_eq!(check(&longest, 1_000), Ok(()));
+        assert_eq!(
+            check(&format!("{longest},"), 1_000),
+            Err(SignatureError::Invalid)
+        );
     }
 
     #[test]
