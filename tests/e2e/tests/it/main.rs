@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod cancelling;
+mod carrier;
 mod counted;
 mod crashes;
 mod demo;
