@@ -10,6 +10,8 @@ use tradepost_testkit::{private_broker, private_postgres};
 
 /// Buyers at once, each with one order after the other.
 const BUYERS: usize = 6;
+/// Placed one after the other while the broker is away.
+const ORDERS_MEANWHILE: usize = 12;
 
 #[tokio::test]
 async fn e16_a_broker_that_is_killed_under_load_loses_and_doubles_nothing() {
@@ -28,21 +30,41 @@ async fn e16_a_broker_that_is_killed_under_load_loses_and_doubles_nothing() {
 
     let outage = async {
         broker.kill().await;
-        // Orders are taken while nothing can be sent.
-        let meanwhile = shop
-            .buyer
-            .place(basket(&[("TEA", 1)], "pm_card_visa"))
-            .await;
+        let mut accepted = Vec::new();
+        for _ in 0..ORDERS_MEANWHILE {
+            let tea = basket(&[("TEA", 1)], "pm_card_visa");
+            accepted.push(shop.buyer.place(tea).await.order_id);
+        }
+        // Taken while nothing can be sent: each waits with its first command.
+        for id in &accepted {
+            let order = shop.buyer.get(id).await;
+            assert_eq!(order.state(), OrderState::Reserving, "{id}");
+        }
+        let unsent = unsent_of(&shop, &accepted).await;
+        assert_eq!(unsent, ORDERS_MEANWHILE, "what they ask for is kept");
         broker.start().await;
-        let meanwhile = shop.buyer.ended(&meanwhile.order_id).await;
+        let decided = accepted.iter().map(|id| shop.buyer.ended(id));
+        let decided = join_all(decided).await;
         over.set(true);
-        meanwhile
+        decided
     };
     let (orders, meanwhile) = join!(buy_until(&shop.buyer, &over), outage);
 
-    assert_eq!(meanwhile.state(), OrderState::Delivered);
+    assert_eq!(meanwhile.len(), ORDERS_MEANWHILE);
+    assert_delivered(&meanwhile);
     assert_delivered(&orders);
     shop.assert_sound().await;
+}
+
+/// How many of the orders have their first command still in the outbox.
+async fn unsent_of(shop: &Shop, orders: &[String]) -> usize {
+    let mut database = shop.database(Service::Order).admin().await;
+    let unsent = sqlx::query_scalar::<_, i64>(
+        "select count(distinct subject) from messaging.outbox
+         where routing_key = 'inventory.reserve' and subject = any($1)",
+    );
+    let unsent = unsent.bind(orders).fetch_one(&mut database).await;
+    usize::try_from(unsent.unwrap()).unwrap()
 }
 
 #[tokio::test]
