@@ -4,12 +4,14 @@ use std::cell::Cell;
 
 use futures::future::join_all;
 use futures::join;
-use tradepost_e2e::{Buyer, Cluster, Service, Setup, Shop, basket};
+use tradepost_e2e::{Buyer, Cluster, RestBuyer, Service, Setup, Shop, basket};
 use tradepost_proto::order::v1::{Order, OrderState};
 use tradepost_testkit::{private_broker, private_postgres};
 
 /// Buyers at once, each with one order after the other.
 const BUYERS: usize = 6;
+/// Those who come over the gateway besides.
+const BUYERS_ONLINE: usize = 3;
 /// Placed one after the other while the broker is away.
 const ORDERS_MEANWHILE: usize = 12;
 
@@ -88,6 +90,8 @@ async fn e17_a_database_that_crashes_under_load_loses_and_doubles_nothing() {
     let (orders, ()) = join!(buy_until(&shop.buyer, &over), outage);
 
     assert_delivered(&orders);
+    // Whoever was not told whether the commit took place repeated with the same key.
+    assert_eq!(orders_of(&shop).await, orders.len() + 2);
     shop.assert_sound().await;
 }
 
@@ -109,6 +113,7 @@ async fn rolling_restart(
     end: impl Fn(&mut tradepost_e2e::Unit) -> futures::future::LocalBoxFuture<'_, ()>,
 ) {
     let mut shop = Shop::open().await;
+    let online = RestBuyer::new(shop.open_account().await);
     shop.buyer.stock("TEA", 100_000).await;
     let (buyer, over) = (shop.buyer.clone(), Cell::new(false));
 
@@ -118,13 +123,47 @@ async fn rolling_restart(
             let unit = shop.unit_mut(service);
             end(unit).await;
             unit.start().await;
+            online.buy("TEA").await;
         }
         over.set(true);
     };
-    let (orders, ()) = join!(buy_until(&buyer, &over), restarts);
+    let (orders, bought, ()) = join!(
+        buy_until(&buyer, &over),
+        buy_online_until(&online, &over),
+        restarts
+    );
 
     assert_delivered(&orders);
+    for (id, state) in &bought {
+        assert_eq!(state, "DELIVERED", "{id}");
+    }
+    assert!(bought.len() >= BUYERS_ONLINE, "{bought:?} is no load");
+    // Every key is one order, however often it was repeated.
+    let placed = orders.len() + bought.len() + 2 * Service::ALL.len();
+    assert_eq!(orders_of(&shop).await, placed);
     shop.assert_sound().await;
+}
+
+/// How many orders there are in all.
+pub(crate) async fn orders_of(shop: &Shop) -> usize {
+    let mut database = shop.database(Service::Order).admin().await;
+    let count = sqlx::query_scalar::<_, i64>("select count(*) from orders");
+    let count = count.fetch_one(&mut database).await.unwrap();
+    usize::try_from(count).unwrap()
+}
+
+/// Buys through the gateway until the trouble is over: every order's id and end.
+async fn buy_online_until(online: &RestBuyer, over: &Cell<bool>) -> Vec<(String, String)> {
+    let one_by_one = || async {
+        let mut bought = Vec::new();
+        while !over.get() {
+            bought.push(online.buy("TEA").await);
+        }
+        bought
+    };
+    join_all((0..BUYERS_ONLINE).map(|_| one_by_one()))
+        .await
+        .concat()
 }
 
 /// Buys until the trouble is over, and returns how every order ended.
