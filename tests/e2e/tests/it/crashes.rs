@@ -1,16 +1,21 @@
-//! Every service dies at every crash point it has, at the first pass of it, the second, and so on
-//! until orders get to their ends without it; no order is lost, and all books agree.
+//! Every service that an order passes dies at every crash point it has, at the first pass of it, the
+//! second, and so on until orders get to their ends without it; no order is lost or doubled, and all
+//! books agree.
 
 use std::cell::Cell;
 use std::time::Duration;
 
-use tradepost_e2e::{Death, Service, Setup, Shop, basket, points};
+use sqlx::Executor;
+use tradepost_e2e::{Buyer, Death, Service, Setup, Shop, basket, points};
 use tradepost_proto::order::v1::{Order, OrderState};
 use tradepost_testkit::eventually;
 
+use crate::carrier::{Carrier, FETCHES, WAIT_MS};
+use crate::outages::orders_of;
+
 const LONG: Duration = Duration::from_secs(120);
-/// More passes than a pair of orders can need; a point that is still passed then is in a loop.
-const HITS_MAX: u32 = 200;
+/// More passes than a round of orders can need; a point that is still passed then is in a loop.
+const HITS_MAX: u32 = 400;
 
 #[tokio::test]
 async fn order_may_die_anywhere() {
@@ -36,14 +41,19 @@ async fn kill_everywhere(service: Service) {
     let mut shop = Shop::with(unhurried(service)).await;
     shop.buyer.stock("TEA", 1_000_000).await;
     let own = points().into_iter().filter(|point| point.is_in(service));
+    let mut rounds = 0;
     for point in own {
         let mut hit = 1;
+        rounds += 1;
         while dies_at(&mut shop, service, &point.name, hit).await {
             hit = after(hit);
+            rounds += 1;
             assert!(hit < HITS_MAX, "{} is passed without end", point.name);
         }
         assert!(hit > 1, "{service:?} never passed {}", point.name);
     }
+    // Who was not answered repeated with the same key.
+    assert_eq!(orders_of(&shop).await, rounds * ENDS.len());
     shop.assert_sound().await;
 }
 
@@ -54,9 +64,9 @@ const fn after(hit: u32) -> u32 {
 }
 
 /// The pollers of the service under the axe look around rarely, so that what they pass does not
-/// drown what the orders pass.
+/// drown what the orders pass; and no parcel is fetched before it is to be.
 fn unhurried(service: Service) -> Setup<'static> {
-    let setup = Setup::default();
+    let setup = Setup::default().with(Service::Shipping, FETCHES, WAIT_MS);
     match service {
         Service::Inventory => setup.with(service, "LIMITS__EXPIRY_POLL_MS", 2_000),
         Service::Order => setup.with(service, "SAGA__DEADLINE_POLL_MS", 1_000),
@@ -79,10 +89,9 @@ async fn dies_at(shop: &mut Shop, service: Service, point: &str, hit: u32) -> bo
     shop.unit_mut(service).start_doomed(&death);
     let what = format!("{service:?} dies at pass {hit} of {point}, or the round ends");
     let (buyer, over) = (shop.buyer.clone(), Cell::new(false));
+    let carrier = Carrier::of(shop).await;
     let round = async {
-        let good = buyer.buy(basket(&[("TEA", 2)], "pm_card_visa"));
-        let bad = buyer.buy(basket(&[("TEA", 1)], "pm_card_chargeDeclined"));
-        let ended = tokio::join!(good, bad);
+        let ended = a_round(&buyer, carrier).await;
         over.set(true);
         ended
     };
@@ -98,14 +107,111 @@ async fn dies_at(shop: &mut Shop, service: Service, point: &str, hit: u32) -> bo
         unit.start().await;
         died
     };
-    let ((good, bad), died) = tokio::join!(round, reviver);
-    assert_state(&good, OrderState::Delivered, &what);
-    assert_state(&bad, OrderState::Rejected, &what);
+    let (ended, died) = tokio::join!(round, reviver);
+    for (order, state) in ended.iter().zip(ENDS) {
+        assert_state(order, state, &what);
+    }
     died
+}
+
+/// How the orders of a round end. Between them they make every call of the provider and of the
+/// carrier.
+const ENDS: [OrderState; 4] = [
+    OrderState::Delivered,
+    OrderState::Rejected,
+    OrderState::Returned,
+    OrderState::Cancelled,
+];
+
+/// Orders at once: one arrives, one has a bad card, one comes back and is paid back, and one is
+/// cancelled, so that its money is let go and its parcel called off.
+pub(crate) async fn a_round(buyer: &Buyer, mut carrier: Carrier) -> [Order; 4] {
+    let mut comes_back = basket(&[("TEA", 1)], "pm_card_visa");
+    if let Some(address) = &mut comes_back.shipping_address {
+        address.region = "SIM-RETURN".to_owned();
+    }
+    let (good, bad, back, unwanted) = tokio::join!(
+        buyer.place(basket(&[("TEA", 2)], "pm_card_visa")),
+        buyer.place(basket(&[("TEA", 1)], "pm_card_chargeDeclined")),
+        buyer.place(comes_back),
+        buyer.place(basket(&[("TEA", 1)], "pm_card_visa")),
+    );
+    let fetched = async {
+        for order in [&good, &back] {
+            carrier.carry(&order.order_id, "label_ready").await;
+        }
+    };
+    let cancelled = async {
+        let id = &unwanted.order_id;
+        buyer
+            .until(id, |state| state == OrderState::Confirmed)
+            .await;
+        buyer.cancel(id).await.unwrap();
+        buyer.ended(id).await
+    };
+    let ((), good, bad, back, unwanted) = tokio::join!(
+        fetched,
+        buyer.ended(&good.order_id),
+        buyer.ended(&bad.order_id),
+        buyer.ended(&back.order_id),
+        cancelled,
+    );
+    [good, bad, back, unwanted]
 }
 
 fn assert_state(order: &Order, state: OrderState, what: &str) {
     assert_eq!(order.state(), state, "after: {what}; {order:?}");
+}
+
+/// Every message that any service writes leaves it twice: the same id, another row.
+const TWICE: &str = "
+    create function messaging.twice() returns trigger language plpgsql as $$
+    begin
+        insert into messaging.outbox
+            (message_id, tenant_id, exchange, routing_key, mandatory, kind, correlation_id,
+             causation_id, subject, sequence, occurred_at, traceparent, body)
+        values
+            (new.message_id, new.tenant_id, new.exchange, new.routing_key, new.mandatory, new.kind,
+             new.correlation_id, new.causation_id, new.subject, new.sequence, new.occurred_at,
+             new.traceparent, new.body);
+        return null;
+    end $$;
+    create trigger twice after insert on messaging.outbox
+        for each row when (pg_trigger_depth() = 0) execute function messaging.twice()";
+
+#[tokio::test]
+async fn every_message_of_every_service_sent_twice_has_one_effect() {
+    let setup = Setup::default().with(Service::Shipping, FETCHES, WAIT_MS);
+    let shop = Shop::with(setup).await;
+    shop.buyer.stock("TEA", 100).await;
+    for service in Service::WITH_DATA {
+        let mut database = shop.database(service).admin().await;
+        database.execute(TWICE).await.unwrap();
+    }
+
+    for _ in 0..3 {
+        let ended = a_round(&shop.buyer, Carrier::of(&shop).await).await;
+        for (order, state) in ended.iter().zip(ENDS) {
+            assert_state(order, state, "all was sent twice");
+        }
+    }
+
+    shop.assert_sound().await;
+    for service in [
+        Service::Order,
+        Service::Inventory,
+        Service::Payment,
+        Service::Shipping,
+    ] {
+        // A round is at least three messages of each of them.
+        let mut database = shop.database(service).admin().await;
+        let rows = "select last_value from messaging.outbox_seq_seq";
+        let rows: i64 = sqlx::query_scalar(rows)
+            .fetch_one(&mut database)
+            .await
+            .unwrap();
+        assert!(rows >= 2 * 3 * 3, "{service:?} wrote {rows} rows");
+    }
 }
 
 /// What each order of the round is told, whatever the service dies at: nothing is missed, nothing is
