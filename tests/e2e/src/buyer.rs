@@ -101,8 +101,13 @@ impl Buyer {
             active: true,
         };
         self.items.clone().put_item(item).await.unwrap();
+        self.receive(sku, quantity).await;
+    }
+
+    /// So many more of an item in stock.
+    pub async fn receive(&self, sku: &str, quantity: i64) -> iv::Stock {
         let movement = iv::RecordStockMovementRequest {
-            request_id: format!("stock-{sku}"),
+            request_id: OrderId::new().to_string(),
             sku: sku.to_owned(),
             kind: iv::MovementKind::Received.into(),
             quantity,
@@ -110,6 +115,7 @@ impl Buyer {
         };
         let moved = self.items.clone().record_stock_movement(movement).await;
         moved.unwrap();
+        self.stock_of(sku).await
     }
 
     /// The stock of an item.

@@ -7,6 +7,38 @@ use tradepost_proto::order::v1::OrderState;
 use tradepost_provider_sim::{Fault, Rule};
 use tradepost_testkit::eventually;
 
+use crate::outages::orders_of;
+
+#[tokio::test]
+async fn e1_a_rejected_order_is_answered_again_for_its_key_and_tried_by_nobody() {
+    let shop = Shop::open().await;
+    shop.buyer.stock("TEA", 1).await;
+    let declined = basket(&[("TEA", 1)], "pm_card_chargeDeclined");
+    let scarce = basket(&[("TEA", 2)], "pm_card_visa");
+    let first = [
+        shop.buyer.buy(declined.clone()).await,
+        shop.buyer.buy(scarce.clone()).await,
+    ];
+    // What was missing is there now: another key would get it.
+    let movement = shop.buyer.receive("TEA", 10).await;
+    assert_eq!(movement.available, 11);
+
+    let again = [
+        shop.buyer.place(declined).await,
+        shop.buyer.place(scarce).await,
+    ];
+
+    for (first, again) in first.iter().zip(&again) {
+        assert_eq!(first.state(), OrderState::Rejected);
+        assert_eq!(again, first, "the same order, as it ended");
+    }
+    let witness = shop.provider.witness().unwrap();
+    let declined: u64 = witness.payments.values().map(|sums| sums.declined).sum();
+    assert_eq!((witness.payments.len(), declined), (1, 1));
+    assert_eq!(orders_of(&shop).await, 2);
+    shop.assert_sound().await;
+}
+
 #[tokio::test]
 async fn e3_webhooks_early_often_stale_forged_and_out_of_order_change_nothing() {
     let shop = Shop::open().await;
