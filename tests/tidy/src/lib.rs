@@ -7,7 +7,7 @@ mod rules;
 mod source;
 
 pub use rules::{
-    FILE_LINES_MAX, README_HEADINGS, Rule, domain_is_pure, file_is_short, names_are_where_allowed,
-    no_float_in_values, no_mod_rs,
+    FILE_LINES_MAX, README_HEADINGS, Rule, crash_points_are_tested, domain_is_pure, file_is_short,
+    layers_look_inwards, names_are_where_allowed, no_float_in_values, no_mod_rs,
 };
 pub use source::{Source, repository_root, sources};

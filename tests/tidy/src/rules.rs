@@ -129,6 +129,105 @@ pub fn domain_is_pure(source: &Source) -> Vec<String> {
         .collect()
 }
 
+/// What stands inside names nothing that stands around it: a domain and a port neither a use case
+/// nor an adapter, a use case no adapter.
+#[must_use]
+pub fn layers_look_inwards(source: &Source) -> Vec<String> {
+    let barred: &[&str] = match layer(source) {
+        Some("domain" | "ports") => &["application", "adapters"],
+        Some("application") => &["adapters"],
+        Some(_) | None => return Vec::new(),
+    };
+    if source.is_test() {
+        return Vec::new();
+    }
+    let outer = |line: &str| barred.iter().find(|&&outer| has_word(line, outer)).copied();
+    source
+        .code()
+        .filter_map(|(number, line)| Some((number, outer(line)?)))
+        .map(|(number, outer)| format!("{}:{number} names `{outer}`", source.path))
+        .collect()
+}
+
+/// The folder of a service's source that the file is in, or is the map of.
+fn layer(source: &Source) -> Option<&str> {
+    let inside = source.path.strip_prefix("services/")?;
+    let (_, inside) = inside.split_once("/src/")?;
+    inside.split(['/', '.']).next()
+}
+
+/// Whether `line` has `word` as a word of its own.
+fn has_word(line: &str, word: &str) -> bool {
+    line.split(|letter: char| !letter.is_alphanumeric() && letter != '_')
+        .any(|found| found == word)
+}
+
+/// A service that is killed at its crash points by tests of its own names each of them there. The
+/// others are killed by `tests/e2e`, which takes the names from the source as this does.
+const CRASH_TESTED_ALONE: &[&str] = &["gateway", "metrics", "notification"];
+
+/// Every crash point of those services is in a test of that service, by its name; and no crash point
+/// hides its name from whoever looks for it in the source.
+#[must_use]
+pub fn crash_points_are_tested(sources: &[Source]) -> Vec<String> {
+    let mut faults = Vec::new();
+    for source in sources.iter().filter(|source| has_crash_points(source)) {
+        for (number, line) in source.code() {
+            let Some((_, argument)) = line.split_once("tradepost_crash::point(") else {
+                continue;
+            };
+            let place = format!("{}:{number}", source.path);
+            let names = point_names(sources, source, argument);
+            if names.is_empty() {
+                faults.push(format!("{place} is a crash point without a name"));
+            }
+            let untested = names
+                .iter()
+                .filter(|name| !is_tested(sources, source, name));
+            faults.extend(untested.map(|name| format!("{place}: no test names {name}")));
+        }
+    }
+    faults
+}
+
+/// The programs and what they share; tools only speak of crash points.
+fn has_crash_points(source: &Source) -> bool {
+    let folders = ["crates/", "services/"];
+    let is_ours = folders.iter().any(|folder| source.path.starts_with(folder));
+    is_ours && !source.is_test()
+}
+
+/// The name in the call; or, where it is a constant of a trait, the names that the service's
+/// implementations give it.
+fn point_names<'a>(sources: &'a [Source], at: &Source, argument: &'a str) -> Vec<&'a str> {
+    let literal = |text: &'a str| text.strip_prefix('"')?.split('"').next();
+    if let Some(name) = literal(argument) {
+        return vec![name];
+    }
+    let path = argument.split(')').next().unwrap_or_default();
+    let constant = path.rsplit("::").next().unwrap_or_default();
+    let declared = format!("const {constant}: &'static str = ");
+    let folder = service(at);
+    let own = sources.iter().filter(|source| service(source) == folder);
+    own.flat_map(Source::code)
+        .filter_map(|(_, line)| literal(line.split_once(&declared)?.1))
+        .collect()
+}
+
+fn is_tested(sources: &[Source], at: &Source, name: &str) -> bool {
+    let Some(folder) = service(at).filter(|own| CRASH_TESTED_ALONE.contains(own)) else {
+        return true;
+    };
+    let tests = format!("services/{folder}/tests/");
+    let quoted = format!("\"{name}\"");
+    let mut own = sources.iter().filter(|test| test.path.starts_with(&tests));
+    own.any(|test| test.code().any(|(_, line)| line.contains(&quoted)))
+}
+
+fn service(source: &Source) -> Option<&str> {
+    source.path.strip_prefix("services/")?.split('/').next()
+}
+
 /// No float near money: none in a domain, none in the value types.
 #[must_use]
 pub fn no_float_in_values(source: &Source) -> Vec<String> {

@@ -6,8 +6,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use tradepost_tidy::{
-    FILE_LINES_MAX, README_HEADINGS, Rule, Source, domain_is_pure, file_is_short,
-    names_are_where_allowed, no_float_in_values, no_mod_rs, repository_root, sources,
+    FILE_LINES_MAX, README_HEADINGS, Rule, Source, crash_points_are_tested, domain_is_pure,
+    file_is_short, layers_look_inwards, names_are_where_allowed, no_float_in_values, no_mod_rs,
+    repository_root, sources,
 };
 
 fn faults(rule: Rule) -> Vec<String> {
@@ -49,6 +50,56 @@ fn domains_are_pure() {
 
     assert_eq!(domain_is_pure(&impure).len(), 1);
     assert_eq!(faults(domain_is_pure), Vec::<String>::new());
+}
+
+#[test]
+fn layers_look_inwards_only() {
+    let planted = [
+        ("application/place.rs", "use crate::adapters::postgres;\n"),
+        ("application.rs", "use crate::{adapters, domain};\n"),
+        ("ports.rs", "use crate::adapters::amqp::Parse;\n"),
+        ("ports/store.rs", "use crate::application::Place;\n"),
+        ("domain/order.rs", "use crate::application::Place;\n"),
+        ("domain.rs", "fn f() { crate::adapters::row(); }\n"),
+    ];
+    for (file, text) in planted {
+        let astray = Source::new(&format!("services/order/src/{file}"), text);
+        assert_eq!(layers_look_inwards(&astray).len(), 1, "{file}");
+    }
+    let inwards = [
+        ("adapters/row.rs", "use crate::application::Place;\n"),
+        ("application/place.rs", "use crate::ports::OrderStore;\n"),
+    ];
+    for (file, text) in inwards {
+        let sound = Source::new(&format!("services/order/src/{file}"), text);
+        assert_eq!(layers_look_inwards(&sound), Vec::<String>::new(), "{file}");
+    }
+    assert_eq!(faults(layers_look_inwards), Vec::<String>::new());
+}
+
+#[test]
+fn every_crash_point_is_tested() {
+    let named = |path: &str, text: &str| Source::new(path, text);
+    let code = "services/metrics/src/store.rs";
+    let untested = [named(code, "tradepost_crash::point(\"metrics.after\");\n")];
+    let hidden = [named(code, "tradepost_crash::point(C::AFTER);\n")];
+    let constant = "const AFTER: &'static str = \"metrics.after\";\n";
+    let declared = [
+        named(code, "tradepost_crash::point(C::AFTER);\n"),
+        named("services/metrics/src/ports.rs", constant),
+    ];
+    let test = named(
+        "services/metrics/tests/it/dies.rs",
+        "dies(\"metrics.after\");\n",
+    );
+
+    for planted in [&untested[..], &hidden, &declared] {
+        assert_eq!(crash_points_are_tested(planted).len(), 1, "{planted:?}");
+    }
+    let tested = [&declared[..], &[test]].concat();
+    assert_eq!(crash_points_are_tested(&tested), Vec::<String>::new());
+    let found = crash_points_are_tested(&sources().unwrap());
+    assert_eq!(found, Vec::<String>::new());
 }
 
 #[test]
