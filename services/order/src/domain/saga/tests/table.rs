@@ -25,10 +25,14 @@ fn in_phase(phase: Phase) -> Order {
 }
 
 fn authorizing() -> Phase {
+    waiting(PaymentWait::Answer, false, false)
+}
+
+fn waiting(wait: PaymentWait, cancel_requested: bool, hold_lost: bool) -> Phase {
     Phase::Authorizing(Authorizing {
-        cancel_requested: false,
-        hold_lost: false,
-        wait: PaymentWait::Answer,
+        cancel_requested,
+        hold_lost,
+        wait,
     })
 }
 
@@ -55,6 +59,13 @@ fn void_money() -> Phase {
         payment: true,
         reservations: vec![1],
     })
+}
+
+fn returning(refunded: bool, restocked: bool) -> Phase {
+    Phase::Returning {
+        refunded,
+        restocked,
+    }
 }
 
 fn stuck(step: Step, back: Phase) -> Phase {
@@ -110,6 +121,135 @@ fn phases() -> Vec<(&'static str, Phase)> {
             ),
         ),
     ]
+}
+
+/// What else a phase can look like, where that changes what it makes of an input.
+fn variants() -> Vec<(&'static str, Phase)> {
+    let since = order_of(1).created_at;
+    let (unknown, action) = (
+        PaymentWait::Unknown { since },
+        PaymentWait::Action { since },
+    );
+    let answer = PaymentWait::Answer;
+    let capturing = |parcel| Phase::Capturing { parcel };
+    let void_shipment = |stock, parcel| undoing(Undo::Shipment { stock, parcel });
+    let undo = |payment, reservations| {
+        undoing(Undo::MoneyAndStock {
+            payment,
+            reservations,
+        })
+    };
+    let rejecting = Phase::Cancelling(Cancelling {
+        outcome: Outcome::Rejected("X".into()),
+        undo: Undo::MoneyAndStock {
+            payment: true,
+            reservations: vec![],
+        },
+    });
+    use Parcel::{Awaited, Booked, Delivered, HandedOver, Lost, Returned};
+    use StockStep::{Committed, Committing, Reserving};
+    vec![
+        ("authorizing-unwanted", waiting(answer, true, false)),
+        ("authorizing-hold-lost", waiting(answer, false, true)),
+        ("authorizing-unknown", waiting(unknown, false, false)),
+        (
+            "authorizing-unknown-unwanted",
+            waiting(unknown, true, false),
+        ),
+        (
+            "authorizing-unknown-hold-lost",
+            waiting(unknown, false, true),
+        ),
+        ("authorizing-action", waiting(action, false, false)),
+        ("authorizing-action-hold-lost", waiting(action, false, true)),
+        ("committing-booked", confirming(Committing, Booked)),
+        ("committing-handed-over", confirming(Committing, HandedOver)),
+        ("committing-delivered", confirming(Committing, Delivered)),
+        ("re-reserving-booked", confirming(Reserving, Booked)),
+        (
+            "re-reserving-handed-over",
+            confirming(Reserving, HandedOver),
+        ),
+        ("re-reserving-lost", confirming(Reserving, Lost)),
+        ("capturing-delivered", capturing(Delivered)),
+        ("capturing-returned", capturing(Returned)),
+        ("capturing-lost", capturing(Lost)),
+        ("returning-refunded", returning(true, false)),
+        ("returning-restocked", returning(false, true)),
+        ("void-shipment-awaited", void_shipment(Committed, Awaited)),
+        (
+            "void-shipment-committing",
+            void_shipment(Committing, Booked),
+        ),
+        ("void-shipment-reserving", void_shipment(Reserving, Booked)),
+        (
+            "void-shipment-stock-lost",
+            void_shipment(StockStep::Lost, Booked),
+        ),
+        (
+            "void-shipment-handed-over",
+            void_shipment(Committed, HandedOver),
+        ),
+        ("void-money-only", undo(true, vec![])),
+        ("void-stock-only", undo(false, vec![1])),
+        ("void-two-holds", undo(false, vec![1, 2])),
+        ("void-rejecting", rejecting),
+    ]
+}
+
+/// Every step that a person can be called for, in the phase that calls.
+fn stuck_steps() -> Vec<(&'static str, Phase)> {
+    let gone = confirming(StockStep::Lost, Parcel::HandedOver);
+    let stock_only = undoing(Undo::MoneyAndStock {
+        payment: false,
+        reservations: vec![1],
+    });
+    let steps = [
+        ("stuck-authorize", Step::AuthorizePayment, authorizing()),
+        (
+            "stuck-commit",
+            Step::CommitStock,
+            confirming(StockStep::Committing, Parcel::Awaited),
+        ),
+        (
+            "stuck-commit-handed-over",
+            Step::CommitStock,
+            confirming(StockStep::Committing, Parcel::HandedOver),
+        ),
+        (
+            "stuck-book",
+            Step::BookShipment,
+            confirming(StockStep::Committed, Parcel::Awaited),
+        ),
+        ("stuck-reconcile", Step::ReconcileStock, gone),
+        ("stuck-hand-over", Step::AwaitHandOver, Phase::Confirmed),
+        ("stuck-delivery", Step::AwaitDelivery, Phase::Shipped),
+        ("stuck-find", Step::FindParcel, Phase::Shipped),
+        ("stuck-refund", Step::RefundPayment, returning(false, false)),
+        (
+            "stuck-refund-restocked",
+            Step::RefundPayment,
+            returning(false, true),
+        ),
+        ("stuck-restock", Step::ReleaseStock, returning(true, false)),
+        ("stuck-void-shipment", Step::VoidShipment, void_shipment()),
+        ("stuck-void-money", Step::VoidPayment, void_money()),
+        ("stuck-release", Step::ReleaseStock, stock_only),
+    ];
+    let stuck = |(name, step, back)| (name, stuck(step, back));
+    steps.map(stuck).into()
+}
+
+#[test]
+fn every_step_is_stuck_somewhere_in_the_table() {
+    let forms = phases().into_iter().chain(stuck_steps());
+    let stuck: Vec<Step> = forms
+        .filter_map(|(_, phase)| phase.attention().map(|stuck| stuck.step))
+        .collect();
+
+    for step in Step::ALL {
+        assert!(stuck.contains(step), "{step:?}");
+    }
 }
 
 fn inputs(order: &Order) -> Vec<(&'static str, Input)> {
@@ -220,7 +360,8 @@ fn cell(order: &Order, input: &Input) -> String {
 #[test]
 fn the_transition_table_is_as_written() {
     let mut table = String::new();
-    for (name, phase) in phases() {
+    let forms = phases().into_iter().chain(variants()).chain(stuck_steps());
+    for (name, phase) in forms {
         let order = in_phase(phase);
         for (label, input) in inputs(&order) {
             table.push_str(&format!("{name} + {label} = {}\n", cell(&order, &input)));
