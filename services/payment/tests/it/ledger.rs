@@ -199,9 +199,11 @@ async fn e08_of_a_part_that_is_taken_the_rest_is_let_go_to_the_last_unit() {
     assert_eq!(till.balance("merchant_revenue").await, -333);
 }
 
+/// An order is shipped, cancelled and returned as a whole: there is no cancellation of a line after
+/// a partial shipment (E12) and no bundle with a discount (E13). What is there of both is refunds of
+/// a part, by amount, that somebody asks for.
 #[tokio::test]
-async fn e12_e13_what_is_given_back_line_by_line_adds_up_to_what_was_taken_and_not_to_what_was_held()
- {
+async fn e12_e13_refunds_of_parts_add_up_to_what_was_taken_and_not_to_what_was_held() {
     let till = Till::with(Workers::Dead).await;
     let sale = till.hinted(1_000, false).await;
     till.send(sale, &sale.capture(Some(700))).await;

@@ -20,12 +20,9 @@ use crate::ports::{
 const CONSUMER: &str = "payment.commands";
 
 impl RetryableTx for StoreError {
-    /// Two batches may meet a new payment at once; the second one then finds it stored.
     fn is_serialization_failure(&self) -> bool {
         match self {
-            Self::Database(error) => {
-                error.is_serialization_failure() || error.constraint() == Some("refunds_pk")
-            }
+            Self::Database(error) => error.is_serialization_failure(),
             Self::RequestIdReused | Self::PaymentNotFound | Self::Refund(_) => false,
         }
     }
