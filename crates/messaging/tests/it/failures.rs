@@ -1,9 +1,11 @@
 //! Handlers that fail, messages nobody can read, and the way back from the parking place.
 
+use std::sync::atomic::Ordering;
+
 use lapin::options::{BasicGetOptions, BasicPublishOptions, BasicRejectOptions};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use secrecy::ExposeSecret;
-use tradepost_messaging::parked::{self, ParkedCommand, Redrive};
+use tradepost_messaging::parked::{self, ParkedCommand, ParkedError, Redrive};
 use tradepost_testkit::eventually;
 
 use crate::support::{QUEUE, SOON, Service, event, events};
@@ -158,6 +160,100 @@ async fn an_exhausted_message_is_parked_shown_and_redriven() {
     service.expect_effects(1, SOON).await;
     service.expect_empty("messaging.parked").await;
     service.expect_empty("messaging.retries").await;
+    instance.stop().await;
+}
+
+/// Redrives, and returns the report.
+async fn redrive(service: &Service, which: Redrive) -> String {
+    let again = ParkedCommand::Redrive(which);
+    parked::report(again, &service.database).await.unwrap()
+}
+
+fn nothing() -> Redrive {
+    Redrive {
+        all: false,
+        ..everything()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_messages_of_the_named_failure_are_redriven() {
+    let service = Service::new().await;
+    let instance = service.start().await;
+    let mut messages = events("broken", 3);
+    messages.extend(events("poison", 2));
+    service.send(&instance.outbox, &messages).await;
+    eventually("all are parked", SOON, async || {
+        (service.count("messaging.parked").await == 5).then_some(())
+    })
+    .await;
+    let failed: String = sqlx::query_scalar(
+        "select distinct fingerprint from messaging.parked where reason = 'broken_probe'",
+    )
+    .fetch_one(&mut service.test_database.admin().await)
+    .await
+    .unwrap();
+    let which = Redrive {
+        fingerprint: Some(failed),
+        ..nothing()
+    };
+
+    instance.prober.is_mended.store(true, Ordering::SeqCst);
+    let dry = Redrive {
+        dry_run: true,
+        ..which.clone()
+    };
+    let dry = redrive(&service, dry).await;
+    assert_eq!(service.count("messaging.parked").await, 5);
+    let done = redrive(&service, which).await;
+
+    assert_eq!(dry, "would redrive 3 messages\n");
+    assert_eq!(done, "3 messages will be tried again now\n");
+    service.expect_effects(3, SOON).await;
+    service.expect_empty("messaging.retries").await;
+    let left = service.count("messaging.parked").await;
+    let poison = service
+        .count("messaging.parked where reason = 'bad_probe'")
+        .await;
+    assert_eq!((left, poison), (2, 2), "the other failure stays");
+    instance.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_message_is_redriven_by_its_number_and_an_unknown_number_is_an_error() {
+    let service = Service::new().await;
+    let instance = service.start().await;
+    service.send(&instance.outbox, &events("broken", 2)).await;
+    eventually("both are parked", SOON, async || {
+        (service.count("messaging.parked").await == 2).then_some(())
+    })
+    .await;
+    let ids: Vec<i64> = sqlx::query_scalar("select parked_id from messaging.parked order by 1")
+        .fetch_all(&mut service.test_database.admin().await)
+        .await
+        .unwrap();
+    let numbered = |id| Redrive {
+        id: Some(id),
+        ..nothing()
+    };
+
+    instance.prober.is_mended.store(true, Ordering::SeqCst);
+    let done = redrive(&service, numbered(ids[0])).await;
+    let unknown = ParkedCommand::Redrive(numbered(ids[1] + 1));
+    let unknown = parked::report(unknown, &service.database).await;
+
+    assert_eq!(done, "1 messages will be tried again now\n");
+    assert!(
+        matches!(unknown, Err(ParkedError::NotFound(id)) if id == ids[1] + 1),
+        "{unknown:?}"
+    );
+    service.expect_effects(1, SOON).await;
+    service.expect_empty("messaging.retries").await;
+    let left: Vec<i64> = sqlx::query_scalar("select parked_id from messaging.parked")
+        .fetch_all(&mut service.test_database.admin().await)
+        .await
+        .unwrap();
+    assert_eq!(left, ids[1..]);
     instance.stop().await;
 }
 

@@ -2,6 +2,7 @@
 //! names in its subject.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -68,6 +69,8 @@ pub(crate) struct Prober {
     database: Database,
     calls: Mutex<HashMap<MessageId, u32>>,
     pub(crate) batches: Mutex<Vec<usize>>,
+    /// Until then `broken` is as bad as `poison`.
+    pub(crate) is_mended: AtomicBool,
     /// Runs once, after the next commit and before the acknowledgement.
     pub(crate) after_commit: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
@@ -78,6 +81,7 @@ impl Prober {
             database,
             calls: Mutex::default(),
             batches: Mutex::default(),
+            is_mended: AtomicBool::default(),
             after_commit: Mutex::default(),
         }
     }
@@ -99,6 +103,10 @@ impl Prober {
             "poison" => Err(HandleError::Poison {
                 reason: "bad_probe",
                 detail: format!("probe {} is bad", delivery.message.id),
+            }),
+            "broken" if !self.is_mended.load(Ordering::SeqCst) => Err(HandleError::Poison {
+                reason: "broken_probe",
+                detail: "not mended yet".to_owned(),
             }),
             "long" if delivery.message.decode::<Long>().ok() != Some(Long::new()) => {
                 Err(transient())
