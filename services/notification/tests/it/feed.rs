@@ -3,4 +3,4 @@
 mod crashes;
 mod facts;
 mod operators;
-mod stage;
+pub(crate) mod stage;

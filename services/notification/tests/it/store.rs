@@ -2,6 +2,7 @@
 
 mod access;
 mod calls;
+mod crashes;
 mod histories;
 mod members;
 mod pasts;
