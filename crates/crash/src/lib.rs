@@ -2,8 +2,9 @@
 //!
 //! A place is `tradepost_crash::point("relay.before_publish")`; where nothing is armed it costs
 //! one load. The call in the source is the registration: the whole-system test collects the names
-//! from the source, kills every service at every one of them, and fails for a name that no process
-//! ever passed.
+//! from the source, kills each service that an order passes at every one of its own, and fails for a
+//! name that no process ever passed; for the other services `tests/tidy` fails for a name that is in
+//! none of their tests (ADR 16).
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
