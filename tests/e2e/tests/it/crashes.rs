@@ -91,7 +91,7 @@ async fn dies_at(shop: &mut Shop, service: Service, point: &str, hit: u32) -> bo
     let (buyer, over) = (shop.buyer.clone(), Cell::new(false));
     let carrier = Carrier::of(shop).await;
     let round = async {
-        let ended = a_round(&buyer, carrier).await;
+        let ended = Box::pin(a_round(&buyer, carrier)).await;
         over.set(true);
         ended
     };
