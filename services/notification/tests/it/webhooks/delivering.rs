@@ -167,6 +167,98 @@ async fn one_that_failed_for_five_days_is_disabled_and_goes_on_when_it_is_enable
     assert_eq!(delivery.state, TAKEN);
 }
 
+/// What comes of an attempt under way while the endpoint moves from `from` to another URL.
+async fn moved_meanwhile(stage: &Stage, from: &str, to: &str, verdict: Verdict) -> String {
+    let (id, _) = stage.endpoint(from, &["*"]).await;
+    stage.tell("a.b").await;
+    stage.follow_until(1).await;
+    let leased = stage
+        .hooks
+        .lease(10, 4, Duration::from_secs(1_000))
+        .await
+        .unwrap()
+        .remove(0);
+    stage
+        .sabotage("update webhook_endpoints set failing_since = now() - interval '6 days'")
+        .await;
+    let request = pb::UpdateEndpointRequest {
+        endpoint_id: id.clone(),
+        url: Some(to.to_owned()),
+        ..Default::default()
+    };
+    stage
+        .api
+        .update_endpoint(stage.call(request))
+        .await
+        .unwrap();
+    let answer = Answer::Status {
+        code: 500,
+        retry_after: None,
+    };
+
+    let noting = stage.hooks.note(&leased, Noted { verdict, answer }).await;
+
+    assert_eq!(noting.unwrap(), Noting::Done(None));
+    id
+}
+
+#[tokio::test]
+async fn an_answer_of_the_url_before_does_not_end_the_endpoint_that_has_moved() {
+    for verdict in [
+        Verdict::Gone,
+        Verdict::Failed,
+        Verdict::Again(Duration::from_secs(3_600)),
+    ] {
+        let stage = Stage::open().await;
+        let receiver = Receiver::start(Reply::status(200)).await;
+        let (from, to) = ("http://127.0.0.1:1/", receiver.url());
+
+        let id = moved_meanwhile(&stage, from, &to, verdict).await;
+        let endpoint = stage.get(&id).await;
+        stage.work();
+        let delivery = stage.after(&id, 2).await;
+
+        assert_eq!(endpoint.state(), pb::EndpointState::Enabled, "{verdict:?}");
+        assert_eq!(endpoint.failing_since_time, None, "{verdict:?}");
+        assert_eq!(delivery.state, TAKEN, "{verdict:?}");
+        assert_eq!(receiver.got().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_the_url_before_has_taken_is_delivered() {
+    let stage = Stage::open().await;
+    let (from, to) = ("http://127.0.0.1:1/", "http://127.0.0.1:2/");
+
+    let id = moved_meanwhile(&stage, from, to, Verdict::Delivered).await;
+
+    assert_eq!(stage.after(&id, 1).await.state, TAKEN);
+}
+
+#[tokio::test]
+async fn an_edit_that_leaves_the_url_leaves_how_long_it_has_failed() {
+    let stage = Stage::open().await;
+    let url = "http://127.0.0.1:1/";
+    let (id, _) = stage.endpoint(url, &["*"]).await;
+    stage
+        .sabotage("update webhook_endpoints set failing_since = now() - interval '4 days'")
+        .await;
+    let request = pb::UpdateEndpointRequest {
+        endpoint_id: id.clone(),
+        url: Some(url.to_owned()),
+        description: Some("another".to_owned()),
+        ..Default::default()
+    };
+
+    stage
+        .api
+        .update_endpoint(stage.call(request))
+        .await
+        .unwrap();
+
+    assert!(stage.get(&id).await.failing_since_time.is_some());
+}
+
 #[tokio::test]
 async fn one_that_hangs_delays_nobody_and_holds_four_at_most() {
     let stage = Stage::open().await;

@@ -4,7 +4,10 @@ set url = coalesce($3, url),
     description = coalesce($5, description),
     enabled = coalesce($6, enabled),
     enabled_at = case when $6 and not enabled then clock_timestamp() else enabled_at end,
-    failing_since = case when $6 and not enabled then null else failing_since end,
+    -- What failed at another URL says nothing of this one.
+    failing_since = case
+        when $6 and not enabled or $3 <> url then null
+        else failing_since end,
     disabled_reason = case
         when $6 then null
         when not $6 and enabled then 'asked'

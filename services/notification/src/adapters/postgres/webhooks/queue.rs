@@ -87,8 +87,8 @@ impl PgWebhooks {
         noted: Noted,
     ) -> Result<Noting<Option<DisabledReason>>, DbError> {
         let mut tx = self.database.system_tx().await?;
-        let there: Option<Uuid> = sqlx::query_scalar(
-            "select endpoint_id from webhook_endpoints
+        let url: Option<String> = sqlx::query_scalar(
+            "select url from webhook_endpoints
              where tenant_id = $1 and endpoint_id = $2
              for no key update",
         )
@@ -96,14 +96,30 @@ impl PgWebhooks {
         .bind(leased.endpoint.as_uuid())
         .fetch_optional(tx.conn())
         .await?;
-        if there.is_none() || !note_delivery(tx.conn(), leased, noted).await? {
+        let has_moved = url.as_ref().is_some_and(|url| *url != leased.url);
+        let noted = if has_moved { elsewhere(noted) } else { noted };
+        if url.is_none() || !note_delivery(tx.conn(), leased, noted).await? {
             tx.rollback().await;
             return Ok(Noting::TooLate);
         }
-        let disabled = note_endpoint(tx.conn(), leased, noted.verdict).await?;
+        let disabled = if has_moved {
+            None
+        } else {
+            note_endpoint(tx.conn(), leased, noted.verdict).await?
+        };
         tx.commit().await?;
         Ok(Noting::Done(disabled))
     }
+}
+
+/// What comes of an answer of a URL that is no longer the endpoint's: it says nothing of the endpoint,
+/// and what was not taken there goes to the URL of now.
+const fn elsewhere(noted: Noted) -> Noted {
+    let verdict = match noted.verdict {
+        Verdict::Delivered => Verdict::Delivered,
+        Verdict::Again(_) | Verdict::Failed | Verdict::Gone => Verdict::Again(Duration::ZERO),
+    };
+    Noted { verdict, ..noted }
 }
 
 /// Whether the lease was the last one.
