@@ -19,7 +19,7 @@ use super::router::Shared;
 use super::strict_json::StrictJson;
 use super::values::present;
 use body::{
-    MadeWebhookEndpoint, NewWebhookEndpoint, WebhookEndpoint, WebhookEndpointPatch,
+    MadeWebhookEndpoint, NewWebhookEndpoint, Rotation, WebhookEndpoint, WebhookEndpointPatch,
     WebhookEndpoints,
 };
 
@@ -148,7 +148,8 @@ async fn remove(
 /// Give a webhook endpoint a new secret
 ///
 /// For 24 hours the secret it has signs too, so that a receiver can change over without a refused
-/// message. The new secret is in this answer, as that of a new endpoint.
+/// message; until then there is no further rotation but with `at_once`. The new secret is in this
+/// answer, as that of a new endpoint.
 #[utoipa::path(
     post,
     path = "/v1/webhook-endpoints/{endpoint_id}/secret",
@@ -156,22 +157,25 @@ async fn remove(
     tag = "webhooks",
     params(
         IdempotencyKey,
+        Rotation,
         ("endpoint_id" = String, Path, description = "The endpoint's id",
             example = "whe_01h455vb4pex5vsknk084sn02q"),
     ),
     responses(
         (status = 201, description = "The endpoint, with its new secret", body = MadeWebhookEndpoint),
+        (status = 409, description = "`ROTATION_UNDER_WAY`: the secret before the last rotation still signs"),
     )
 )]
 async fn rotate(
     Asking(services): Asking,
-    StrictQuery(Nothing {}): StrictQuery<Nothing>,
+    StrictQuery(rotation): StrictQuery<Rotation>,
     Named(endpoint_id): Named,
     key: IdempotencyKey,
 ) -> Result<(StatusCode, Json<MadeWebhookEndpoint>), Problem> {
     let request = pb::RotateSecretRequest {
         request_id: key.key,
         endpoint_id,
+        at_once: rotation.at_once,
     };
     let rotated = services.notifications()?.rotate_secret(request).await?;
     let rotated = MadeWebhookEndpoint::new(rotated.endpoint, rotated.secret)?;

@@ -206,6 +206,7 @@ async fn what_is_asked_for_by_the_path_is_asked_with_the_key() {
     let rotate = ntf::RotateSecretRequest {
         request_id: request_id.clone(),
         endpoint_id: endpoint_id.clone(),
+        at_once: false,
     };
     assert_eq!(stage.fake.all::<ntf::RotateSecretRequest>(), [rotate]);
     let test = ntf::TestEndpointRequest {
@@ -220,6 +221,22 @@ async fn what_is_asked_for_by_the_path_is_asked_with_the_key() {
     assert_eq!(stage.fake.all::<ntf::ResendDeliveryRequest>(), [resend]);
     let delete = ntf::DeleteEndpointRequest { endpoint_id };
     assert_eq!(stage.fake.all::<ntf::DeleteEndpointRequest>(), [delete]);
+}
+
+#[tokio::test]
+async fn a_secret_that_is_known_is_replaced_at_once() {
+    let stage = Stage::new().await;
+    let path = endpoint_path("/secret?at_once=true");
+
+    let rotated = stage.send(keyed(Method::POST, &path, "")).await;
+    let path = endpoint_path("/secret?at_once=perhaps");
+    let refused = stage.send(keyed(Method::POST, &path, "")).await;
+
+    assert_eq!(rotated.status, 201);
+    assert_eq!(refused.faults().1, "INVALID_QUERY");
+    let asked = stage.fake.all::<ntf::RotateSecretRequest>();
+    let asked: Vec<bool> = asked.into_iter().map(|request| request.at_once).collect();
+    assert_eq!(asked, [true]);
 }
 
 #[tokio::test]
@@ -293,6 +310,12 @@ async fn what_the_service_refuses_is_said_in_http() {
         ),
         (Code::AlreadyExists, "REQUEST_ID_REUSED", ENDPOINTS, 422),
         (Code::NotFound, "ENDPOINT_NOT_FOUND", &*secret, 404),
+        (
+            Code::FailedPrecondition,
+            "ROTATION_UNDER_WAY",
+            &*secret,
+            409,
+        ),
         (
             Code::FailedPrecondition,
             "ENDPOINT_DISABLED",

@@ -30,6 +30,12 @@ pub enum HookError {
     /// The endpoint is sent nothing.
     #[error("the endpoint is disabled")]
     Disabled,
+    /// The secret before the last rotation still signs.
+    #[error("the secret before signs until {until}")]
+    Rotating {
+        /// Until when.
+        until: OffsetDateTime,
+    },
     /// The request id came with another request before.
     #[error("the request id was used for another request")]
     RequestIdReused,
@@ -119,6 +125,15 @@ pub enum Wish {
     Enable,
     /// It is not.
     Disable,
+}
+
+/// What a rotation does with the secret so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Previous {
+    /// It signs too for a day.
+    Signs,
+    /// It signs no more, nor does any before it.
+    Ends,
 }
 
 /// What has become of a delivery.
@@ -212,16 +227,18 @@ pub trait WebhookDesk: Send + Sync {
     /// [`HookError::Database`].
     async fn delete(&self, tenant: TenantId, id: WebhookEndpointId) -> Result<(), HookError>;
 
-    /// Gives it another secret; the one before signs too for a day. The answer is as of `create`.
+    /// Gives it another secret. While the one before signs too, it is given none but one that ends
+    /// that. The answer is as of `create`.
     ///
     /// # Errors
-    /// [`HookError::NoEndpoint`], [`HookError::RequestIdReused`], [`HookError::Database`].
+    /// [`HookError::NoEndpoint`], [`HookError::Rotating`], [`HookError::RequestIdReused`],
+    /// [`HookError::Database`].
     async fn rotate(
         &self,
         tenant: TenantId,
         key: &RequestKey,
         id: WebhookEndpointId,
-        secret: &SigningSecret,
+        (secret, previous): (&SigningSecret, Previous),
     ) -> Result<(Endpoint, Option<SigningSecret>), HookError>;
 
     /// Deliveries of an endpoint, the newest first, of one state or of all.

@@ -2,10 +2,21 @@
 
 use serde::{Deserialize, Serialize};
 use tradepost_proto::notification::v1 as pb;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::http::problem::Problem;
 use crate::http::values::{Time, instant, maybe_instant, mirrored, present, text};
+
+/// How a secret is rotated.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Rotation {
+    /// No secret before the new one signs any more: for one that somebody else knows.
+    #[serde(default)]
+    #[param(required = false)]
+    pub(super) at_once: bool,
+}
 
 /// An endpoint to be made.
 #[derive(Debug, Deserialize, ToSchema)]

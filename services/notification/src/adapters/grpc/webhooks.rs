@@ -106,9 +106,10 @@ impl WebhookService for WebhookApi {
         request: Request<pb::RotateSecretRequest>,
     ) -> Result<Response<pb::RotateSecretResponse>, Status> {
         let tenant = RequestContext::of(&request)?.tenant;
-        let (key, id) = parse::rotation(request.get_ref())?;
+        let (key, id, previous) = parse::rotation(request.get_ref())?;
         let secret = SigningSecret::of_bytes(&rand::random());
-        let rotated = self.endpoints.rotate(tenant, &key, id, &secret).await;
+        let wanted = (&secret, previous);
+        let rotated = self.endpoints.rotate(tenant, &key, id, wanted).await;
         let (endpoint, secret) = rotated.map_err(status::render)?;
         Ok(Response::new(pb::RotateSecretResponse {
             endpoint: Some(render::endpoint(endpoint)),

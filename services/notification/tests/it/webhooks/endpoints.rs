@@ -1,5 +1,7 @@
 //! What a tenant manages.
 
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use tonic::Status;
 use tradepost_notification::adapters::grpc::webhooks::WebhookApi;
 use tradepost_notification::domain::webhook::{SigningSecret, UrlRules, signatures};
@@ -30,6 +32,7 @@ fn rotation(request_id: &str, endpoint_id: &str) -> pb::RotateSecretRequest {
     pb::RotateSecretRequest {
         request_id: request_id.to_owned(),
         endpoint_id: endpoint_id.to_owned(),
+        at_once: false,
     }
 }
 
@@ -263,6 +266,63 @@ async fn for_a_day_after_a_rotation_both_secrets_sign() {
     );
     assert_eq!(got[1].headers["webhook-signature"], signed(1, &[&new]));
     assert_eq!(got[0].headers["webhook-id"], got[1].headers["webhook-id"]);
+}
+
+#[tokio::test]
+async fn while_two_secrets_sign_there_is_no_third_but_at_once() {
+    let stage = Stage::open().await;
+    let receiver = Receiver::start(Reply::status(200)).await;
+    let (id, first) = stage.endpoint(&receiver.url(), &["*"]).await;
+    let rotate = async |request: pb::RotateSecretRequest| {
+        let rotated = stage.api.rotate_secret(stage.call(request)).await?;
+        Ok::<_, Status>(rotated.into_inner())
+    };
+    let signed = async |number: usize, secrets: &[&str]| {
+        let got = tradepost_testkit::eventually("it is sent", super::stage::WAIT, async || {
+            receiver.got().get(number).cloned()
+        })
+        .await;
+        let timestamp = got.headers["webhook-timestamp"].parse().unwrap();
+        let secrets: Vec<_> = secrets
+            .iter()
+            .map(|text| SigningSecret::parse((*text).to_owned()).unwrap())
+            .collect();
+        let id = &got.headers["webhook-id"];
+        let wanted = signatures(&secrets, id, timestamp, got.body.as_bytes()).unwrap();
+        assert_eq!(got.headers["webhook-signature"], wanted);
+    };
+    stage.work();
+
+    let second = rotate(rotation("1", &id)).await.unwrap();
+    let refused = rotate(rotation("2", &id)).await;
+    let repeated = rotate(rotation("1", &id)).await.unwrap();
+    stage.tell("a.b").await;
+    signed(0, &[second.secret.as_str(), first.as_str()]).await;
+    let at_once = pb::RotateSecretRequest {
+        at_once: true,
+        ..rotation("3", &id)
+    };
+    let third = rotate(at_once).await.unwrap();
+    stage.tell("a.b").await;
+    signed(1, &[third.secret.as_str()]).await;
+    let otherwise = rotate(rotation("3", &id)).await;
+    let fourth = rotate(rotation("4", &id)).await.unwrap();
+    stage
+        .sabotage("update webhook_endpoints set previous_until = now() - interval '1 second'")
+        .await;
+    let fifth = rotate(rotation("2", &id)).await.unwrap();
+    stage.tell("a.b").await;
+    signed(2, &[fifth.secret.as_str(), fourth.secret.as_str()]).await;
+
+    let refused = ErrorDetails::from_status(&refused.unwrap_err());
+    let until = second.endpoint.unwrap().previous_secret_expire_time;
+    let said = &refused.metadata["previous_secret_expire_time"];
+    let said = OffsetDateTime::parse(said, &Rfc3339).unwrap();
+    assert_eq!(refused.reason, "ROTATION_UNDER_WAY");
+    assert_eq!(said.unix_timestamp(), until.unwrap().seconds);
+    assert_eq!(repeated.secret, second.secret);
+    assert_eq!(third.endpoint.unwrap().previous_secret_expire_time, None);
+    assert_eq!(reason(otherwise), "REQUEST_ID_REUSED");
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use super::super::reading::{self, Place, finish, key, made_at};
 use crate::domain::webhook::{EndpointUrl, Pattern, SigningSecret, UrlRules};
 use crate::ports::RequestKey;
 use crate::ports::webhooks::{
-    Delivery, DeliveryState, EndpointEdit, ListedAfter, NewEndpoint, Wish,
+    Delivery, DeliveryState, EndpointEdit, ListedAfter, NewEndpoint, Previous, Wish,
 };
 
 const TYPES_MAX: usize = 32;
@@ -98,7 +98,7 @@ pub(super) fn edit(
 
 pub(super) fn rotation(
     request: &pb::RotateSecretRequest,
-) -> Result<(RequestKey, WebhookEndpointId), Status> {
+) -> Result<(RequestKey, WebhookEndpointId, Previous), Status> {
     let mut faults = Violations::new();
     faults.request_id(&request.request_id);
     let id = faults.take("endpoint_id", request.endpoint_id.parse());
@@ -107,7 +107,12 @@ pub(super) fn rotation(
         request_id: String::new(),
         ..request.clone()
     };
-    Ok((key(&request.request_id, &body), id))
+    let previous = if request.at_once {
+        Previous::Ends
+    } else {
+        Previous::Signs
+    };
+    Ok((key(&request.request_id, &body), id, previous))
 }
 
 pub(super) fn deliveries(request: &pb::ListDeliveriesRequest) -> Result<Deliveries, Status> {

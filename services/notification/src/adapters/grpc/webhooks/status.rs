@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use tonic::{Code, Status};
 use tradepost_postgres::DbError;
 use tradepost_service::error::Failure;
@@ -36,6 +38,7 @@ pub(super) fn render(error: HookError) -> Status {
             "ENDPOINT_DISABLED",
             "the endpoint is disabled; enable it first",
         ),
+        HookError::Rotating { until } => rotating(until),
         HookError::RequestIdReused => failure(
             Code::AlreadyExists,
             "REQUEST_ID_REUSED",
@@ -44,6 +47,21 @@ pub(super) fn render(error: HookError) -> Status {
         HookError::Database(error) => database(&error),
     }
     .into()
+}
+
+fn rotating(until: OffsetDateTime) -> Failure {
+    let until = until.format(&Rfc3339).unwrap_or_default();
+    let message = format!(
+        "the secret before signs until {until}; rotate after that, or with at_once if a secret is \
+         known to somebody else"
+    );
+    Failure::new(
+        Code::FailedPrecondition,
+        "ROTATION_UNDER_WAY",
+        DOMAIN,
+        message,
+    )
+    .metadata("previous_secret_expire_time", until)
 }
 
 fn database(error: &DbError) -> Failure {

@@ -16,8 +16,8 @@ use super::{PgWebhooks, body, follow};
 use crate::domain::webhook::SigningSecret;
 use crate::ports::RequestKey;
 use crate::ports::webhooks::{
-    Delivery, DeliveryState, Endpoint, EndpointEdit, HookError, ListedAfter, NewEndpoint, Told,
-    WebhookDesk, Wish,
+    Delivery, DeliveryState, Endpoint, EndpointEdit, HookError, ListedAfter, NewEndpoint, Previous,
+    Told, WebhookDesk, Wish,
 };
 
 const CREATE: &str = "CreateEndpoint";
@@ -116,15 +116,22 @@ impl WebhookDesk for PgWebhooks {
         tenant: TenantId,
         key: &RequestKey,
         id: WebhookEndpointId,
-        secret: &SigningSecret,
+        (secret, previous): (&SigningSecret, Previous),
     ) -> Result<(Endpoint, Option<SigningSecret>), HookError> {
         let mut tx = self.database.tenant_tx(tenant).await?;
         if claim(&mut tx, ROTATE, key).await?.is_some() {
             return told_again(tx, id, &told_by(ROTATE, key)).await;
         }
+        let hours = match previous {
+            Previous::Signs => {
+                settled(tx.conn(), tenant, id).await?;
+                Some(PREVIOUS_HOURS)
+            }
+            Previous::Ends => None,
+        };
         sqlx::query(
             "update webhook_endpoints
-             set previous_secret = secret,
+             set previous_secret = case when $5::integer is not null then secret end,
                  previous_until = clock_timestamp() + $5 * interval '1 hour',
                  secret = $3,
                  secret_request = $4
@@ -134,7 +141,7 @@ impl WebhookDesk for PgWebhooks {
         .bind(id.as_uuid())
         .bind(secret.expose())
         .bind(told_by(ROTATE, key))
-        .bind(PREVIOUS_HOURS)
+        .bind(hours)
         .execute(tx.conn())
         .await
         .map_err(DbError::from)?;
@@ -338,6 +345,30 @@ async fn load(
     .await
     .map_err(DbError::from)?;
     Ok(row.ok_or(HookError::NoEndpoint)?.try_into()?)
+}
+
+/// Fails while the secret before signs too: one more would have to take its place before its time.
+async fn settled(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    id: WebhookEndpointId,
+) -> Result<(), HookError> {
+    let until: Option<Option<OffsetDateTime>> = sqlx::query_scalar(
+        "select case when previous_until > clock_timestamp() then previous_until end
+         from webhook_endpoints
+         where tenant_id = $1 and endpoint_id = $2
+         for no key update",
+    )
+    .bind(tenant.as_uuid())
+    .bind(id.as_uuid())
+    .fetch_optional(conn)
+    .await
+    .map_err(DbError::from)?;
+    match until {
+        None => Err(HookError::NoEndpoint),
+        Some(Some(until)) => Err(HookError::Rotating { until }),
+        Some(None) => Ok(()),
+    }
 }
 
 /// Fails unless the endpoint is sent things. It stays so until the commit.
