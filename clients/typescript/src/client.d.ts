@@ -97,5 +97,5 @@ export class NotificationClient {
   readonly unread: number;
 }
 
-/** What a client does after a close with this code. */
+/** What a client does after a close with this code, if no `reconnect` has named another moment. */
 export function afterClose(code: number): "return" | "back-off" | "stop";

@@ -14,8 +14,10 @@ const REFRESH_AGAIN_MS = 10_000;
 /** The longest a timer takes. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
-/** Codes after which coming back at once is what the server expects: the node goes, the token ran out. */
-const RETURN = new Set([1012, 4401]);
+/** The node goes. */
+const RESTART = 1012;
+/** Codes after which coming back at once is what the server expects: the token ran out. */
+const RETURN = new Set([4401]);
 /** Codes that coming back would only repeat. */
 const STOP = new Set([4403, 4501, 4503]);
 
@@ -154,7 +156,7 @@ export class NotificationClient {
       case "refreshed": return this.#refreshBefore(message.expires_at);
       // Every client has another moment: whoever kept to none would come with all others at once.
       case "reconnect":
-        this.#timers.leave ??= setTimeout(() => this.#closed(1012, "the node goes"), message.after_ms);
+        this.#timers.leave ??= setTimeout(() => this.#return(), message.after_ms);
         return;
       // A newer server may say more: what is not known is no fault.
       default:
@@ -253,6 +255,8 @@ export class NotificationClient {
   }
 
   #closed(code, reason) {
+    // It was told when to come: no sooner, and without back-off.
+    if (code === RESTART && this.#timers.leave !== null) return this.#waitForMoment();
     this.#leave();
     const what = afterClose(code);
     if (what === "stop") return this.#become("stopped", { code, reason });
@@ -260,9 +264,26 @@ export class NotificationClient {
     return this.#retry(what === "return" && this.#tries === 0 ? 0 : undefined);
   }
 
+  /** What breaks one connection often breaks those of all: nobody comes back at once. */
   #comeBack() {
     this.#leave();
-    this.#retry(this.#tries === 0 ? 0 : undefined);
+    this.#retry();
+  }
+
+  /** The moment that the node named has come. */
+  #return() {
+    this.#leave();
+    this.#become("waiting");
+    this.#open();
+  }
+
+  /** The node has gone before the moment that it named: the timer of it stays. */
+  #waitForMoment() {
+    const { leave } = this.#timers;
+    this.#timers.leave = null;
+    this.#leave();
+    this.#timers.leave = leave;
+    this.#become("waiting");
   }
 
   /** After so long, or after a random part of a time that doubles with each try. */

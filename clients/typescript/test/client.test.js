@@ -116,7 +116,7 @@ test("a gap leads back to where the stream was had", async () => {
   const { seen, socket } = await live({ user: { seq: 3, read: 3 } });
   socket.tell(told(5));
 
-  const next = await again();
+  const next = await again(250);
 
   assert.deepEqual(seen.seqs, []);
   assert.deepEqual(next.said[0].positions, { user: { epoch: "e1", seq: 3 } });
@@ -133,7 +133,7 @@ test("a top above what is had shows a loss without traffic", async () => {
   socket.tell({ t: "tops", streams: { user: 3 } });
   assert.equal(sockets.length, 1);
   socket.tell({ t: "tops", streams: { user: 4 } });
-  await again();
+  await again(250);
 
   assert.equal(sockets.length, 2);
 });
@@ -141,7 +141,7 @@ test("a top above what is had shows a loss without traffic", async () => {
 test("what could not be recovered is said, and the stream goes on at its top", async () => {
   const { seen, socket } = await live({ user: { seq: 3, read: 3 } });
   socket.ends(1012);
-  const next = await again();
+  const next = await again(250);
 
   next.tell(welcome({ user: { seq: 9, read: 3, recovered: false } }, "e2"));
   next.tell(told(10));
@@ -163,6 +163,42 @@ test("a node that goes is left at the moment it named, and not before", async ()
   assert.deepEqual(seen.seqs, ["user/1"]);
   assert.deepEqual(next.said[0].positions, { user: { epoch: "e1", seq: 1 } });
   assert.deepEqual(seen.states, ["connecting", "live", "waiting", "connecting"]);
+});
+
+test("a close with 1012 that named no moment is back-off", async () => {
+  const { socket } = await live({ user: { seq: 0, read: 0 } });
+  socket.ends(1012);
+
+  clock.tick(249);
+  await settled();
+  assert.equal(sockets.length, 1);
+  await again(1);
+  assert.equal(sockets.length, 2);
+});
+
+test("a node that closes before the moment it named is come back to at that moment", async () => {
+  const { made, socket } = await live({ user: { seq: 0, read: 0 } });
+  socket.tell({ t: "reconnect", after_ms: 7_000 });
+  clock.tick(100);
+  socket.ends(1012);
+  assert.equal(made.state, "waiting");
+
+  clock.tick(6_899);
+  await settled();
+  assert.equal(sockets.length, 1);
+  await again(1);
+  assert.equal(sockets.length, 2);
+});
+
+test("who stops while it waits for the moment stays away", async () => {
+  const { made, socket } = await live({ user: { seq: 0, read: 0 } });
+  socket.tell({ t: "reconnect", after_ms: 700 });
+  socket.ends(1012);
+  made.stop();
+
+  clock.tick(60_000);
+  await settled();
+  assert.equal(sockets.length, 1);
 });
 
 test("tries that fail are spread over a time that doubles up to half a minute", async () => {
@@ -188,7 +224,7 @@ test("tries that fail are spread over a time that doubles up to half a minute", 
 test("a server that closes right after its welcome is given time", async () => {
   const { socket } = await live({ user: { seq: 0, read: 0 } });
   socket.ends(1012);
-  const second = await again();
+  const second = await again(250);
   second.tell(welcome({ user: { seq: 0, read: 0, recovered: true } }));
   second.ends(1012);
 
@@ -201,8 +237,8 @@ test("a server that closes right after its welcome is given time", async () => {
 });
 
 test("codes say whether to come back", async () => {
-  for (const code of [1012, 4401]) assert.equal(afterClose(code), "return");
-  for (const code of [1000, 1001, 1002, 1008, 1009, 1011, 4408, 4410, 4429]) assert.equal(afterClose(code), "back-off");
+  assert.equal(afterClose(4401), "return");
+  for (const code of [1000, 1001, 1002, 1006, 1008, 1009, 1011, 1012, 1013, 4408, 4410, 4429]) assert.equal(afterClose(code), "back-off");
   for (const code of [4403, 4501, 4503]) assert.equal(afterClose(code), "stop");
 });
 
@@ -224,7 +260,7 @@ test("a server that is silent for two heartbeats is left", async () => {
   await settled();
   assert.equal(sockets.length, 1);
   clock.tick(1);
-  await again();
+  await again(250);
 
   assert.equal(sockets.length, 2);
 });

@@ -25,6 +25,9 @@ pub struct SocketsConfig {
     /// How many messages a caller may send in a second, on average; three times as many at once.
     #[garde(range(min = 1, max = 100_000))]
     pub messages_per_second: u32,
+    /// Over how long clients are sent away when the process ends: each at another moment.
+    #[garde(range(max = 3_600_000))]
+    pub drain_ms: u64,
 }
 
 impl Default for SocketsConfig {
@@ -36,6 +39,7 @@ impl Default for SocketsConfig {
             idle_ms: 300_000,
             ping_ms: 30_000,
             messages_per_second: 20,
+            drain_ms: 10_000,
         }
     }
 }

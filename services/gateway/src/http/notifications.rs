@@ -60,9 +60,10 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 /// `ticket`, then a ticket; of those only the first is answered. Never in the URL. A further token
 /// of the same person moves the end of the socket: `{"t":"refresh","token":"…"}`, answered by
 /// `refreshed` with `expires_at`. The socket is closed with 4401 when the token
-/// runs out, 4403 when it is revoked, 1012 when the process stops (the reason says after how many
-/// milliseconds to come back), 1001 when it is idle, 1008 for too many messages and 1009 for one
-/// that is larger than 64 KiB.
+/// runs out, 4403 when it is revoked, 1012 when the process stops (`reconnect` says before that after
+/// how many milliseconds to come back) or the service behind it is gone (come back with back-off),
+/// 1001 when it is idle, 1008 for too many messages, 1009 for one that is larger than 64 KiB, and
+/// 1013 when a further token cannot be judged now.
 #[utoipa::path(
     get,
     path = "/v1/notifications/ws",

@@ -20,7 +20,7 @@ pub(crate) const PATH: &str = "/v1/notifications/ws";
 /// What the service has seen of each opening.
 pub(crate) type Seen = Arc<Mutex<Vec<HashMap<String, String>>>>;
 
-/// A service that says everything back; `close` and `big` it does.
+/// A service that says everything back; `close` and `vanish` it does.
 pub(crate) async fn echo() -> (Seen, String) {
     let seen = Seen::default();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -57,6 +57,7 @@ async fn talk(stream: TcpStream, seen: Seen) {
     };
     while let Some(Ok(message)) = socket.next().await {
         let sent = match message {
+            Message::Text(text) if text == "vanish" => return,
             Message::Text(text) if text == "close" => {
                 let reason = "enough".into();
                 let code = 4000.into();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::http::Request;
 use futures::{SinkExt, StreamExt};
 use http_body_util::Full;
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::Message;
@@ -287,20 +288,64 @@ async fn a_socket_lives_no_longer_than_its_token() {
     assert_eq!(closed(&mut socket).await.0, 4401);
 }
 
+/// When the gateway wants the client to have left.
+async fn told_to_leave(socket: &mut Socket) -> u64 {
+    let message = socket.next().await.unwrap().unwrap();
+    let message: Value = serde_json::from_str(message.to_text().unwrap()).unwrap();
+    assert_eq!(message["t"], "reconnect");
+    message["after_ms"].as_u64().unwrap()
+}
+
 #[tokio::test]
 async fn at_the_end_of_the_process_sockets_are_told_when_to_come_back() {
-    let (stage, _seen) = staged(|_| {}).await;
+    let (stage, _seen) = staged(|config| config.sockets.drain_ms = 200).await;
     let mut socket = opened(&stage).await;
     said_back(&mut socket, "hello").await;
 
     stage.shutdown.cancel();
 
-    let (code, reason) = closed(&mut socket).await;
-    assert_eq!(code, 1012);
-    assert!(reason.contains("come back after"), "{reason}");
+    assert!(told_to_leave(&mut socket).await <= 200);
+    assert_eq!(closed(&mut socket).await.0, 1012);
     drop(socket);
     stage.served.await.unwrap().unwrap();
     stage.tasks.drained().await;
+}
+
+#[tokio::test]
+async fn until_its_moment_a_socket_goes_on() {
+    let (stage, _seen) = staged(|config| config.sockets.drain_ms = 3_600_000).await;
+    let mut sockets = Vec::new();
+    for _ in 0..4 {
+        let mut socket = opened(&stage).await;
+        said_back(&mut socket, "hello").await;
+        sockets.push(socket);
+    }
+
+    stage.shutdown.cancel();
+
+    let mut moments = Vec::new();
+    for mut socket in sockets {
+        moments.push((told_to_leave(&mut socket).await, socket));
+    }
+    // Of four moments in an hour the last is not now, nor that of all.
+    moments.sort_by_key(|(after_ms, _)| *after_ms);
+    assert_ne!(moments[0].0, moments[3].0);
+    let (_, mut last) = moments.pop().unwrap();
+    said_back(&mut last, "still here").await;
+    stage.doubles.revoke("mine");
+    assert_eq!(closed(&mut last).await.0, 4403);
+    drop(moments);
+    stage.tasks.drained().await;
+}
+
+#[tokio::test]
+async fn a_service_that_is_gone_is_a_restart_that_names_no_moment() {
+    let (stage, _seen) = staged(|_| {}).await;
+    let mut socket = opened(&stage).await;
+
+    socket.send("vanish".into()).await.unwrap();
+
+    assert_eq!(closed(&mut socket).await, (1012, "restart".to_owned()));
 }
 
 #[tokio::test]

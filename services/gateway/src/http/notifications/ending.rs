@@ -8,6 +8,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, HeaderValue};
 use rand::Rng;
 use time::OffsetDateTime;
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +22,7 @@ use crate::ports::{Guards, Refused};
 
 /// How often the credentials are looked at, besides whenever something was revoked.
 const LOOK: Duration = Duration::from_secs(1);
-/// Those who are sent away together come back over this time.
+/// Those who lost the service together come back over this time.
 const RETURN_MAX_MS: u64 = 10_000;
 
 /// Fresh credentials cannot be judged now: come back with them.
@@ -36,6 +37,20 @@ pub(super) struct Ending {
     address: IpAddr,
     expires_at: Option<OffsetDateTime>,
     caller: Arc<Caller>,
+    drain_ms: u64,
+    /// The process ends: when the client leaves.
+    leaves_at: Option<Instant>,
+}
+
+/// What comes to a socket, whatever is said on it.
+pub(super) enum Coming {
+    /// The process ends: the client is to know that it leaves after so many milliseconds.
+    Leave {
+        /// From now.
+        after_ms: u64,
+    },
+    /// The end, said like this.
+    End(CloseFrame),
 }
 
 /// What is judged again and again.
@@ -68,15 +83,32 @@ impl Ending {
             address,
             expires_at: caller.expires_at,
             caller: Arc::clone(caller),
+            drain_ms: gateway.places.limits().drain_ms,
+            leaves_at: None,
         }
     }
 
-    /// Waits for the end; how to say it.
-    pub(super) async fn comes(&self) -> CloseFrame {
+    /// Waits for what comes: once that the client is to leave, and for the end.
+    pub(super) async fn comes(&mut self) -> Coming {
         tokio::select! {
-            () = self.shutdown.cancelled() => restart(),
-            () = self.expiry() => close(EXPIRED, "the token has run out"),
-            why = self.revocation() => why,
+            () = self.stop() => {}
+            () = self.expiry() => return Coming::End(close(EXPIRED, "the token has run out")),
+            why = self.revocation() => return Coming::End(why),
+        }
+        if self.leaves_at.is_some() {
+            return Coming::End(restart());
+        }
+        // Each at another moment: else they would all be at the next process at once.
+        let after_ms = rand::rng().random_range(0..=self.drain_ms);
+        self.leaves_at = Some(Instant::now() + Duration::from_millis(after_ms));
+        Coming::Leave { after_ms }
+    }
+
+    /// Until the process ends, and then until the client's moment.
+    async fn stop(&self) {
+        match self.leaves_at {
+            Some(at) => tokio::time::sleep_until(at).await,
+            None => self.shutdown.cancelled().await,
         }
     }
 
@@ -169,16 +201,12 @@ impl Ending {
     }
 }
 
-/// The process stops: not all come back at once.
+/// This process, or the one behind it, goes. Who was not told when to come back does so with back-off.
 pub(super) fn restart() -> CloseFrame {
-    let after = return_after_ms();
-    CloseFrame {
-        code: CloseCode::Restart,
-        reason: format!("restart; come back after {after} ms").into(),
-    }
+    close(u16::from(CloseCode::Restart), "restart")
 }
 
-/// When to come back, in milliseconds.
+/// When somebody comes back who cannot be told before, in milliseconds.
 pub(super) fn return_after_ms() -> u64 {
     rand::rng().random_range(0..=RETURN_MAX_MS)
 }

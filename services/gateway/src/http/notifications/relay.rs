@@ -12,9 +12,9 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::Error;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
-use tradepost_notifications::wire::Secret;
+use tradepost_notifications::wire::{Reconnect, Secret, Told};
 
-use super::ending::{Ending, close, restart};
+use super::ending::{Coming, Ending, close, restart};
 use super::places::Place;
 use super::refresh;
 use crate::config::SocketsConfig;
@@ -63,13 +63,21 @@ impl Relay {
         let (mut upstream, mut ending) = (self.upstream, self.ending);
         let mut flow = Flow::new(&self.limits);
         let end = loop {
-            // Dropping a write that waits leaves its rest in the buffer: a close comes behind it.
+            // Dropping a write that waits leaves its rest in the buffer: what we say comes behind it.
             let carried = tokio::select! {
-                close = ending.comes() => Carried::End(End::Said(close)),
+                coming = ending.comes() => match coming {
+                    Coming::Leave { after_ms } => Carried::Leave { after_ms },
+                    Coming::End(close) => Carried::End(End::Said(close)),
+                },
                 carried = flow.carry(&mut client, &mut upstream) => carried,
             };
             match carried {
                 Carried::End(end) => break end,
+                Carried::Leave { after_ms } => {
+                    if !send(&mut client, leave(after_ms)).await {
+                        break End::ByClient(None);
+                    }
+                }
                 Carried::Refresh(token) => match ending.refresh(token.expose()).await {
                     Ok(expires_at) if send(&mut client, refresh::done(expires_at)).await => {}
                     Ok(_) => break End::ByClient(None),
@@ -130,6 +138,11 @@ impl Pace {
 /// Why nothing is carried over at the moment.
 enum Carried {
     End(End),
+    /// The client is to leave.
+    Leave {
+        /// After so long.
+        after_ms: u64,
+    },
     /// The client has shown this token.
     Refresh(Secret),
 }
@@ -240,6 +253,12 @@ impl Flow {
             Some(Err(_)) | None => Err(End::ByService(None)),
         }
     }
+}
+
+/// When to leave, as a node says it; until then all goes on.
+fn leave(after_ms: u64) -> Message {
+    let told = Told::Reconnect(Reconnect { after_ms }).text();
+    Message::text(String::from_utf8_lossy(&told).into_owned())
 }
 
 /// Whether the message was taken.

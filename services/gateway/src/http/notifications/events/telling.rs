@@ -15,7 +15,7 @@ use tradepost_notifications::events::{COMMENT, Heard, Piece, closing};
 use tradepost_notifications::wire::Said;
 
 use crate::config::SocketsConfig;
-use crate::http::notifications::ending::{Ending, close, restart, return_after_ms};
+use crate::http::notifications::ending::{Coming, Ending, close, restart, return_after_ms};
 use crate::http::notifications::places::Place;
 use crate::metrics::Metrics;
 
@@ -43,7 +43,7 @@ pub(super) struct Telling {
 enum End {
     /// The client is told this.
     Said(CloseFrame),
-    /// It comes back then, as the service has asked it to.
+    /// It comes back then: the service, or this process, goes.
     Return {
         /// From now.
         after_ms: u64,
@@ -54,10 +54,14 @@ enum End {
 
 impl Telling {
     /// Tells events until one end or the credentials come to an end.
-    pub(super) async fn run(mut self, ending: Ending) {
+    pub(super) async fn run(mut self, mut ending: Ending) {
         let _open = self.metrics.socket();
         let end = tokio::select! {
-            close = ending.comes() => End::Said(close),
+            coming = ending.comes() => match coming {
+                // The last event says when to come back: nothing is had by staying until then.
+                Coming::Leave { after_ms } => End::Return { after_ms },
+                Coming::End(close) => End::Said(close),
+            },
             end = self.tell() => end,
         };
         let (code, last) = match end {
