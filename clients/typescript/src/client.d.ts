@@ -64,7 +64,10 @@ export interface Options {
    * try. For pages that hold no token themselves.
    */
   ticket?: () => string | Promise<string>;
-  /** Each notification once, in the order of its stream. */
+  /**
+   * Each notification once, in the order of its stream. Its position is kept when this returns: if it
+   * throws, or the page ends before, the notification is told again.
+   */
   onNotification: (notification: Notification) => void;
   onSignal?: (signal: Signal) => void;
   /** What came before this in the stream was missed for good: fetch the history. */

@@ -187,12 +187,22 @@ export class NotificationClient {
     // Told at least once: a repetition is no news.
     if (known === undefined || message.seq <= known.have) return;
     if (message.seq !== known.have + 1) return this.#comeBack();
-    known.have = message.seq;
     known.top = Math.max(known.top, message.seq);
+    const generation = this.#generation;
+    try {
+      this.#options.onNotification(without(message));
+    } catch (error) {
+      // It is not had: it is told again from where the stream stands.
+      if (generation === this.#generation) this.#comeBack();
+      throw error;
+    }
+    // Not before: a page that ends in between, or throws, is told again.
+    known.have = message.seq;
     this.#keep();
+    // It may have stopped the client.
+    if (generation !== this.#generation) return;
     this.#unacked.add(message.stream);
     this.#timers.ack ??= setTimeout(() => this.#ack(), ACK_EVERY_MS);
-    this.#options.onNotification(without(message));
     this.#options.onUnread?.(this.unread);
   }
 

@@ -319,6 +319,52 @@ test("positions outlive the page where there is a memory", async () => {
   assert.deepEqual(kept, { user: { epoch: "e1", seq: 5 } });
 });
 
+test("a position is kept only after the page has had the notification", async () => {
+  let kept = { user: { epoch: "e1", seq: 4 } };
+  const memory = { load: () => kept, save: (positions) => { kept = positions; } };
+  const during = [];
+  const { made, socket } = await live({ user: { seq: 4, read: 0, recovered: true } }, {
+    memory,
+    onNotification: () => {
+      during.push(kept.user.seq);
+      made.stop();
+    },
+  });
+
+  socket.tell(told(5));
+
+  assert.deepEqual(during, [4]);
+  assert.deepEqual(kept, { user: { epoch: "e1", seq: 5 } });
+  clock.tick(60_000);
+  await settled();
+  assert.deepEqual(socket.said.map(({ t }) => t), ["hello"]);
+});
+
+test("what a page throws at is told again", async () => {
+  let kept;
+  let fails = true;
+  const seqs = [];
+  const memory = { load: () => kept, save: (positions) => { kept = positions; } };
+  const { socket } = await live({ user: { seq: 4, read: 0 } }, {
+    memory,
+    onNotification: ({ seq }) => {
+      if (fails) throw new Error("the page's own");
+      seqs.push(seq);
+    },
+  });
+
+  assert.throws(() => socket.tell(told(5)), /the page's own/);
+  assert.deepEqual(kept, { user: { epoch: "e1", seq: 4 } });
+  fails = false;
+  const next = await again(250);
+  assert.deepEqual(next.said[0].positions, { user: { epoch: "e1", seq: 4 } });
+  next.tell(welcome({ user: { seq: 5, read: 0, recovered: true } }));
+  next.tell(told(5));
+
+  assert.deepEqual(seqs, [5]);
+  assert.deepEqual(kept, { user: { epoch: "e1", seq: 5 } });
+});
+
 test("who stops hears nothing more, not even of a token that comes late", async () => {
   let give;
   const { made, seen } = client({ token: () => new Promise((done) => { give = done; }) });
