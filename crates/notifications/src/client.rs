@@ -234,12 +234,16 @@ impl Client {
     }
 
     fn closed(&mut self, code: Option<u16>) -> Result<(), Ended> {
-        let was_told = self.line.take().is_some_and(|open| open.leave_at.is_some());
-        match code {
-            Some(code @ (close::REVOKED | close::UNSPOKEN | close::REPLACED)) => {
+        let leave_at = self.line.take().and_then(|open| open.leave_at);
+        match (code, leave_at) {
+            (Some(code @ (close::REVOKED | close::UNSPOKEN | close::REPLACED)), _) => {
                 Err(Ended::Closed(code))
             }
-            Some(close::RESTART) if was_told => Ok(()),
+            // It may have gone before the moment that it named, and for all at once.
+            (Some(close::RESTART), Some(moment)) => {
+                self.patience.until(moment);
+                Ok(())
+            }
             // Where the token ran out, the next one is another.
             _ => {
                 self.patience.lose();

@@ -37,6 +37,11 @@ impl Patience {
         self.until = Some(Instant::now() + bound.mul_f64(rand::random::<f64>()));
     }
 
+    /// The server named this moment, to this client alone.
+    pub(super) const fn until(&mut self, moment: Instant) {
+        self.until = Some(moment);
+    }
+
     /// The server said when to come; a little later, since it said so to all.
     pub(super) fn at_least(&mut self, after: Duration) {
         let jitter = self.first.mul_f64(rand::random::<f64>());
