@@ -23,13 +23,16 @@ pub struct Event<'a> {
     pub user_id: &'a str,
     /// What it was: 1 to 64 of `a-z 0-9 . _ -`, starting with a letter.
     pub event_type: &'a str,
-    /// The number, finite; its unit belongs to the event type.
+    /// The number, at most [`Event::VALUE_MAX`] in magnitude; its unit belongs to the event type.
     pub value: f64,
 }
 
 impl Event<'_> {
     /// Stands for a time that is missing or cannot be read; such an event is refused.
     pub const NO_TIME: i64 = i64::MIN;
+    /// The greatest magnitude of a value: neither sums nor sums of squares of such values leave the
+    /// range of floats, however many there are.
+    pub const VALUE_MAX: f64 = 1e100;
 }
 
 /// Why an event was not counted.
@@ -44,6 +47,9 @@ pub enum Reason {
     /// The value is NaN or infinite.
     #[error("the value is not a finite number")]
     ValueNotFinite,
+    /// The magnitude of the value is above [`Event::VALUE_MAX`].
+    #[error("the magnitude of the value is above 1e100")]
+    ValueTooLarge,
     /// The time is missing, or outside the years 1970 to 9999.
     #[error("the time is missing or no time that a calendar has")]
     TimeInvalid,
@@ -120,10 +126,14 @@ pub(crate) fn check(user_id: &str, value: f64) -> Result<(), Reason> {
     if user_id.len() > USER_ID_LEN_MAX {
         return Err(Reason::UserIdInvalid);
     }
-    if !value.is_finite() {
-        return Err(Reason::ValueNotFinite);
+    if value.abs() <= Event::VALUE_MAX {
+        return Ok(());
     }
-    Ok(())
+    Err(if value.is_finite() {
+        Reason::ValueTooLarge
+    } else {
+        Reason::ValueNotFinite
+    })
 }
 
 /// The name of an event type, if it may be one.

@@ -50,6 +50,7 @@ impl Irregularities {
             Reason::EventTypeInvalid
             | Reason::UserIdInvalid
             | Reason::ValueNotFinite
+            | Reason::ValueTooLarge
             | Reason::TimeInvalid
             | Reason::PlaceUnknown
             | Reason::TenantsFull => self.invalid += 1,

@@ -43,7 +43,7 @@ pub use snapshots::{SnapshotStore, SnapshotStoreError, Snapshots};
 pub struct Event {
     /// When it happened, in milliseconds since 1970.
     pub at_ms: i64,
-    /// The number; finite.
+    /// The number: finite, and at most 1e100 in magnitude.
     pub value: f64,
     /// Its place in the batch as it was sent, from 0.
     pub place: u16,

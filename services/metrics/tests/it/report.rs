@@ -3,12 +3,12 @@
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
 use time::{Date, Duration, OffsetDateTime};
-use tradepost_metrics::domain::EventType;
-use tradepost_metrics::ports::{DailyQuestion, ReportStore};
+use tradepost_metrics::domain::{EventType, Range};
+use tradepost_metrics::ports::{DailyQuestion, EventStore, Measure, ReportStore};
 use tradepost_types::TenantId;
 use uuid::Uuid;
 
-use crate::support::Desk;
+use crate::support::{DAY_MS, Desk, batch, today_ms};
 
 const TENANTS: i32 = 200;
 const DAYS: i32 = 60;
@@ -190,4 +190,40 @@ async fn the_day_to_begin_with_is_found_without_a_look_at_its_rows() {
         limit: PAGE,
     };
     assert_eq!(desk.store.daily(&idle).await.unwrap().len(), 6);
+}
+
+#[tokio::test]
+async fn values_from_before_they_were_bounded_take_no_report_away() {
+    let desk = Desk::open().await;
+    let mut admin = desk.test_database.admin().await;
+    let tenant = format!(
+        "insert into tenants (tenant_id, plan, plan_version) values ('{}', 'small', 1)
+         on conflict do nothing",
+        desk.tenant.as_uuid()
+    );
+    admin.execute(AssertSqlSafe(tenant)).await.unwrap();
+    let events: Vec<_> = [0, 1, 2]
+        .into_iter()
+        .flat_map(|ago| ["a", "b"].map(|of| (today_ms() - ago * DAY_MS, of, "", 1.7e308)))
+        .collect();
+    let events = batch(desk.tenant, 1, &events);
+    desk.store.store(&[events]).await.unwrap();
+    let today = OffsetDateTime::now_utc().date();
+    let question = DailyQuestion {
+        plan: None,
+        event_type: None,
+        since: today - Duration::days(9),
+        until: today,
+        after: None,
+        limit: PAGE,
+    };
+    let range = Range::new(today_ms() - 2 * DAY_MS, today_ms() + DAY_MS, 9).unwrap();
+
+    let daily = desk.store.daily(&question).await.unwrap();
+    let top = desk.store.top(desk.tenant, range, Measure::Sum, 5).await;
+
+    let daily: Vec<_> = daily.iter().map(|line| (line.n, line.sum)).collect();
+    assert_eq!(daily, [(2, 2e290); 3]);
+    let top: Vec<_> = top.unwrap().iter().map(|line| (line.n, line.sum)).collect();
+    assert_eq!(top, [(3, 1e290 + 1e290 + 1e290); 2]);
 }

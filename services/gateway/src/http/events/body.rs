@@ -22,7 +22,8 @@ pub(super) struct NewEvent {
     /// What it was: a letter, then letters, digits, `.`, `_` and `-`, all in lower case.
     #[schema(min_length = 1, max_length = 64, example = "page.viewed")]
     event_type: String,
-    /// The number. Its unit belongs to the event type. Kept as a double (IEEE 754).
+    /// The number, at most 1e100 in magnitude. Its unit belongs to the event type. Kept as a double
+    /// (IEEE 754).
     #[schema(example = 12.5)]
     value: f64,
 }

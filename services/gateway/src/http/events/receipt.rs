@@ -25,6 +25,8 @@ pub(super) enum RejectionReason {
     UserIdInvalid,
     /// The value is not a finite number.
     ValueNotFinite,
+    /// The magnitude of the value is above 1e100.
+    ValueTooLarge,
     /// The time is none that a calendar has.
     TimeInvalid,
     /// The time is before everything that is kept.
@@ -41,6 +43,7 @@ impl From<pb::RejectionReason> for RejectionReason {
             pb::RejectionReason::EventTypeInvalid => Self::EventTypeInvalid,
             pb::RejectionReason::UserIdInvalid => Self::UserIdInvalid,
             pb::RejectionReason::ValueNotFinite => Self::ValueNotFinite,
+            pb::RejectionReason::ValueTooLarge => Self::ValueTooLarge,
             pb::RejectionReason::TimeInvalid => Self::TimeInvalid,
             pb::RejectionReason::TooOld => Self::TooOld,
             pb::RejectionReason::InFuture => Self::InFuture,

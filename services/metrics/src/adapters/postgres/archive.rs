@@ -43,6 +43,12 @@ impl From<DbError> for ArchiveError {
             {
                 Self::Differs(answer.message().to_owned())
             }
+            // Of what is in a row: it cannot be cast, added, or stored.
+            DbError::Query(sqlx::Error::Database(answer))
+                if answer.code().is_some_and(|code| code.starts_with("22")) =>
+            {
+                Self::Unmovable(answer.message().to_owned())
+            }
             error @ (DbError::Unavailable(_)
             | DbError::Constraint { .. }
             | DbError::CommitUnknown(_)

@@ -1,5 +1,7 @@
 -- The lines of one day, tenant by tenant in their order, until there are enough: a page reads the
 -- rows of its own lines and no others. A tenant without events that day costs a look at the index.
+-- Sums stand still at 1e290: the database would refuse to add what leaves the range of floats, and
+-- values from before they were bounded must not take the report away from all.
 select $3::timestamptz, p.tenant_id, d.n, d.sum
 from (
     select tenant_id from tenants
@@ -7,7 +9,8 @@ from (
     order by tenant_id
 ) p
 cross join lateral (
-    select sum(r.n)::bigint as n, sum(r.sum) as sum
+    select sum(r.n)::bigint as n,
+           sum(least(greatest(r.sum, float8 '-1e290'), float8 '1e290')) as sum
     from rollup_days r
     where r.tenant_id = p.tenant_id and r.start_time = $3
       and ($2::text is null or r.type_id = (

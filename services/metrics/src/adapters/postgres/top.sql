@@ -1,5 +1,7 @@
+-- Sums stand still at 1e290, as in daily.sql.
 with sums as (
-    select r.type_id, sum(r.n)::bigint as n, sum(r.sum) as sum
+    select r.type_id, sum(r.n)::bigint as n,
+           sum(least(greatest(r.sum, float8 '-1e290'), float8 '1e290')) as sum
     from rollup_days r
     where r.tenant_id = $1 and r.start_time >= $2 and r.start_time < $3
     group by r.type_id

@@ -224,6 +224,49 @@ async fn a_day_that_cannot_be_written_is_told_and_holds_up_no_other() {
     }
 }
 
+#[tokio::test]
+async fn data_that_the_database_refuses_hold_up_no_other_day() {
+    for (at_fault, other) in [(800, 731), (731, 800)] {
+        let depot = Depot::stocked().await;
+        let refuse = format!(
+            "create function refuse() returns trigger language plpgsql as $$
+             begin raise exception 'out of range' using errcode = '22003'; end $$;
+             create trigger refuse before insert on archive_files for each row
+                 when (new.day = '{}') execute function refuse()",
+            day_ago(at_fault)
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(refuse))
+            .execute(&mut depot.test_database.admin().await)
+            .await
+            .unwrap();
+
+        let ran = depot.archiver().once(&quiet).await;
+
+        assert!(matches!(ran, Err(ArchiveError::Unmovable(_))), "{ran:?}");
+        assert_eq!(depot.state(at_fault).await, Some(DayState::Detached));
+        assert_eq!(depot.state(other).await, Some(DayState::Dropped));
+        depot.assert_whole().await;
+    }
+}
+
+#[tokio::test]
+async fn values_from_before_they_were_bounded_leave_with_their_day() {
+    let depot = Depot::stocked().await;
+    depot
+        .execute("update events set value = 1.7e308 where event_time < now() - interval '1 day'")
+        .await;
+    let stored = depot.everything().await;
+
+    depot.archiver().once(&quiet).await.unwrap();
+
+    assert_eq!(depot.state(800).await, Some(DayState::Dropped));
+    assert_eq!(depot.state(731).await, Some(DayState::Dropped));
+    assert!(
+        depot.everything().await == stored,
+        "other events than there were"
+    );
+}
+
 /// A store that fails after some bytes of the third file.
 struct Failing(EventFiles);
 

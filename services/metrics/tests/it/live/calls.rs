@@ -137,19 +137,21 @@ async fn bad_events_are_refused_one_by_one_and_a_bad_batch_ends_its_stream() {
         ..event("order.placed", 1.0)
     };
 
-    let single = pb::ProcessEventRequest {
-        tenant_id: String::new(),
-        event: Some(event("order.placed", f64::NAN)),
-    };
-    let refused = ErrorDetails::from_status(&client.process_event(single).await.unwrap_err());
-    assert_eq!(
-        (refused.code, refused.reason.as_str()),
-        (Code::InvalidArgument, "EVENT_REJECTED")
-    );
-    assert_eq!(
-        refused.metadata["rejection_reason"],
-        "REJECTION_REASON_VALUE_NOT_FINITE"
-    );
+    for (value, why) in [
+        (f64::NAN, "REJECTION_REASON_VALUE_NOT_FINITE"),
+        (-1e101, "REJECTION_REASON_VALUE_TOO_LARGE"),
+    ] {
+        let single = pb::ProcessEventRequest {
+            tenant_id: String::new(),
+            event: Some(event("order.placed", value)),
+        };
+        let refused = ErrorDetails::from_status(&client.process_event(single).await.unwrap_err());
+        assert_eq!(
+            (refused.code, refused.reason.as_str()),
+            (Code::InvalidArgument, "EVENT_REJECTED")
+        );
+        assert_eq!(refused.metadata["rejection_reason"], why);
+    }
     let empty = client
         .process_event(pb::ProcessEventRequest::default())
         .await

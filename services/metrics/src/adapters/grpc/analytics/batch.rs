@@ -25,6 +25,8 @@ const TYPES_MAX: usize = 1_000;
 const USER_BYTES_MAX: usize = 128;
 /// Rejections that are told of.
 const TOLD_MAX: usize = 100;
+/// The greatest magnitude of a value, of live counting too.
+const VALUE_MAX: f64 = tradepost_aggregation::Event::VALUE_MAX;
 /// By how much clocks differ.
 const AHEAD_MS_MAX: i64 = 5_000;
 
@@ -228,9 +230,7 @@ impl Reading {
     fn take(&mut self, place: u16, placed: Result<Placed, Reason>) {
         let good = placed.and_then(|placed| {
             self.window.check(placed.at_ms)?;
-            if !placed.value.is_finite() {
-                return Err(Reason::ValueNotFinite);
-            }
+            number(placed.value)?;
             Ok(placed)
         });
         match good {
@@ -277,6 +277,17 @@ fn learn_user(users: &mut Vec<Box<str>>, name: &str) -> Result<u16, Reason> {
     let place = u16::try_from(users.len()).map_err(|_full| Reason::UserIdInvalid)?;
     users.push(name.into());
     Ok(place)
+}
+
+/// Finite is not enough: sums of the greatest floats are none, and the database refuses to add them.
+const fn number(value: f64) -> Result<(), Reason> {
+    if !value.is_finite() {
+        return Err(Reason::ValueNotFinite);
+    }
+    if value.abs() > VALUE_MAX {
+        return Err(Reason::ValueTooLarge);
+    }
+    Ok(())
 }
 
 fn placed_at(places: &[Result<u16, Reason>], place: u32) -> Result<u16, Reason> {

@@ -55,6 +55,7 @@ pub(super) fn rejection_reason(reason: Reason) -> pb::RejectionReason {
         Reason::EventTypeInvalid => pb::RejectionReason::EventTypeInvalid,
         Reason::UserIdInvalid => pb::RejectionReason::UserIdInvalid,
         Reason::ValueNotFinite => pb::RejectionReason::ValueNotFinite,
+        Reason::ValueTooLarge => pb::RejectionReason::ValueTooLarge,
         Reason::TimeInvalid => pb::RejectionReason::TimeInvalid,
         Reason::TooOld => pb::RejectionReason::TooOld,
         Reason::InFuture => pb::RejectionReason::InFuture,

@@ -20,6 +20,7 @@ pub(super) fn event(why: NotCounted<Reason>) -> Status {
         Reason::EventTypeInvalid
         | Reason::UserIdInvalid
         | Reason::ValueNotFinite
+        | Reason::ValueTooLarge
         | Reason::TimeInvalid
         | Reason::TooOld
         | Reason::InFuture

@@ -111,6 +111,10 @@ fn mixed() -> Vec<pb::Event> {
             ..good()
         },
         pb::Event {
+            value: -VALUE_MAX.next_up(),
+            ..good()
+        },
+        pb::Event {
             event_time: None,
             ..good()
         },
@@ -131,7 +135,7 @@ fn mixed() -> Vec<pb::Event> {
         event(WINDOW.oldest_ms - 1, "page.viewed", "", 1.0),
         event(WINDOW.newest_ms + 1, "page.viewed", "", 1.0),
         event(WINDOW.oldest_ms, "page.viewed", "", 1.0),
-        event(WINDOW.newest_ms, "order.placed", "bob", 1.0),
+        event(WINDOW.newest_ms, "order.placed", "bob", -VALUE_MAX),
     ]
 }
 
@@ -147,6 +151,7 @@ fn bad_events_are_refused_one_by_one_and_the_good_ones_stay() {
         Reason::UserIdInvalid,
         Reason::ValueNotFinite,
         Reason::ValueNotFinite,
+        Reason::ValueTooLarge,
         Reason::TimeInvalid,
         Reason::TimeInvalid,
         Reason::TimeInvalid,
@@ -154,14 +159,14 @@ fn bad_events_are_refused_one_by_one_and_the_good_ones_stay() {
         Reason::InFuture,
     ];
     assert_eq!(told(&parsed), (1..).zip(reasons).collect::<Vec<_>>());
-    assert_eq!(parsed.rejected, 10);
+    assert_eq!(parsed.rejected, 11);
     let places: Vec<u16> = parsed
         .batch
         .events
         .iter()
         .map(|event| event.place)
         .collect();
-    assert_eq!(places, [0, 11, 12]);
+    assert_eq!(places, [0, 12, 13]);
     let last = parsed.batch.events[2];
     assert_eq!(
         parsed.batch.types[usize::from(last.event_type)].as_str(),
@@ -181,6 +186,7 @@ fn packed_records_name_what_their_batch_lists() {
         (0, 0, 3, 6.0),
         (u32::MAX, 0, 0, 7.0),
         (0, 0, 0, f64::NAN),
+        (0, 0, 0, f64::MAX),
     ];
 
     let parsed = parse(sent(packed(&records)), &reach(TenantId::new()), WINDOW).unwrap();
@@ -192,6 +198,7 @@ fn packed_records_name_what_their_batch_lists() {
         Reason::PlaceUnknown,
         Reason::InFuture,
         Reason::ValueNotFinite,
+        Reason::ValueTooLarge,
     ];
     assert_eq!(told(&parsed), (2..).zip(reasons).collect::<Vec<_>>());
     let second = parsed.batch.events[1];
@@ -285,7 +292,7 @@ proptest! {
 
         let taken = parsed.batch.events.len();
         prop_assert_eq!(taken + usize::try_from(parsed.rejected).unwrap(), records.len());
-        prop_assert!(parsed.batch.events.iter().all(|event| event.value.is_finite()));
+        prop_assert!(parsed.batch.events.iter().all(|event| event.value.abs() <= VALUE_MAX));
     }
 }
 
