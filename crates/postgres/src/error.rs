@@ -5,8 +5,8 @@ use crate::Abandoned;
 /// What went wrong, by what the caller can do next.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
-    /// No connection, no free connection in time, or the server is going away: nothing was
-    /// committed, try later.
+    /// No connection, no free connection in time, or the server is going away, only a standby, or
+    /// at fault itself: nothing was committed, try later.
     #[error("the database is unavailable")]
     Unavailable(#[source] sqlx::Error),
     /// The transaction lost against another one (serialization failure, deadlock, lock time-out):
@@ -82,9 +82,10 @@ impl DbError {
     /// Whether one call of a batch may be at fault, so that the others would succeed without it;
     /// otherwise all of them failed alike.
     #[must_use]
-    pub const fn may_be_of_one(&self) -> bool {
+    pub fn may_be_of_one(&self) -> bool {
         match self {
-            Self::SerializationFailure(_) | Self::Constraint { .. } | Self::Query(_) => true,
+            Self::SerializationFailure(_) | Self::Constraint { .. } => true,
+            Self::Query(error) => is_of_a_row(error),
             Self::Unavailable(_) | Self::CommitUnknown(_) | Self::Schema(_) => false,
         }
     }
@@ -95,7 +96,9 @@ impl DbError {
         match answered.as_deref() {
             // The session was ended while COMMIT ran: the record may already be on its way.
             None => Self::CommitUnknown(error),
-            Some(code) if is_session_end(code) => Self::CommitUnknown(error),
+            Some(code) if is_session_end(code) || is_server_fault(code) => {
+                Self::CommitUnknown(error)
+            }
             Some(_) => error.into(),
         }
     }
@@ -122,9 +125,15 @@ impl From<sqlx::Error> for DbError {
             code if code.starts_with("23") => Self::Constraint {
                 name: constraint_name(answer),
             },
-            // Statement time-out, connection exceptions, exhausted resources, session ended.
-            "57014" => Self::Unavailable(error),
-            code if code.starts_with("08") || code.starts_with("53") || is_session_end(code) => {
+            // A standby, or a primary that was made one: it takes no writes.
+            "25006" => Self::Unavailable(error),
+            // Connection exceptions, exhausted resources, statement time-out and other interventions.
+            code if ["08", "53", "57"]
+                .iter()
+                .any(|class| code.starts_with(class))
+                || is_session_end(code)
+                || is_server_fault(code) =>
+            {
                 Self::Unavailable(error)
             }
             _ => Self::Query(error),
@@ -138,6 +147,23 @@ fn is_session_end(code: &str) -> bool {
         code,
         "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" | "25P04"
     )
+}
+
+/// An I/O error, or what the server itself calls internal: no statement is to blame.
+fn is_server_fault(code: &str) -> bool {
+    code.starts_with("58") || code.starts_with("XX")
+}
+
+/// Whether a failed query may be the fault of a row: not where the session, the rights or the schema
+/// are not those that the statement is made for, whatever its rows are.
+fn is_of_a_row(error: &sqlx::Error) -> bool {
+    let Some(answer) = error.as_database_error() else {
+        // What is left of the failure of others, see `alike`.
+        return !matches!(error, sqlx::Error::Protocol(_));
+    };
+    let code = answer.code().unwrap_or_default();
+    let of_all = ["25", "28", "3D", "3F", "42"];
+    !of_all.iter().any(|class| code.starts_with(class))
 }
 
 fn is_connection_failure(error: &sqlx::Error) -> bool {

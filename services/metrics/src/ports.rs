@@ -114,10 +114,12 @@ impl StoreError {
         }
     }
 
-    /// Whether one batch may be at fault, so that the others would succeed without it.
+    /// Whether one batch may be at fault, so that the others would succeed without it. Locks that
+    /// others held for too long are the fault of none.
     #[must_use]
-    pub const fn may_be_of_one(&self) -> bool {
+    pub fn may_be_of_one(&self) -> bool {
         match self {
+            Self::Database(DbError::SerializationFailure(_)) => false,
             Self::Database(error) => error.may_be_of_one(),
         }
     }

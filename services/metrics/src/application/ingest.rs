@@ -207,9 +207,13 @@ impl Writer {
                 }
             }
             Err(error) => {
-                for job in group {
+                // One of them, and so a lone one, is told all: whether it may be at fault.
+                let mut jobs = group.into_iter();
+                let Some(first) = jobs.next() else { return };
+                for job in jobs {
                     self.answer(job, Err(error.alike()));
                 }
+                self.answer(first, Err(error));
             }
         }
     }

@@ -239,6 +239,53 @@ async fn what_the_database_refuses_again_and_again_is_a_dead_letter() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_database_that_is_busy_or_read_only_refuses_is_no_dead_letter() {
+    let source = Source::open().await;
+    let mut admin = source.database.admin().await;
+    sqlx::raw_sql(
+        "create table trouble (code text not null);
+         create function trouble() returns trigger language plpgsql security definer as $$
+         declare fault text;
+         begin
+             select code into fault from public.trouble;
+             if fault is not null then raise exception 'trouble' using errcode = fault; end if;
+             return new;
+         end $$;
+         create trigger trouble before insert on events for each row execute function trouble()",
+    )
+    .execute(&mut admin)
+    .await
+    .unwrap();
+    let machine = source.machine("one", None).await;
+    let refused = || machine.process.log().matches("streams.not_stored").count();
+
+    for (sequence, code) in (1..).zip(["55P03", "25006", "58030", "57P01", "XX000", "42501"]) {
+        sqlx::query("insert into trouble values ($1)")
+            .bind(code)
+            .execute(&mut admin)
+            .await
+            .unwrap();
+        let before = refused();
+        source.add_batches(sequence..sequence + 1).await;
+        eventually(&format!("{code}, again and again"), SOON, async || {
+            (refused() > before + 5).then_some(())
+        })
+        .await;
+        assert_eq!(source.dead().await, Vec::<String>::new(), "{code}");
+        sqlx::raw_sql("delete from trouble")
+            .execute(&mut admin)
+            .await
+            .unwrap();
+        source
+            .until_stored(&of_batches(i64::try_from(sequence).unwrap()))
+            .await;
+    }
+
+    source.until_drained().await;
+    assert_eq!(source.dead().await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_consumer_takes_what_a_dead_one_had_stored_and_not_acknowledged() {
     let source = Source::open().await;
     source.add_batches(1..11).await;
