@@ -116,7 +116,7 @@ pub async fn analytics(
     let (clock, limits) = (Clock::system(), config.upkeep());
     let upkeeper: Upkeeper = store.clone();
     let upkeep = Upkeep::new(upkeeper, limits, metrics.clone(), clock.clone());
-    upkeep.try_once().await;
+    upkeep.try_prepare().await;
     let (tasks, shutdown) = (&runtime.tasks, &runtime.shutdown);
     tasks.spawn("upkeep", upkeep.run(shutdown.clone()));
     let events: Events = store.clone();
