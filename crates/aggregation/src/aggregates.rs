@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use crate::event::DAY_MINUTES;
 use crate::sketch::Sketch;
 use crate::tally::Tally;
 use crate::tenant::Irregularities;
 
 /// The most lines of an answer.
 pub(crate) const LINES_MAX: usize = 10_000;
+/// Seconds are kept as far back as the late window reaches.
+const SECONDS_MINUTES_MAX: i64 = 2;
 
 /// How an answer is cut into times.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -120,7 +123,37 @@ impl Aggregate {
     }
 }
 
+impl Query<'_> {
+    /// Whether it can be asked, before anybody works on it.
+    ///
+    /// # Errors
+    /// [`QueryError::WindowInvalid`].
+    pub fn check(&self) -> Result<(), QueryError> {
+        let most = match self.grouping {
+            Grouping::Second => SECONDS_MINUTES_MAX,
+            Grouping::None | Grouping::Minute => DAY_MINUTES,
+        };
+        if (1..=most).contains(&i64::from(self.minutes)) {
+            Ok(())
+        } else {
+            Err(QueryError::WindowInvalid)
+        }
+    }
+}
+
 impl Aggregates {
+    /// Whether the answer is no longer than one may be; that of several nodes is looked at after
+    /// each one that is merged.
+    ///
+    /// # Errors
+    /// [`QueryError::TooManyLines`].
+    pub fn check(&self) -> Result<(), QueryError> {
+        if self.lines.len() > LINES_MAX {
+            return Err(QueryError::TooManyLines);
+        }
+        Ok(())
+    }
+
     /// Adds what another node answered to the same question, exactly: counts, extremes and
     /// sketches are as if one node had counted everything.
     pub fn merge(&mut self, other: &Self) {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use tradepost_types::TenantId;
 
 use crate::aggregates::{Aggregate, Aggregates, Grouping, LINES_MAX, Query, QueryError};
-use crate::event::{DAY_MINUTES, minute_of};
+use crate::event::minute_of;
 use crate::name::Name;
 use crate::processor::MetricsProcessor;
 use crate::series::Series;
@@ -15,8 +15,6 @@ use crate::stripe::Address;
 use crate::tally::Tally;
 
 const MINUTE_MS: i64 = 60_000;
-/// Seconds are kept as far back as the late window reaches.
-const SECONDS_MINUTES_MAX: i64 = 2;
 
 impl MetricsProcessor {
     /// What was counted of a tenant in the last minutes before `now_ms`, in milliseconds since
@@ -134,14 +132,8 @@ struct Window {
 
 impl Window {
     fn of(query: Query<'_>, now_ms: i64) -> Result<Self, QueryError> {
+        query.check()?;
         let minutes = i64::from(query.minutes);
-        let most = match query.grouping {
-            Grouping::Second => SECONDS_MINUTES_MAX,
-            Grouping::None | Grouping::Minute => DAY_MINUTES,
-        };
-        if !(1..=most).contains(&minutes) {
-            return Err(QueryError::WindowInvalid);
-        }
         let piece_ms = match query.grouping {
             Grouping::None => minutes * MINUTE_MS,
             Grouping::Minute => MINUTE_MS,

@@ -140,8 +140,9 @@ impl MetricsService for LiveApi {
         let (reach, request) = (Reach::of(&request)?, request.into_inner());
         let query = request.query.unwrap_or_default();
         let tenant = reach.tenant(&query.tenant_id, READ_ANY)?;
+        let question = parse::question(&query)?;
         let now_ms = parse::as_of(request.as_of_time).unwrap_or_else(|| self.live.now_ms());
-        let own = answers::own(self, tenant, &query, now_ms).await?;
+        let own = answers::own(self, tenant, question, now_ms).await?;
         Ok(Response::new(render::partial(own)))
     }
 }

@@ -2,10 +2,11 @@
 
 use tradepost_metrics::config::LiveConfig;
 use tradepost_proto::metrics::v1 as pb;
-use tradepost_testkit::Trust;
+use tradepost_testkit::{Trust, eventually};
 use tradepost_types::TenantId;
 
-use super::support::{Node, RIGHTS, ask, client, packed, query, send};
+use super::support::{Node, RIGHTS, ask, batch, client, event, packed, query, send};
+use crate::support::{SOON, now_ms, reason, timestamp};
 
 /// Three nodes that know each other.
 async fn cluster(trust: &Trust) -> Vec<Node> {
@@ -81,4 +82,56 @@ async fn nodes_answer_as_one_and_say_who_is_silent() {
         (3, 2)
     );
     assert!(!completeness.complete);
+}
+
+#[tokio::test]
+async fn an_answer_of_all_nodes_is_no_longer_than_that_of_one() {
+    let trust = Trust::new();
+    let nodes = cluster(&trust).await;
+    let tenant = TenantId::new();
+    let newest_ms = now_ms();
+    // Each node has lines enough for an answer, and no line of another one.
+    for (number, node) in nodes.iter().enumerate() {
+        let mut client = client(&node.url, &trust, tenant, RIGHTS);
+        let events = (0..4_000).map(|step| pb::Event {
+            event_time: Some(timestamp(newest_ms - step / 100 * 1_000)),
+            ..event(&format!("n{number}.t{}", step % 100), 1.0)
+        });
+        let (receipts, ended) = send(&mut client, vec![batch("web", 1, events.collect())]).await;
+        ended.unwrap();
+        assert_eq!(receipts[0].receipt.as_ref().unwrap().accepted, 4_000);
+    }
+    let mut client = client(&nodes[0].url, &trust, tenant, RIGHTS);
+    let by_second = |scope: pb::Scope| pb::GetAggregatesRequest {
+        grouping: pb::Grouping::Second.into(),
+        scope: scope.into(),
+        ..query(2)
+    };
+
+    let own = client.get_aggregates(by_second(pb::Scope::Node)).await;
+    let all = client.get_aggregates(by_second(pb::Scope::Cluster)).await;
+
+    assert_eq!(own.unwrap().into_inner().aggregates.len(), 4_000);
+    assert_eq!(reason(&all.unwrap_err()), "ANSWER_TOO_LARGE");
+}
+
+#[tokio::test]
+async fn a_question_that_cannot_be_answered_is_not_asked_of_others() {
+    let trust = Trust::new();
+    trust.believe("metrics", &["metrics:read"]);
+    let peer = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    peer.set_nonblocking(true).unwrap();
+    let config = LiveConfig {
+        peers: vec![format!("http://{}", peer.local_addr().unwrap())],
+        ..LiveConfig::default()
+    };
+    let node = Node::start(&trust, config).await;
+    let mut client = client(&node.url, &trust, TenantId::new(), RIGHTS);
+
+    let refused = client.get_aggregates(query(0)).await.unwrap_err();
+
+    assert_eq!(reason(&refused), "WINDOW_INVALID");
+    assert!(peer.accept().is_err(), "it was called");
+    client.get_aggregates(query(1)).await.unwrap();
+    eventually("it is called", SOON, async || peer.accept().ok()).await;
 }

@@ -7,7 +7,7 @@ use futures::Stream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Interval, MissedTickBehavior};
 use tonic::Status;
-use tradepost_aggregation::{Aggregates, Query};
+use tradepost_aggregation::Aggregates;
 use tradepost_proto::metrics::v1 as pb;
 use tradepost_service::error::Failure;
 use tradepost_types::TenantId;
@@ -27,19 +27,14 @@ pub(super) type Watch =
 pub(super) async fn own(
     api: &LiveApi,
     tenant: TenantId,
-    request: &pb::GetAggregatesRequest,
+    question: parse::Question,
     now_ms: i64,
 ) -> Result<Aggregates, Status> {
-    let question = parse::question(request)?;
     let permit = api.questions.acquire().await;
     let live = api.live.clone();
     let asked = tokio::task::spawn_blocking(move || {
         let event_types: Vec<_> = question.event_types.iter().map(String::as_str).collect();
-        let query = Query {
-            minutes: question.minutes,
-            event_types: &event_types,
-            grouping: question.grouping,
-        };
+        let query = question.query(&event_types);
         live.aggregates(tenant, query, now_ms)
     });
     let answer = asked.await.map_err(|error| Failure::internal(&error))?;
@@ -53,10 +48,12 @@ pub(super) async fn answer(
     tenant: TenantId,
     request: &pb::GetAggregatesRequest,
 ) -> Result<pb::GetAggregatesResponse, Status> {
+    // First: what cannot be answered is not asked of the others.
+    let question = parse::question(request)?;
     let now_ms = api.live.now_ms();
     let window_ms = i64::from(request.minutes) * 60_000;
     if request.scope() == pb::Scope::Node {
-        let own = own(api, tenant, request, now_ms).await?;
+        let own = own(api, tenant, question, now_ms).await?;
         return Ok(render::answer(
             &own,
             window_ms,
@@ -67,7 +64,7 @@ pub(super) async fn answer(
         ));
     }
     let (own, parts) = tokio::join!(
-        own(api, tenant, request, now_ms),
+        own(api, tenant, question, now_ms),
         api.peers.ask(tenant, request, now_ms),
     );
     let mut answer = own?;
@@ -78,6 +75,7 @@ pub(super) async fn answer(
     for part in parts.into_iter().flatten() {
         nodes.answered += 1;
         answer.merge(&part);
+        answer.check().map_err(status::query)?;
     }
     Ok(render::answer(&answer, window_ms, nodes))
 }

@@ -2,10 +2,11 @@
 
 use prost_types::Timestamp;
 use tonic::Status;
-use tradepost_aggregation::{Event, Grouping};
+use tradepost_aggregation::{Event, Grouping, Query};
 use tradepost_proto::metrics::v1 as pb;
 use tradepost_service::error::Violations;
 
+use super::status;
 use crate::adapters::grpc::DOMAIN;
 
 /// The most event types a question may name.
@@ -17,6 +18,17 @@ pub(super) struct Question {
     pub(super) minutes: u32,
     pub(super) event_types: Vec<String>,
     pub(super) grouping: Grouping,
+}
+
+impl Question {
+    /// As the engine takes it; `event_types` are its own.
+    pub(super) const fn query<'a>(&self, event_types: &'a [&'a str]) -> Query<'a> {
+        Query {
+            minutes: self.minutes,
+            event_types,
+            grouping: self.grouping,
+        }
+    }
 }
 
 /// A single event; one that is missing is a bad field, and what is wrong within it is the engine's
@@ -67,7 +79,7 @@ pub(super) fn question(request: &pb::GetAggregatesRequest) -> Result<Question, S
         faults.add("scope", "is not known");
     }
     faults.check(DOMAIN)?;
-    Ok(Question {
+    let question = Question {
         minutes: request.minutes,
         event_types: request.event_types.clone(),
         grouping: match grouping {
@@ -75,7 +87,9 @@ pub(super) fn question(request: &pb::GetAggregatesRequest) -> Result<Question, S
             Some(pb::Grouping::Second) => Grouping::Second,
             Some(pb::Grouping::None | pb::Grouping::Unspecified) | None => Grouping::None,
         },
-    })
+    };
+    question.query(&[]).check().map_err(status::query)?;
+    Ok(question)
 }
 
 /// What may be watched.
