@@ -102,7 +102,7 @@ async fn ingest(
 
 /// List events
 ///
-/// Newest first. Events that are archived are not among them; their sums are.
+/// Newest first, wherever they are: those that are archived are among them.
 #[utoipa::path(
     get,
     path = "/v1/events",

@@ -26,7 +26,8 @@ pub struct StreamsConfig {
     /// Entries that are taken at once.
     #[garde(range(min = 1, max = 1_000))]
     pub entries_max: usize,
-    /// A larger entry is refused; so many times `entries_max` is what a stream takes of memory.
+    /// A larger entry is refused, once it is here: Redis sends it whole, so that this does not bound
+    /// the memory that a stream takes.
     #[garde(range(min = 1_024, max = 16_777_216))]
     pub entry_bytes_max: usize,
     /// How long a read waits for entries.
