@@ -29,7 +29,7 @@ use tradepost_service::{CommonConfig, Runtime};
 use tradepost_testkit::{PrivateRedis, TestDatabase, Trust};
 use tradepost_types::TenantId;
 
-use super::store::support::{SOON, fresh_database};
+use super::store::support::{SOON, fresh_database, patient};
 
 /// How nodes are.
 #[derive(Debug, Clone, Copy)]
@@ -84,7 +84,7 @@ impl Stage {
             url: redis.map(PrivateRedis::url),
             presence_ms: pace.presence.as_millis().try_into().unwrap(),
         };
-        let database = self.database.config();
+        let database = patient(&self.database);
         let auth = self.trust.config("notification");
         let starting = threads.spawn(async move {
             let database = Database::connect_lazy(&database, "stage").unwrap();

@@ -26,6 +26,7 @@ use tradepost_testkit::{TestDatabase, eventually};
 use tradepost_types::{NotificationId, TenantId};
 
 use super::server::MailServer;
+use crate::store::support::patient;
 
 /// How long a test waits for what must come. Another test's open transaction holds the cursor back.
 pub(crate) const WAIT: Duration = Duration::from_secs(60);
@@ -71,10 +72,7 @@ impl Stage {
             ("messaging", &tradepost_messaging::MIGRATOR),
         ];
         let test_database = tradepost_testkit::database(&MIGRATOR, &extra).await;
-        let mut config = test_database.config();
-        // A busy machine takes its time to open a connection.
-        config.acquire_timeout_ms = 30_000;
-        let database = Database::connect_lazy(&config, "email-test").unwrap();
+        let database = Database::connect_lazy(&patient(&test_database), "email-test").unwrap();
         let emails = Arc::new(PgEmails::new(database.clone(), 24));
         Self {
             test_database,

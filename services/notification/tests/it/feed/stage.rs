@@ -24,6 +24,8 @@ use tradepost_testkit::{
 };
 use tradepost_types::{OrderId, TenantId};
 
+use crate::store::support::patient;
+
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 /// Who buys, in most tests.
@@ -63,7 +65,7 @@ impl Orders {
         let none = Migrator::with_migrations(Vec::new());
         let tables = [("messaging", &tradepost_messaging::MIGRATOR)];
         let test_database = tradepost_testkit::database(&none, &tables).await;
-        let database = Database::connect_lazy(&test_database.config(), "orders").unwrap();
+        let database = Database::connect_lazy(&patient(&test_database), "orders").unwrap();
         let config = MessagingConfig {
             url: broker.url(),
             namespace: Some(broker.namespace().to_owned()),
@@ -222,7 +224,7 @@ impl Stage {
     }
 
     fn node(&self, locale: Locale) {
-        let database = Database::connect_lazy(&self.database.config(), "feed-test").unwrap();
+        let database = Database::connect_lazy(&patient(&self.database), "feed-test").unwrap();
         let registry = tradepost_telemetry::Registry::new("test");
         let metrics = FeedMetrics::register(&registry);
         let feed = Arc::new(PgFeed::new(database.clone()).unwrap());

@@ -12,7 +12,7 @@ use tradepost_notification::ports::{
 };
 use tradepost_notifications::content::Content;
 use tradepost_notifications::stream::{GroupName, UserName};
-use tradepost_postgres::{Database, idempotency};
+use tradepost_postgres::{Database, DatabaseConfig, idempotency};
 use tradepost_testkit::TestDatabase;
 use tradepost_types::{NotificationId, TenantId};
 
@@ -39,6 +39,15 @@ pub(crate) async fn fresh_database() -> TestDatabase {
     tradepost_testkit::database(&MIGRATOR, &extra).await
 }
 
+/// How a test reaches its database. A service gives up after a second without a connection; a test
+/// must not, since a busy machine takes its time, and then it is slow and not broken.
+pub(crate) fn patient(database: &TestDatabase) -> DatabaseConfig {
+    DatabaseConfig {
+        acquire_timeout_ms: 30_000,
+        ..database.config()
+    }
+}
+
 pub(crate) struct Desk {
     pub(crate) test_database: TestDatabase,
     pub(crate) database: Database,
@@ -51,7 +60,7 @@ pub(crate) struct Desk {
 impl Desk {
     pub(crate) async fn open() -> Self {
         let test_database = fresh_database().await;
-        let database = Database::connect_lazy(&test_database.config(), "store-test").unwrap();
+        let database = Database::connect_lazy(&patient(&test_database), "store-test").unwrap();
         let store = Arc::new(PgNotifications::new(database.clone()));
         let heard = Arc::new(Heard::default());
         let announcer: Announcer = Arc::clone(&heard) as _;
