@@ -72,6 +72,12 @@ impl Samples {
     }
 }
 
+impl FromIterator<Duration> for Samples {
+    fn from_iter<T: IntoIterator<Item = Duration>>(times: T) -> Self {
+        Self(times.into_iter().collect())
+    }
+}
+
 /// In milliseconds, to the microsecond.
 #[must_use]
 pub fn millis(time: Duration) -> f64 {

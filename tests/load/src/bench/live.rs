@@ -146,6 +146,14 @@ pub async fn run_unary(target: &Target, options: &Options) -> Result<Rows, Targe
     unary::run(target, options).await
 }
 
+/// Single events at constant rates.
+///
+/// # Errors
+/// [`TargetError`].
+pub async fn run_sustained(target: &Target, options: &Options) -> Result<Rows, TargetError> {
+    unary::run_sustained(target, options).await
+}
+
 async fn flood(target: &Target, pool: &Pool, window: Duration) -> Result<Sent, TargetError> {
     target::flood::<pb::ProcessEventsResponse>(target, pool, window).await
 }

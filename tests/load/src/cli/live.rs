@@ -42,6 +42,7 @@ enum Part {
     Streams,
     Processor,
     Unary,
+    Sustained,
     Steady,
 }
 
@@ -53,7 +54,7 @@ pub(super) struct Arguments {
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "engine,streams,processor,unary,steady"
+        default_value = "engine,streams,processor,unary,sustained,steady"
     )]
     parts: Vec<Part>,
     /// How long each part of a run lasts.
@@ -240,26 +241,39 @@ async fn one(arguments: &Arguments, options: &Options) -> anyhow::Result<Vec<Row
         let target = service.target(&server)?;
         runs.push(match part {
             Part::Streams => live::run_streams(&target, options).await?,
-            Part::Engine | Part::Processor | Part::Unary | Part::Steady => {
+            Part::Engine | Part::Processor | Part::Unary | Part::Sustained | Part::Steady => {
                 live::run_processor(&target, options).await?
             }
         });
         server.stop().await?;
     }
+    if has(Part::Unary) || has(Part::Sustained) {
+        runs.push(live::watch_machine().await?);
+    }
     if has(Part::Unary) {
         progress::say("single events, service and load on a core each");
-        runs.push(unary(service, options).await?);
+        let rows = async |target: &Target| live::run_unary(target, options).await;
+        runs.push(on_a_core_each(service, rows).await?);
+    }
+    if has(Part::Sustained) {
+        progress::say(
+            "single events at the highest constant rate, service and load on a core each",
+        );
+        let rows = async |target: &Target| live::run_sustained(target, options).await;
+        runs.push(on_a_core_each(service, rows).await?);
     }
     Ok(runs)
 }
 
-/// Single events. Where there is but one core, service and load share it.
-async fn unary(service: &Service, options: &Options) -> anyhow::Result<Rows> {
-    let mut rows = live::watch_machine().await?;
+/// Where there is but one core, service and load share it.
+async fn on_a_core_each(
+    service: &Service,
+    rows: impl AsyncFnOnce(&Target) -> Result<Rows, TargetError>,
+) -> anyhow::Result<Rows> {
     let server = service.start_fresh_on(live::SERVICE_CORE, &[]).await?;
     live::pin();
     let target = service.target(&server)?;
-    rows.extend(live::run_unary(&target, options).await?);
+    let rows = rows(&target).await?;
     live::unpin();
     server.stop().await?;
     Ok(rows)

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use prost::Message;
 use tradepost_proto::metrics::v1 as pb;
 
-use super::connection::{Connection, Ended, How};
+use super::brought::Brought;
+use super::connection::Connection;
 use super::frames::CallHead;
 use crate::bench::target::{Draft, Target, TargetError, now_ms, timestamp};
-use crate::samples::Samples;
 
 const PATH: &str = "/tradepost.metrics.v1.MetricsService/ProcessEvent";
 /// How often the token is asked for anew; it is good for longer.
@@ -19,10 +19,10 @@ const TOKEN_AGE_MAX: Duration = Duration::from_secs(10);
 /// Calls under way at most; what is due beyond that waits here, and its time counts. A service
 /// refuses more than 512 at once.
 const UNDER_WAY_MAX: usize = 400;
+/// Calls a second for which room is made before it counts; more are noted too.
+const RATE_MAX: u32 = 100_000;
 /// How long the last answers may take.
 const ANSWERS_MAX: Duration = Duration::from_secs(10);
-/// The thread looks far more often than this, unless it is kept from it.
-const HELD_UP: Duration = Duration::from_millis(1);
 
 /// What is to be called.
 #[derive(Debug, Clone, Copy)]
@@ -33,23 +33,15 @@ pub(super) enum Load {
     Rate(NonZeroU32),
 }
 
-/// What it brought.
-#[derive(Debug, Default)]
-pub(super) struct Brought {
-    /// From when a call was due to its answer.
-    pub(super) latencies: Samples,
-    /// From when it was due until it was sent: what the load is late by.
-    pub(super) late: Samples,
-    /// From when it was sent to its answer.
-    pub(super) answers: Samples,
-    pub(super) failed: u64,
-    pub(super) failure: Option<String>,
-    /// From the start to the last answer.
-    pub(super) took: Duration,
-    /// How long the thread had something to do.
-    pub(super) busy: Duration,
-    /// How long it could not look at all, as far as that was over a millisecond at once.
-    pub(super) held_up: Duration,
+impl Load {
+    /// Calls that there may be in that time, for room to note them.
+    fn calls_within(self, window: Duration) -> usize {
+        let rate = match self {
+            Self::UnderWay(_) => RATE_MAX,
+            Self::Rate(rate) => rate.get(),
+        };
+        usize::try_from(u64::from(rate) * (window.as_secs() + 1)).unwrap_or(0)
+    }
 }
 
 pub(super) struct Caller {
@@ -81,13 +73,10 @@ impl Caller {
 
     /// Calls for `window`, and takes all answers.
     pub(super) fn run(&mut self, load: Load, window: Duration) -> Result<Brought, TargetError> {
-        let (started, mut brought) = (Instant::now(), Brought::default());
-        let (mut turn, mut due) = (started, 0_u32);
+        let started = Instant::now();
+        let (mut brought, mut due) = (Brought::new(started, load.calls_within(window)), 0_u32);
         loop {
-            let now = Instant::now();
-            let gap = now - turn;
-            brought.held_up += gap.saturating_sub(HELD_UP);
-            turn = now;
+            let now = brought.look();
             self.introduce(now)?;
             let open = now - started < window;
             let began = match load {
@@ -99,7 +88,8 @@ impl Caller {
             };
             let heard = self.exchange(&mut brought)?;
             if began || heard {
-                brought.busy += turn.elapsed();
+                let done = brought.look();
+                brought.busy += done - now;
                 continue;
             }
             let waiting = matches!(load, Load::Rate(rate) if after(rate, due) < window);
@@ -173,31 +163,13 @@ impl Caller {
         for connection in &mut self.connections {
             connection.flush()?;
             heard |= connection.read(&mut |ended| brought.count(ended))?;
+            brought.look();
         }
         Ok(heard)
     }
 
     fn under_way(&self) -> usize {
         self.connections.iter().map(Connection::under_way).sum()
-    }
-}
-
-impl Brought {
-    fn count(&mut self, ended: Ended) {
-        let why = match ended.how {
-            How::Answered => {
-                let now = Instant::now();
-                self.latencies.push(now - ended.due);
-                self.answers.push(now.saturating_duration_since(ended.sent));
-                self.late
-                    .push(ended.sent.saturating_duration_since(ended.due));
-                return;
-            }
-            How::Refused => "it was refused".to_owned(),
-            How::Reset(code) => format!("it was reset: {code}"),
-        };
-        self.failed += 1;
-        self.failure.get_or_insert(why);
     }
 }
 
