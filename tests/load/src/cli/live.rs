@@ -54,7 +54,7 @@ pub(super) struct Arguments {
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "engine,streams,processor,unary,sustained,steady"
+        default_value = "engine,streams,processor,unary,steady"
     )]
     parts: Vec<Part>,
     /// How long each part of a run lasts.

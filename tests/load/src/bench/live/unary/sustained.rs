@@ -47,14 +47,15 @@ pub(super) fn find(
             not_kept = middle;
         }
     }
-    for _ in 0..BACKS_MAX {
-        let brought = caller.run(Load::Rate(kept), HELD)?;
+    for back in 0..=BACKS_MAX {
+        let less = f64::from(100 - back * BACK_PERCENT) / 100.0;
+        let held = rate(f64::from(kept.get()) * less);
+        let brought = caller.run(Load::Rate(held), HELD)?;
         if keeps_up(&brought) {
-            return Ok((kept, brought));
+            return Ok((held, brought));
         }
-        kept = rate(f64::from(kept.get()) * f64::from(100 - BACK_PERCENT) / 100.0);
     }
-    let message = format!("{kept} calls a second are too many for {HELD:?}");
+    let message = format!("{kept} calls a second, and less, are too many for {HELD:?}");
     Err(TargetError::Wrong(message))
 }
 
