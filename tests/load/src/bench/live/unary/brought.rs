@@ -10,7 +10,7 @@ use super::connection::{Ended, How};
 use crate::samples::Samples;
 
 /// What the thread does between two looks takes far less.
-pub(super) const HELD_UP: Duration = Duration::from_micros(500);
+const HELD_UP: Duration = Duration::from_micros(500);
 
 /// What calls brought.
 #[derive(Debug)]
@@ -153,11 +153,8 @@ impl HoldUp {
 mod tests {
     use super::*;
 
-    const fn at(started: Instant, micros: u64) -> Instant {
-        match started.checked_add(Duration::from_micros(micros)) {
-            Some(at) => at,
-            None => started,
-        }
+    fn at(started: Instant, micros: u64) -> Instant {
+        started + Duration::from_micros(micros)
     }
 
     fn brought(calls: &[(u64, u64)]) -> Brought {
