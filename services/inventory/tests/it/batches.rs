@@ -56,8 +56,11 @@ async fn e04_a_release_beside_its_new_reservation_leaves_nothing_held() {
         let id = ReservationId::new();
         let hold = [shop.ask(id, reserve(&[("A", 1)]))];
         let give_back = [shop.ask(id, Action::Release)];
-        let (held, released) =
-            join(shop.store.carry_out(&hold), shop.store.carry_out(&give_back)).await;
+        let (held, released) = join(
+            shop.store.carry_out(&hold),
+            shop.store.carry_out(&give_back),
+        )
+        .await;
         assert!(held.is_ok() && released.is_ok(), "{held:?} {released:?}");
         let found = shop.store.find(shop.tenant, id).await.unwrap().unwrap();
         assert_eq!(found.reservation.state, ReservationState::Released);
