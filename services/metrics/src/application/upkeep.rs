@@ -187,11 +187,12 @@ mod tests {
 
         upkeep.try_prepare().await;
         assert_eq!(store.prepared.load(Ordering::Relaxed), 1);
-        let run = tokio::spawn(upkeep.run(shutdown.clone()));
-        store.asked.notified().await;
-        shutdown.cancel();
+        let ends_meanwhile = async {
+            store.asked.notified().await;
+            shutdown.cancel();
+        };
+        tokio::join!(upkeep.run(shutdown.clone()), ends_meanwhile);
 
-        run.await.unwrap();
         assert_eq!(store.prepared.load(Ordering::Relaxed), 2);
     }
 }

@@ -121,21 +121,10 @@ fn assert_answered(answer: &pb::GetAggregatesResponse) {
 }
 
 #[tokio::test]
-async fn bad_events_are_refused_one_by_one_and_a_bad_batch_ends_its_stream() {
+async fn a_single_event_is_refused_with_the_reason() {
     let trust = Trust::new();
     let node = Node::start(&trust, LiveConfig::default()).await;
     let mut client = client(&node.url, &trust, TenantId::new(), RIGHTS);
-    let timeless = pb::Event {
-        event_time: None,
-        ..event("order.placed", 1.0)
-    };
-    let odd = pb::Event {
-        event_time: Some(prost_types::Timestamp {
-            seconds: i64::MAX,
-            nanos: -1,
-        }),
-        ..event("order.placed", 1.0)
-    };
 
     for (value, why) in [
         (f64::NAN, "REJECTION_REASON_VALUE_NOT_FINITE"),
@@ -157,6 +146,24 @@ async fn bad_events_are_refused_one_by_one_and_a_bad_batch_ends_its_stream() {
         .await
         .unwrap_err();
     assert_eq!(reason(&empty), "INVALID_FIELD");
+}
+
+#[tokio::test]
+async fn bad_events_are_refused_one_by_one_and_a_bad_batch_ends_its_stream() {
+    let trust = Trust::new();
+    let node = Node::start(&trust, LiveConfig::default()).await;
+    let mut client = client(&node.url, &trust, TenantId::new(), RIGHTS);
+    let timeless = pb::Event {
+        event_time: None,
+        ..event("order.placed", 1.0)
+    };
+    let odd = pb::Event {
+        event_time: Some(prost_types::Timestamp {
+            seconds: i64::MAX,
+            nanos: -1,
+        }),
+        ..event("order.placed", 1.0)
+    };
 
     let events = vec![
         event("order.placed", 1.0),

@@ -136,8 +136,8 @@ async fn paced(
     rows.median(&disturbed, percent, Unit::Percent);
     quantiles(rows, &format!("{name}: of the others"), &undisturbed);
     quantiles(rows, &format!("{name}: sent late by"), &paced.late());
-    let from_sent = format!("{name}: from when it was sent");
-    quantiles(rows, &from_sent, &paced.from_sent());
+    let since_sent = format!("{name}: from when it was sent");
+    quantiles(rows, &since_sent, &paced.since_sent());
     own(rows, name, &paced);
     Ok(())
 }

@@ -121,7 +121,7 @@ impl Brought {
     }
 
     /// From when it was sent to its answer.
-    pub(super) fn from_sent(&self) -> Samples {
+    pub(super) fn since_sent(&self) -> Samples {
         self.each(|call| call.at.saturating_duration_since(call.sent))
     }
 
