@@ -61,6 +61,8 @@ bench_gateway() {
     flock -n "$LOCK" || die "another bench of the gateway is at work"
     trap stop_gateway_bench EXIT
     taskset -c "$LOAD_CORE" scripts/stack start --only postgres,redis --dir "$UP/stack" </dev/null >&2
+    [[ -r $UP/stack/redis/pid ]] ||
+        die "this bench keeps the servers off the gateway's core, which it cannot in containers; install them"
     eval "$(scripts/stack env --dir "$UP/stack")"
     mkdir -p "$UP/secrets" "$UP/logs" "$UP/pids"
     write_environments

@@ -4,6 +4,8 @@
 
 COMMAND=help
 DIR=
+# What Tradepost sets of the servers, in containers or not.
+SERVERS=$HERE/../deploy/servers
 PARTS=(postgres rabbitmq redis)
 REST=()
 WIPE=no
@@ -73,6 +75,9 @@ remembered() {
 }
 
 random_hex() { od -An -N16 -tx1 /dev/urandom | tr -d ' \n'; }
+
+# A name of this stack's own, for what is outside of its directory.
+stack_name() { echo "tradepost-$(sha256sum <<<"$DIR" | cut -c 1-12)"; }
 
 password() { remembered password random_hex; }
 

@@ -2,15 +2,17 @@
 # Installing what is missing with apt, without letting the packages start anything.
 
 install_missing() {
-    local part packages=()
+    local part lack packages=()
     for part in "${PARTS[@]}"; do
         if ! "${part}_installed"; then
             packages+=("$("${part}_package")")
         fi
     done
     ((${#packages[@]} > 0)) || return 0
-    command -v apt-get >/dev/null ||
-        die "missing: ${packages[*]}; there is no apt-get here, install them by hand"
+    if ! command -v apt-get >/dev/null; then
+        lack=$(compose_lacks)
+        die "missing: ${packages[*]}; there is no apt-get to install them, and ${lack:-this stack is none of containers}"
+    fi
     say "installing with apt: ${packages[*]}"
     without_service_starts apt_install "${packages[@]}"
 }

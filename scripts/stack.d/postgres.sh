@@ -30,7 +30,7 @@ choose_postgres_home() {
     if ((EUID != 0)) || as_postgres test -x "$DIR"; then
         echo "$DIR/postgres"
     else
-        echo "/var/lib/tradepost-$(sha256sum <<<"$DIR" | cut -c 1-12)/postgres"
+        echo "/var/lib/$(stack_name)/postgres"
     fi
 }
 
@@ -67,16 +67,11 @@ postgres_init() {
         --encoding UTF8 --locale C.UTF-8 >>"$DIR/start.log" 2>&1 ||
         die "initdb failed; see $DIR/start.log"
     rm "$home/password"
-    as_postgres tee -a "$home/data.new/postgresql.conf" >/dev/null <<'CONF'
+    as_postgres tee -a "$home/data.new/postgresql.conf" >/dev/null <<CONF
 # Added by scripts/stack.
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
-max_connections = 200
-shared_buffers = '256MB'
-max_wal_size = '2GB'
-random_page_cost = 1.1
-log_line_prefix = '%m [%p] %q%a %u@%d '
-log_lock_waits = on
+$(<"$SERVERS/postgresql.conf")
 CONF
     as_postgres mv "$home/data.new" "$home/data"
 }
@@ -87,8 +82,14 @@ postgres_start() {
     [[ -d $home/data ]] || postgres_init "$home"
     port=$(claim_port postgres)
     detached_postgres "$port" || die "postgres did not start; see $home/log"
-    write_url postgres POSTGRES_URL "postgres://postgres:$(password)@127.0.0.1:$port/postgres"
 }
+
+postgres_write_url() {
+    write_url postgres POSTGRES_URL \
+        "postgres://postgres:$(password)@127.0.0.1:$(port_of postgres)/postgres"
+}
+
+postgres_pid_file() { echo "$DIR/postgres.pid"; }
 
 # pg_ctl itself puts the server in the background and waits until it is ready.
 detached_postgres() {

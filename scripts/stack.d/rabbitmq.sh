@@ -50,14 +50,13 @@ rabbitmq_running() {
 rabbitmq_configure() {
     local home=$1 port=$2
     mkdir -p "$home/data" "$home/log"
-    echo '[].' >"$home/enabled_plugins"
+    cp "$SERVERS/enabled_plugins" "$home/enabled_plugins"
     (umask 077 && cat >"$home/rabbitmq.conf") <<CONF
 listeners.tcp.1 = 127.0.0.1:$port
 default_user = tradepost
 default_pass = $(password)
 log.file.level = info
-disk_free_limit.absolute = 50MB
-raft.wal_max_size_bytes = 67108864
+$(<"$SERVERS/rabbitmq.conf")
 CONF
 }
 
@@ -76,8 +75,13 @@ rabbitmq_start() {
     rabbitmq_configure "$home" "$port"
     detached_rabbitmq
     await "RabbitMQ's start" 90 rabbitmq_running
-    write_url rabbitmq AMQP_URL "amqp://tradepost:$(password)@127.0.0.1:$port/%2f"
 }
+
+rabbitmq_write_url() {
+    write_url rabbitmq AMQP_URL "amqp://tradepost:$(password)@127.0.0.1:$(port_of rabbitmq)/%2f"
+}
+
+rabbitmq_pid_file() { echo "$DIR/rabbitmq/pid"; }
 
 # As under systemd, the script then becomes the node instead of staying as its parent.
 detached_rabbitmq() {

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The private Redis: a cache that may vanish at any moment, so it writes nothing to disk.
+# The private Redis.
 
 redis_package() { echo redis-server; }
 
@@ -22,19 +22,23 @@ dir $home
 pidfile $home/pid
 logfile $home/log
 daemonize yes
-save ""
-appendonly no
-maxmemory 128mb
-maxmemory-policy allkeys-lru
+$(<"$SERVERS/redis.conf")
 CONF
     detached redis-server "$home/redis.conf"
     await "Redis's start" 15 answers "$port"
-    write_url redis REDIS_URL "redis://:$(password)@127.0.0.1:$port/0"
 }
 
+redis_write_url() {
+    write_url redis REDIS_URL "redis://:$(password)@127.0.0.1:$(port_of redis)/0"
+}
+
+redis_pid_file() { echo "$DIR/redis/pid"; }
+
 redis_stop() {
+    local signal=TERM
     [[ -s $DIR/redis.port ]] || return 0
-    terminate "$DIR/redis/pid" "127.0.0.1:$(port_of redis)" TERM
+    [[ $IMMEDIATE == no ]] || signal=KILL
+    terminate "$DIR/redis/pid" "127.0.0.1:$(port_of redis)" "$signal"
 }
 
 redis_wipe() { rm -rf "$DIR/redis" "$DIR/redis.url"; }
