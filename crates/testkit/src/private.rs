@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use secrecy::SecretString;
 use sqlx::migrate::Migrator;
@@ -204,29 +203,8 @@ impl PrivateRedis {
     }
 
     fn signal(&self, signal: &str) {
-        let file = self.0.dir.join("redis/pid");
-        let pid = fs::read_to_string(&file).unwrap_or_default();
-        let status = Command::new("kill")
-            .args(["-s", signal, pid.trim()])
-            .status();
-        match status {
-            Ok(status) if status.success() => {}
-            Ok(status) => panic!(
-                "kill -s {signal} of the Redis in {}: {status}",
-                file.display()
-            ),
-            Err(error) => panic!("cannot run kill: {error}"),
-        }
-    }
-}
-
-impl Drop for PrivateRedis {
-    /// A frozen process does not heed the signal to stop.
-    fn drop(&mut self) {
-        let pid = fs::read_to_string(self.0.dir.join("redis/pid")).unwrap_or_default();
-        let _best_effort = Command::new("kill")
-            .args(["-s", "CONT", pid.trim()])
-            .output();
+        let only = ["signal", "--only", self.0.part, "--", signal];
+        stack::script(&self.0.dir, &only);
     }
 }
 

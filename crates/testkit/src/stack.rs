@@ -96,8 +96,8 @@ pub(crate) fn script(dir: &Path, arguments: &[&str]) {
         Ok(output) if output.status.success() => {}
         Ok(output) => panic!(
             "scripts/stack {arguments:?} failed:\n{}\nTests need PostgreSQL, RabbitMQ and Redis: \
-             install the packages postgresql, rabbitmq-server and redis-server, or set TRADEPOST_TEST_POSTGRES_URL (a \
-             superuser's) and TRADEPOST_TEST_AMQP_URL.",
+             install the packages postgresql, rabbitmq-server and redis-server, start a Docker engine where there is no \
+             apt-get, or set TRADEPOST_TEST_POSTGRES_URL (a superuser's) and TRADEPOST_TEST_AMQP_URL.",
             String::from_utf8_lossy(&output.stderr),
         ),
         Err(error) => panic!("cannot run {}: {error}", script.display()),

@@ -5,6 +5,7 @@
     reason = "a test's tasks end with its runtime"
 )]
 
+mod containers;
 mod databases;
 mod fault_proxy;
 mod private;

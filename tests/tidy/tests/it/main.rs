@@ -6,9 +6,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use tradepost_tidy::{
-    FILE_LINES_MAX, README_HEADINGS, Rule, Source, crash_points_are_tested, domain_is_pure,
-    file_is_short, layers_look_inwards, names_are_where_allowed, no_float_in_values, no_mod_rs,
-    repository_root, sources,
+    FILE_LINES_MAX, README_HEADINGS, Rule, Source, compose_is_pinned_and_closed,
+    crash_points_are_tested, domain_is_pure, file_is_short, layers_look_inwards,
+    names_are_where_allowed, no_float_in_values, no_mod_rs, repository_root, sources,
 };
 
 fn faults(rule: Rule) -> Vec<String> {
@@ -169,6 +169,38 @@ fn no_service_depends_on_another_nor_outside_its_tests_on_the_testkit() {
             service.display()
         );
     }
+}
+
+#[test]
+fn the_servers_in_containers_are_pinned_and_closed() {
+    let path = "deploy/compose.yaml";
+    let text = fs::read_to_string(repository_root().join(path)).unwrap();
+    let planted = [
+        ("image: redis:7.2.16-bookworm", "image: redis"),
+        ("image: redis:7.2.16-bookworm", "image: redis:7-bookworm"),
+        ("image: redis:7.2.16-bookworm", "image: redis:latest"),
+        (
+            "- 127.0.0.1:${TRADEPOST_STACK_REDIS_PORT:?}:6379",
+            "- 6379:6379",
+        ),
+        (
+            "REDISCLI_AUTH: ${TRADEPOST_STACK_PASSWORD:?}",
+            "REDISCLI_AUTH: secret",
+        ),
+        (
+            "healthcheck:\n      <<: *often\n      test: redis",
+            "x-check:\n      test: redis",
+        ),
+    ];
+
+    for (sound, wrong) in planted {
+        assert!(text.contains(sound), "{sound}");
+        let wrong_text = text.replace(sound, wrong);
+        let faults = compose_is_pinned_and_closed(&Source::new(path, &wrong_text));
+        assert_eq!(faults.len(), 1, "{wrong}: {faults:?}");
+    }
+    let found = compose_is_pinned_and_closed(&Source::new(path, &text));
+    assert_eq!(found, Vec::<String>::new());
 }
 
 #[test]
