@@ -154,7 +154,10 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        let _best_effort = self.run("stack", &["stop", "--wipe", "--immediate"]);
+        // A start that chose wrongly has started servers of this machine.
+        for stack in ["stack", "other"] {
+            let _best_effort = self.run(stack, &["stop", "--wipe", "--immediate"]);
+        }
         let _best_effort = fs::remove_dir_all(&self.root);
     }
 }
