@@ -7,5 +7,5 @@ mod record_report;
 
 pub use carry_out::{Action, CarryOut, Command};
 pub use courier::{Courier, Patience};
-pub use move_parcels::MoveParcels;
+pub use move_parcels::{ClockLimits, MoveParcels};
 pub use record_report::record_report;

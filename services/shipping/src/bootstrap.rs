@@ -13,7 +13,7 @@ use crate::adapters::grpc::{RULES, ShippingApi};
 use crate::adapters::mishaps::Mishaps;
 use crate::adapters::postgres::{MIGRATOR, PgShipments};
 use crate::adapters::table_rate::TableRate;
-use crate::application::{CarryOut, Courier, MoveParcels, Patience};
+use crate::application::{CarryOut, ClockLimits, Courier, MoveParcels, Patience};
 use crate::config::{PatienceConfig, ShippingConfig};
 use crate::metrics::Metrics;
 use crate::ports::{AnyCarrier, Shipments};
@@ -80,9 +80,12 @@ fn move_parcels(
     (store, courier): (Shipments, Courier),
     metrics: Metrics,
 ) {
-    let limits = &config.limits;
-    let poll = Duration::from_millis(limits.clock_poll_ms);
-    let clock = MoveParcels::new(store, courier, metrics, poll, limits.clock_batch_max);
+    let limits = ClockLimits {
+        poll: Duration::from_millis(config.limits.clock_poll_ms),
+        gap: Duration::from_millis(config.limits.clock_gap_ms),
+        batch_max: config.limits.clock_batch_max,
+    };
+    let clock = MoveParcels::new(store, courier, metrics, limits);
     let run = clock.run(runtime.shutdown.clone());
     runtime.tasks.spawn("carrier-clock", run);
 }

@@ -119,10 +119,15 @@ pub struct LimitsConfig {
     /// Commands carried out in one transaction.
     #[garde(range(min = 1, max = 1_000))]
     pub command_batch_max: usize,
-    /// How often the carrier's clock ticks.
+    /// How often the carrier's clock looks for parcels that nobody told it of: those of another
+    /// process. It wakes by itself for all others.
     #[garde(range(min = 10, max = 60_000))]
     pub clock_poll_ms: u64,
-    /// How many parcels one tick moves.
+    /// How far apart it looks under load, so that each look moves several parcels. One that is due
+    /// alone never waits.
+    #[garde(range(max = 1_000))]
+    pub clock_gap_ms: u64,
+    /// How many parcels one look moves.
     #[garde(range(min = 1, max = 1_000))]
     pub clock_batch_max: i64,
 }
@@ -132,6 +137,7 @@ impl Default for LimitsConfig {
         Self {
             command_batch_max: 128,
             clock_poll_ms: 250,
+            clock_gap_ms: 20,
             clock_batch_max: 200,
         }
     }

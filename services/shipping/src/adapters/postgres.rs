@@ -1,5 +1,6 @@
 //! The store on PostgreSQL: one row a shipment, one transaction a method.
 
+mod alarm;
 mod desk;
 mod row;
 mod store;
@@ -7,6 +8,8 @@ mod store;
 use sqlx::migrate::Migrator;
 use tradepost_messaging::Outbox;
 use tradepost_postgres::Database;
+
+use alarm::Alarm;
 
 /// The tables of this service.
 pub static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
@@ -16,12 +19,17 @@ pub static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 pub struct PgShipments {
     database: Database,
     outbox: Outbox,
+    alarm: Alarm,
 }
 
 impl PgShipments {
     /// A store whose news leave through `outbox`.
     #[must_use]
-    pub const fn new(database: Database, outbox: Outbox) -> Self {
-        Self { database, outbox }
+    pub fn new(database: Database, outbox: Outbox) -> Self {
+        Self {
+            database,
+            outbox,
+            alarm: Alarm::default(),
+        }
     }
 }

@@ -3,68 +3,90 @@
 use std::time::Duration;
 
 use time::OffsetDateTime;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tradepost_postgres::Pace;
 
 use super::courier::Courier;
 use crate::domain::{Ask, Details, News, Shipment, State, Tracking, Verdict};
 use crate::metrics::Metrics;
 use crate::ports::{CarrierError, Decision, Shipments, StoreError, Target};
 
-/// The clock. Every replica runs one; they do not get in each other's way.
+/// How the clock goes.
+#[derive(Debug, Clone, Copy)]
+pub struct ClockLimits {
+    /// How often it looks for what other processes have left due, or nobody told it of.
+    pub poll: Duration,
+    /// How far apart two looks are, if the first moved several parcels. One that is due alone waits
+    /// for nothing.
+    pub gap: Duration,
+    /// How many parcels one look moves.
+    pub batch_max: i64,
+}
+
+/// The clock: moves a parcel when it is due. Every replica runs one; they do not get in each
+/// other's way.
 pub struct MoveParcels {
     store: Shipments,
     courier: Courier,
     metrics: Metrics,
-    poll: Duration,
-    batch_max: i64,
+    limits: ClockLimits,
 }
 
 impl MoveParcels {
-    /// A clock that looks every `poll` and moves up to `batch_max` a time, so that a backlog of
-    /// parcels never keeps bookings waiting.
+    /// A clock within these limits, so that a backlog of parcels never keeps bookings waiting.
     #[must_use]
     pub const fn new(
         store: Shipments,
         courier: Courier,
         metrics: Metrics,
-        poll: Duration,
-        batch_max: i64,
+        limits: ClockLimits,
     ) -> Self {
         Self {
             store,
             courier,
             metrics,
-            poll,
-            batch_max,
+            limits,
         }
     }
 
     /// Moves parcels until shutdown. What a carrier is being asked then is asked again later.
     pub async fn run(self, shutdown: CancellationToken) {
         let ticks = async {
+            let mut pace = Pace::new(self.limits.gap);
             loop {
-                if let Err(error) = self.tick().await {
-                    let error: &dyn std::error::Error = &error;
-                    tracing::warn!(event = "shipping.clock_failed", error, "tried again later");
+                pace.keep().await;
+                match self.tick().await {
+                    Ok(moved) => {
+                        pace.met(moved);
+                        let _: Result<(), _> = timeout(self.limits.poll, self.store.due()).await;
+                    }
+                    Err(error) => {
+                        log_failure(&error);
+                        sleep(self.limits.poll).await;
+                    }
                 }
-                tokio::time::sleep(self.poll).await;
             }
         };
         let _: Option<()> = shutdown.run_until_cancelled(ticks).await;
     }
 
-    /// Looks once.
+    /// Looks once; returns how many parcels were due.
     ///
     /// # Errors
     /// [`StoreError`]; what was not done is due again.
-    pub async fn tick(&self) -> Result<(), StoreError> {
+    pub async fn tick(&self) -> Result<usize, StoreError> {
         let decide = |_: usize, stored: Option<Shipment>, now| Some(self.advanced(stored?, now));
-        let advanced = self.store.advance_due(self.batch_max, &decide).await?;
-        self.metrics.advanced(advanced.len());
+        let advanced = self
+            .store
+            .advance_due(self.limits.batch_max, &decide)
+            .await?;
+        let moved = advanced.len();
+        self.metrics.advanced(moved);
         let errands = |shipment: &Shipment| shipment.errand.is_some();
         let waiting: Vec<Shipment> = advanced.into_iter().filter(errands).collect();
         if waiting.is_empty() {
-            return Ok(());
+            return Ok(moved);
         }
         let mut asks = Vec::with_capacity(waiting.len());
         for shipment in &waiting {
@@ -73,7 +95,8 @@ impl MoveParcels {
             }
         }
         let answers = self.courier.run(asks).await;
-        self.settle(&waiting, &answers).await
+        self.settle(&waiting, &answers).await?;
+        Ok(moved)
     }
 
     /// The next attempt at an errand is due before this one begins, so that a crash loses nothing.
@@ -149,6 +172,11 @@ impl MoveParcels {
             due,
         }
     }
+}
+
+fn log_failure(error: &StoreError) {
+    let error: &dyn std::error::Error = error;
+    tracing::warn!(event = "shipping.clock_failed", error, "tried again later");
 }
 
 /// Whether an answer may end the errand; otherwise the next attempt is due already.

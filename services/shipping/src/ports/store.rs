@@ -123,6 +123,10 @@ pub trait ShipmentStore: Send + Sync {
         decide: Decide<'_>,
     ) -> Result<Vec<Shipment>, StoreError>;
 
+    /// Returns once a shipment may be due: when [`ShipmentStore::advance_due`] should be called
+    /// again. What another process wrote since it was called need not be known.
+    async fn due(&self);
+
     /// Changes a shipment once by the request's key and returns it as it is now. Must return
     /// [`StoreError::NotFound`], [`StoreError::Illegal`] as judged, or
     /// [`StoreError::RequestIdReused`] when the tenant used the key for anything else, and then

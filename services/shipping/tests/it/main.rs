@@ -13,6 +13,7 @@ mod bounds;
 mod broker;
 mod calls;
 mod carrier;
+mod clock;
 mod moody;
 mod plans;
 mod store_contract;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use futures::FutureExt;
 use futures::future::join_all;
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -21,6 +22,7 @@ use tradepost_types::{Currency, Money, OrderId, ShipmentId, TenantId};
 
 pub(crate) use due::{
     a_due_shipment_is_advanced_by_one_of_many_workers, a_shipment_is_due_when_its_time_has_come,
+    who_waits_is_told_when_a_shipment_is_due,
 };
 
 use crate::support::{address, shipment_of};

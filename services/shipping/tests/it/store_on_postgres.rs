@@ -46,6 +46,7 @@ the_contract_holds!(
     a_shipment_that_several_make_at_once_is_not_another_of_its_order,
     a_due_shipment_is_advanced_by_one_of_many_workers,
     a_shipment_is_due_when_its_time_has_come,
+    who_waits_is_told_when_a_shipment_is_due,
     a_report_has_its_effect_once_by_its_key,
     tenants_do_not_see_each_others_shipments,
 );

@@ -17,7 +17,9 @@ use tradepost_shipping::adapters::grpc::ShippingApi;
 use tradepost_shipping::adapters::mishaps::Mishaps;
 use tradepost_shipping::adapters::postgres::{MIGRATOR, PgShipments};
 use tradepost_shipping::adapters::table_rate::TableRate;
-use tradepost_shipping::application::{Action, CarryOut, Command, Courier, MoveParcels, Patience};
+use tradepost_shipping::application::{
+    Action, CarryOut, ClockLimits, Command, Courier, MoveParcels, Patience,
+};
 use tradepost_shipping::config::{CarrierConfig, MishapsConfig};
 use tradepost_shipping::domain::{Address, Parcel};
 use tradepost_shipping::metrics::Metrics;
@@ -76,10 +78,7 @@ impl Depot {
     pub(crate) async fn with(carrier: AnyCarrier) -> Self {
         let test_database = fresh_database().await;
         let database = Database::connect_lazy(&test_database.config(), "shipping-test").unwrap();
-        let config = MessagingConfig::default();
-        let mut registry = Registry::default();
-        let messaging = Messaging::new(config, database.clone(), "shipping", &mut registry);
-        let store: Shipments = Arc::new(PgShipments::new(database.clone(), messaging.outbox()));
+        let store: Shipments = Arc::new(store(&database));
         let courier = Courier::new(carrier, PATIENCE, Metrics::default());
         Self {
             test_database,
@@ -103,9 +102,24 @@ impl Depot {
     }
 
     pub(crate) fn clock(&self) -> MoveParcels {
+        self.clock_with(Duration::from_millis(10), Duration::ZERO)
+    }
+
+    /// One that looks so often, and so far apart under load.
+    pub(crate) fn clock_with(&self, poll: Duration, gap: Duration) -> MoveParcels {
         let (store, courier) = (self.store.clone(), self.courier.clone());
-        let tick = Duration::from_millis(10);
-        MoveParcels::new(store, courier, Metrics::default(), tick, 100)
+        let limits = ClockLimits {
+            poll,
+            gap,
+            batch_max: 100,
+        };
+        MoveParcels::new(store, courier, Metrics::default(), limits)
+    }
+
+    /// The same service in another process: it shares nothing but the database.
+    pub(crate) fn in_another_process(&self) -> CarryOut {
+        let store = Arc::new(store(&self.database));
+        CarryOut::new(store, self.courier.clone(), Metrics::default())
     }
 
     pub(crate) fn call<T>(&self, message: T) -> Request<T> {
@@ -165,6 +179,12 @@ impl Depot {
             .shipment
             .unwrap()
     }
+}
+
+fn store(database: &Database) -> PgShipments {
+    let (config, mut registry) = (MessagingConfig::default(), Registry::default());
+    let messaging = Messaging::new(config, database.clone(), "shipping", &mut registry);
+    PgShipments::new(database.clone(), messaging.outbox())
 }
 
 pub(crate) fn shipment_of(order: OrderId) -> ShipmentId {

@@ -1,6 +1,7 @@
 //! What one transaction works on: the shipments, when each is due, and what is told of them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -30,6 +31,11 @@ impl Desk {
     /// A desk with these rows, which are locked.
     pub(super) async fn open(conn: &mut PgConnection, rows: Vec<Row>) -> Result<Self, StoreError> {
         let now = row::clock(conn).await?;
+        Self::open_at(now, rows)
+    }
+
+    /// The same, when the clock was read already.
+    pub(super) fn open_at(now: OffsetDateTime, rows: Vec<Row>) -> Result<Self, StoreError> {
         let mut entries = BTreeMap::new();
         for row in rows {
             let due_at = row.due_at;
@@ -86,6 +92,13 @@ impl Desk {
         self.entries.insert(key, entry);
     }
 
+    /// How soon the first of what changed is due.
+    pub(super) fn due_first(&self) -> Option<Duration> {
+        let changed = self.entries.values().filter(|entry| entry.changed);
+        let due_at = changed.filter_map(|entry| entry.due_at).min()?;
+        Some(until(due_at, self.now))
+    }
+
     /// Writes what changed and what is told of it; returns the changed shipments as they are now.
     pub(super) async fn write(
         mut self,
@@ -118,4 +131,9 @@ impl Desk {
         });
         Ok(written.collect())
     }
+}
+
+/// No time at all, when that is past.
+pub(super) fn until(due_at: OffsetDateTime, now: OffsetDateTime) -> Duration {
+    (due_at - now).try_into().unwrap_or_default()
 }

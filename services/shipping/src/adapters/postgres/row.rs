@@ -82,7 +82,8 @@ pub(super) async fn lock(
     Ok(rows)
 }
 
-/// Loads rows that are due, under locks; those that another process has locked are its own.
+/// Loads rows that are due when the transaction begins, under locks; those that another process has
+/// locked are its own.
 pub(super) async fn lock_due(conn: &mut PgConnection, limit: i64) -> Result<Vec<Row>, DbError> {
     let rows = sqlx::query_as(include_str!("lock_due.sql"))
         .bind(limit)
@@ -96,6 +97,18 @@ pub(super) async fn clock(conn: &mut PgConnection) -> Result<OffsetDateTime, DbE
         .fetch_one(conn)
         .await?;
     Ok(now)
+}
+
+/// The clock, and when the first is due of those that were not when the transaction began.
+pub(super) async fn clock_and_next_due(
+    conn: &mut PgConnection,
+) -> Result<(OffsetDateTime, Option<OffsetDateTime>), DbError> {
+    let found = sqlx::query_as(
+        "select clock_timestamp(), (select min(due_at) from shipments where due_at > now())",
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(found)
 }
 
 /// The columns of shipments that are written, each as its next version.

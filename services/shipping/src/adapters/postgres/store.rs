@@ -1,5 +1,7 @@
 //! Loads shipments under locks, lets them be changed, and writes them back with their news.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use tradepost_messaging::{Message, inbox};
 use tradepost_postgres::idempotency::{self, Claim};
@@ -7,7 +9,7 @@ use tradepost_postgres::{DbError, RetryableTx, retrying};
 use tradepost_types::{ShipmentId, TenantId};
 
 use super::PgShipments;
-use super::desk::{Desk, Key};
+use super::desk::{Desk, Key, until};
 use super::row;
 use crate::domain::Shipment;
 use crate::ports::{Decide, Judge, RequestKey, ShipmentStore, StoreError, Stored, Target};
@@ -49,11 +51,16 @@ impl ShipmentStore for PgShipments {
         limit: i64,
         decide: Decide<'_>,
     ) -> Result<Vec<Shipment>, StoreError> {
+        self.alarm.clear();
         let advanced = retrying(|| self.try_advance(limit, decide)).await?;
         if !advanced.is_empty() {
             self.outbox.wake();
         }
         Ok(advanced)
+    }
+
+    async fn due(&self) {
+        self.alarm.rings().await;
     }
 
     async fn report(
@@ -95,8 +102,11 @@ impl PgShipments {
                 desk.apply(key, decision, cause);
             }
         }
+        let due_first = desk.due_first();
         desk.write(tx.conn(), &self.outbox).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        self.alarm.set(due_first);
+        Ok(())
     }
 
     async fn try_advance(
@@ -106,18 +116,28 @@ impl PgShipments {
     ) -> Result<Vec<Shipment>, StoreError> {
         let mut tx = self.database.system_tx().await?;
         let rows = row::lock_due(tx.conn(), limit).await?;
+        let full = i64::try_from(rows.len()).is_ok_and(|count| count >= limit);
+        let (now, next_due) = row::clock_and_next_due(tx.conn()).await?;
+        self.alarm.set(next_due.map(|due_at| until(due_at, now)));
         if rows.is_empty() {
             tx.rollback().await;
             return Ok(Vec::new());
         }
-        let mut desk = Desk::open(tx.conn(), rows).await?;
+        let mut desk = Desk::open_at(now, rows)?;
         for (index, key) in desk.keys().into_iter().enumerate() {
             if let Some(decision) = decide(index, desk.shipment(key), desk.now()) {
                 desk.apply(key, decision, None);
             }
         }
+        // When there are probably more, that is now.
+        let due_first = if full {
+            Some(Duration::ZERO)
+        } else {
+            desk.due_first()
+        };
         let advanced = desk.write(tx.conn(), &self.outbox).await?;
         tx.commit().await?;
+        self.alarm.set(due_first);
         Ok(advanced)
     }
 
@@ -135,18 +155,21 @@ impl PgShipments {
         let rows = row::lock(tx.conn(), &[(tenant, id)]).await?;
         let mut desk = Desk::open(tx.conn(), rows).await?;
         let shipment = desk.shipment((tenant, id)).ok_or(StoreError::NotFound)?;
+        let mut due_first = None;
         match claim {
             Claim::Mismatch => return Err(StoreError::RequestIdReused),
             Claim::Replay(_) => {}
             Claim::Fresh => {
                 let decision = judge(shipment).map_err(|from| StoreError::Illegal { from })?;
                 desk.apply((tenant, id), decision, None);
+                due_first = desk.due_first();
                 desk.write(tx.conn(), &self.outbox).await?;
                 idempotency::complete(tx.conn(), tenant, REPORT, &key.id, b"recorded").await?;
             }
         }
         let now = row::find(tx.conn(), tenant, id).await?;
         tx.commit().await?;
+        self.alarm.set(due_first);
         Stored::try_from(now.ok_or(StoreError::NotFound)?)
     }
 }

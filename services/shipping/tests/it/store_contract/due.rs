@@ -79,3 +79,37 @@ pub(crate) async fn a_shipment_is_due_when_its_time_has_come(
     assert_eq!(written(5, Due::Never).await, 0);
     assert_eq!(written(6, Due::AsBefore).await, 0);
 }
+
+pub(crate) async fn who_waits_is_told_when_a_shipment_is_due(
+    store: &dyn ShipmentStore,
+    _pending: &dyn Pending,
+) {
+    let (tenant, day) = (TenantId::new(), Duration::from_secs(86_400));
+    let leave = |_: usize, _: Option<Shipment>, _: OffsetDateTime| None;
+    let move_on = |_: usize, stored: Option<Shipment>, _: OffsetDateTime| {
+        Some(told(stored?, News::Lost, Due::After(Duration::ZERO)))
+    };
+    for due in [Due::Never, Due::AsBefore, Due::After(day)] {
+        put(store, silent(labelled(tenant, OrderId::new()), due)).await;
+    }
+    assert_eq!(store.due().now_or_never(), None);
+
+    let due_now = silent(labelled(tenant, OrderId::new()), Due::After(Duration::ZERO));
+    put(store, due_now).await;
+    store.due().await;
+
+    // It is told again of what moved on, and of what one look had no room for.
+    assert_eq!(store.advance_due(10, &move_on).await.unwrap().len(), 1);
+    store.due().await;
+    let due_now = silent(labelled(tenant, OrderId::new()), Due::After(Duration::ZERO));
+    put(store, due_now).await;
+    let rest =
+        |_: usize, stored: Option<Shipment>, _: OffsetDateTime| Some(silent(stored?, Due::Never));
+    for _ in 0..2 {
+        store.due().await;
+        assert_eq!(store.advance_due(1, &rest).await.unwrap().len(), 1);
+    }
+
+    store.advance_due(10, &leave).await.unwrap();
+    assert_eq!(store.due().now_or_never(), None);
+}
