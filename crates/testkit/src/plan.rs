@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Executor, PgConnection};
 /// Reading a table whole is ruled out where an index can do it instead, because the tables of a
 /// test are small. Call it in a transaction: the settings end with it.
 ///
-/// The arguments are SQL literals, separated by commas; their values do not matter.
+/// The arguments are SQL literals, separated by commas, or nothing; their values do not matter.
 ///
 /// # Panics
 /// If the statement cannot be planned.
@@ -32,7 +32,11 @@ async fn explain(
          prepare explained as {statement}"
     );
     conn.execute(AssertSqlSafe(prepare)).await?;
-    let explain = format!("explain (costs off) execute explained ({arguments})");
+    let arguments = match arguments {
+        "" => String::new(),
+        some => format!("({some})"),
+    };
+    let explain = format!("explain (costs off) execute explained {arguments}");
     let lines = sqlx::query_scalar(AssertSqlSafe(explain))
         .persistent(false)
         .fetch_all(&mut *conn)

@@ -10,7 +10,7 @@ use tradepost_types::OrderId;
 
 use crate::support::{AT_ONCE, Depot, NEVER};
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 /// Longer than any test waits.
 const HOURS: Duration = Duration::from_secs(10_000);
 /// Every step takes a while, but not long.
@@ -85,7 +85,7 @@ async fn parcels_that_are_due_one_after_the_other_move_together() {
     // In the database together, so that the first look meets several.
     let both = [OrderId::new(), OrderId::new()].map(|order| depot.book(order, ""));
     depot.carry_out.run(&both).await.unwrap();
-    let _clock = start(&depot, Duration::from_secs(1));
+    let _clock = start(&depot, Duration::from_secs(2));
 
     for _ in 0..40 {
         let book = depot.book(OrderId::new(), "");

@@ -103,11 +103,9 @@ pub(super) async fn clock(conn: &mut PgConnection) -> Result<OffsetDateTime, DbE
 pub(super) async fn clock_and_next_due(
     conn: &mut PgConnection,
 ) -> Result<(OffsetDateTime, Option<OffsetDateTime>), DbError> {
-    let found = sqlx::query_as(
-        "select clock_timestamp(), (select min(due_at) from shipments where due_at > now())",
-    )
-    .fetch_one(conn)
-    .await?;
+    let found = sqlx::query_as(include_str!("next_due.sql"))
+        .fetch_one(conn)
+        .await?;
     Ok(found)
 }
 
