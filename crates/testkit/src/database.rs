@@ -78,7 +78,9 @@ async fn connect(url: &Url) -> anyhow::Result<PgConnection> {
 
 impl TestDatabase {
     /// Configuration with the three roles' URLs. Neither serving role is privileged, so row-level
-    /// security applies as in production.
+    /// security applies as in production. It waits for connections, locks and statements far longer
+    /// than a service does, so that no test depends on how busy the machine is: who tests a limit
+    /// sets it.
     #[must_use]
     pub fn config(&self) -> DatabaseConfig {
         self.config.clone()

@@ -37,4 +37,4 @@ use std::time::Duration;
 
 /// How long a test waits for what must come: far above what it takes, because all tests share the
 /// machine.
-pub const SOON: Duration = Duration::from_secs(60);
+pub const SOON: Duration = Duration::from_secs(180);

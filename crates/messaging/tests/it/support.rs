@@ -19,7 +19,7 @@ use tradepost_postgres::Database;
 use tradepost_testkit::{Broker, PrivatePostgres, TestDatabase, eventually};
 use tradepost_types::{MessageId, TenantId};
 
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 pub(crate) const QUEUE: &str = "probe.events";
 
 static EFFECTS: sqlx::migrate::Migrator = sqlx::migrate!("tests/it/migrations");

@@ -13,7 +13,7 @@ use tradepost_types::TenantId;
 use crate::notes;
 
 /// Shorter than the server's own limit on idle transactions, which would hide a leak.
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(30);
 
 /// Drops the future after it has been pending `polls` times.
 async fn abort_after<F: Future>(polls: usize, future: F) {

@@ -215,7 +215,7 @@ async fn pruning_deletes_old_keys_of_all_tenants_and_keeps_new_ones() {
 
 async fn wait_for_a_blocked_session(test: &tradepost_testkit::TestDatabase) {
     let mut admin = test.admin().await;
-    let within = std::time::Duration::from_secs(5);
+    let within = std::time::Duration::from_secs(30);
     tradepost_testkit::eventually("a session that waits for a lock", within, async || {
         let blocked: bool = sqlx::query_scalar(
             "select exists (

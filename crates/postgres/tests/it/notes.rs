@@ -16,7 +16,6 @@ pub(crate) async fn fresh() -> TestDatabase {
 pub(crate) fn connect(test: &TestDatabase, max_connections: u32) -> Database {
     let mut config = test.config();
     config.max_connections = max_connections;
-    config.acquire_timeout_ms = 10_000;
     Database::connect_lazy(&config, "tradepost-postgres-test").unwrap()
 }
 

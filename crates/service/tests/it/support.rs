@@ -26,14 +26,14 @@ use tradepost_types::TenantId;
 
 /// Fails the test when `future` takes unreasonably long.
 pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(Duration::from_secs(10), future)
+    tokio::time::timeout(Duration::from_secs(60), future)
         .await
         .expect("it should not take that long")
 }
 
 /// Polls until `probe` gives a value.
 pub(crate) async fn eventually<T>(what: &str, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
-    let found = tokio::time::timeout(Duration::from_secs(10), async {
+    let found = tokio::time::timeout(Duration::from_secs(60), async {
         loop {
             if let Some(value) = probe().await {
                 return value;

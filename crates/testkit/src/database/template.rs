@@ -17,6 +17,9 @@ const TEMPLATE_LOCK: i64 = 0x74_6573_746b_6974;
 /// Databases of tests that died are dropped when they are this old.
 const LEFT_BEHIND_AGE_SECONDS: u64 = 3_600;
 const PREFIX: &str = "tradepost_test";
+/// A service gives up after a second or a few; a test must not, because a busy machine takes its
+/// time, and then it is slow and not broken.
+const PATIENCE_MS: u64 = 30_000;
 
 /// Makes the template for these migrations unless it is there, and returns its name.
 pub(super) async fn ensure(
@@ -91,9 +94,13 @@ pub(super) fn config(admin: &Url, name: &str) -> DatabaseConfig {
         let _ = url.set_password(Some(&role_password(admin, suffix)));
         url.to_string()
     };
-    let mut config = DatabaseConfig::new(url("app"), url("system"));
-    config.owner_url = Some(url("owner").into());
-    config
+    DatabaseConfig {
+        owner_url: Some(url("owner").into()),
+        acquire_timeout_ms: PATIENCE_MS,
+        statement_timeout_ms: PATIENCE_MS,
+        lock_timeout_ms: PATIENCE_MS,
+        ..DatabaseConfig::new(url("app"), url("system"))
+    }
 }
 
 /// A name for a test's database that says when it was made.

@@ -1,6 +1,6 @@
 use sqlx::Row;
 use sqlx::migrate::Migrator;
-use tradepost_postgres::{Database, idempotency};
+use tradepost_postgres::{Database, DatabaseConfig, idempotency};
 use tradepost_testkit::database;
 use tradepost_types::TenantId;
 
@@ -19,4 +19,15 @@ async fn a_test_database_is_migrated_and_serves_unprivileged_roles() {
 
     assert_eq!(row.get::<String, _>(0), "testkit_app");
     assert_eq!(row.get::<i64, _>(1), 0);
+}
+
+#[tokio::test]
+async fn a_test_waits_for_its_database_longer_than_a_service_does() {
+    let none = Migrator::with_migrations(Vec::new());
+    let test = database(&none, &[]).await.config();
+    let service = DatabaseConfig::new(test.url.clone(), test.system_url.clone());
+
+    assert!(test.acquire_timeout_ms > 10 * service.acquire_timeout_ms);
+    assert!(test.lock_timeout_ms > 10 * service.lock_timeout_ms);
+    assert!(test.statement_timeout_ms > 5 * service.statement_timeout_ms);
 }

@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tradepost_testkit::{Fault, FaultProxy, eventually};
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(30);
 /// Long enough to tell "nothing comes" from "it is a little late".
 const SILENCE: Duration = Duration::from_millis(100);
 

@@ -30,6 +30,7 @@ async fn started(url: &str, database: &TestDatabase, trust: &Trust) -> (Process,
         )
         .env("TRADEPOST_GATEWAY__IDENTITY__ISSUER", ISSUER)
         .env("TRADEPOST_GATEWAY__IDENTITY__MASTER_KEY", MASTER_KEY)
+        .env("TRADEPOST_GATEWAY__DATABASE__ACQUIRE_TIMEOUT_MS", "20000")
         .env(
             "TRADEPOST_GATEWAY__DATABASE__URL",
             config.url.expose_secret(),

@@ -32,7 +32,7 @@ use crate::doubles::Doubles;
 use crate::fake::Fake;
 
 /// How long anything may take that has to happen.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 /// 32 bytes that are no secret.
 pub(crate) const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";

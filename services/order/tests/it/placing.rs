@@ -312,9 +312,7 @@ async fn a_free_order_goes_around_the_payment() {
 async fn more_than_the_store_can_do_is_refused_as_overload_with_a_time_to_come_back() {
     let stage = Stage::with(|config| {
         config.database.max_connections = 1;
-        config.database.acquire_timeout_ms = 1_000;
-        config.database.lock_timeout_ms = 20_000;
-        config.database.statement_timeout_ms = 20_000;
+        config.database.acquire_timeout_ms = 3_000;
     })
     .await;
     stage.place(request()).await;

@@ -37,7 +37,7 @@ use tradepost_types::{OrderId, TenantId};
 
 use crate::participants::{Participants, subscriptions};
 
-pub(crate) const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 /// Everything the order service knows.
 pub(crate) const RIGHTS: [&str; 5] = [
@@ -98,7 +98,7 @@ impl Stage {
             messaging: messaging_config(&broker),
             inventory: InventoryConfig {
                 url: inventory.parse().unwrap(),
-                timeout_ms: 2_000,
+                timeout_ms: 20_000,
                 price_cache_ttl_ms: 0,
                 price_cache_items_max: 100,
             },
@@ -106,8 +106,6 @@ impl Stage {
             limits: Default::default(),
         };
         config.saga.deadline_poll_ms = 20;
-        // All tests share two cores with the servers: the first connections may take their time.
-        config.database.acquire_timeout_ms = 10_000;
         adjust(&mut config);
         let shutdown = CancellationToken::new();
         let (participants, participants_database) = participate(&broker, &shutdown).await;

@@ -29,9 +29,7 @@ struct Shelf {
 impl Shelf {
     async fn new() -> Self {
         let test_database = migrated().await;
-        let mut config = test_database.config();
-        config.acquire_timeout_ms = 10_000;
-        let database = Database::connect_lazy(&config, "together").unwrap();
+        let database = Database::connect_lazy(&test_database.config(), "together").unwrap();
         let registry = tradepost_telemetry::Registry::new("together");
         let outbox = registry
             .with(|registry| {

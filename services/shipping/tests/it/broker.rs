@@ -22,7 +22,7 @@ use tradepost_types::{OrderId, TenantId};
 
 use crate::support::{Depot, NEVER, fresh_database, shipment_of};
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 
 /// Keeps all that it hears.
 struct Ear {

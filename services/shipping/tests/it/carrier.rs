@@ -18,7 +18,7 @@ use tradepost_types::{OrderId, ShipmentId};
 use crate::moody::{Mood, Moody};
 use crate::support::{AT_ONCE, Depot, NEVER, reason, shipment_of};
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 
 async fn depot(mood: Mood, clock: CarrierConfig) -> (Depot, Arc<Moody>) {
     let carrier = Arc::new(Moody::new(mood, TableRate::new(clock)));

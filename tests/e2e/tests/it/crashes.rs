@@ -3,17 +3,15 @@
 //! books agree.
 
 use std::cell::Cell;
-use std::time::Duration;
 
 use sqlx::Executor;
-use tradepost_e2e::{Buyer, Death, Service, Setup, Shop, basket, points};
+use tradepost_e2e::{Buyer, Death, SOON, Service, Setup, Shop, basket, points};
 use tradepost_proto::order::v1::{Order, OrderState};
 use tradepost_testkit::eventually;
 
 use crate::carrier::{Carrier, FETCHES, WAIT_MS};
 use crate::outages::orders_of;
 
-const LONG: Duration = Duration::from_secs(120);
 /// More passes than a round of orders can need; a point that is still passed then is in a loop.
 const HITS_MAX: u32 = 400;
 
@@ -97,7 +95,7 @@ async fn dies_at(shop: &mut Shop, service: Service, point: &str, hit: u32) -> bo
     };
     let unit = shop.unit_mut(service);
     let reviver = async {
-        let died = eventually(&what, LONG, async || {
+        let died = eventually(&what, SOON, async || {
             let died = unit.has_died();
             (died || over.get()).then_some(died)
         })
@@ -242,7 +240,7 @@ async fn notification_may_die_wherever_it_tells_of_an_order() {
         orders.push(order.order_id);
         let unit = shop.unit_mut(Service::Notification);
         let what = format!("the death at {point}");
-        eventually(&what, LONG, async || unit.has_died().then_some(())).await;
+        eventually(&what, SOON, async || unit.has_died().then_some(())).await;
         unit.start().await;
     }
     for order in orders {
@@ -254,7 +252,7 @@ async fn notification_may_die_wherever_it_tells_of_an_order() {
 async fn heard_once(shop: &Shop, order: &str) {
     let mut database = shop.database(Service::Notification).admin().await;
     let what = format!("all that is told of {order}");
-    let told = eventually(&what, LONG, async || {
+    let told = eventually(&what, SOON, async || {
         let told: Vec<(String, String)> = sqlx::query_as(
             "select split_part(stream, ':', 1), content ->> 'type' from notifications
              where content -> 'data' ->> 'order_id' = $1 order by 1, 2",
