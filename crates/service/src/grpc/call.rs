@@ -140,12 +140,14 @@ where
             response
         };
         let task = span.in_scope(|| self.layer.tasks.detach(handler));
+        let streaming = method.streaming;
         let answer = async move {
             let ended = match expiry {
                 None => Ok(task.await),
                 Some(expiry) => tokio::time::timeout_at(expiry, task).await,
             };
             let response = match ended {
+                Ok(Ok(Ok(response))) if streaming => bare::explain_end(bare::explain(response)),
                 Ok(Ok(Ok(response))) => bare::explain(response),
                 Ok(Ok(Err(never))) => match never {},
                 Ok(Err(error)) => broken(&error).into_http(),

@@ -16,5 +16,6 @@ mod errors;
 mod page;
 mod process;
 mod server;
+mod streams;
 mod support;
 mod tls;
