@@ -18,6 +18,7 @@ use url::Url;
 use uuid::Uuid;
 
 use self::guard::{Breaker, RetryBudget};
+use self::wire::Found;
 use crate::ports::{About, CardProvider, Key, ProviderError, Seen, SeenRefund};
 
 /// The version whose shapes `wire` reads.
@@ -28,6 +29,10 @@ const TRIES_MAX: u32 = 3;
 const PAUSE_MAX_MS: u64 = 100;
 /// A wish to wait longer than this is left to the sweeper.
 const RETRY_AFTER_MAX: Duration = Duration::from_millis(500);
+/// How many refunds the provider lists at once: its most.
+const REFUND_PAGE: &str = "100";
+/// How many such pages of a payment's refunds are looked through for one of them.
+const REFUND_PAGES_MAX: u32 = 50;
 
 /// How the provider is reached.
 #[derive(Debug, Clone)]
@@ -296,11 +301,22 @@ impl CardProvider for Stripe {
     }
 
     async fn ask_refund(&self, reference: &str, id: RefundId) -> Result<SeenRefund, ProviderError> {
-        let form = vec![
-            ("payment_intent", reference.to_owned()),
-            ("limit", "100".to_owned()),
-        ];
-        let answer = self.get("/v1/refunds".to_owned(), form).await?;
-        wire::find_refund(answer.status, &answer.body, id)
+        let mut after = None;
+        for _ in 0..REFUND_PAGES_MAX {
+            let mut form = vec![
+                ("payment_intent", reference.to_owned()),
+                ("limit", REFUND_PAGE.to_owned()),
+            ];
+            form.extend(after.map(|last| ("starting_after", last)));
+            let answer = self.get("/v1/refunds".to_owned(), form).await?;
+            match wire::find_refund(answer.status, &answer.body, id)? {
+                Found::Refund(seen) => return Ok(seen),
+                Found::More { after: last } => after = Some(last),
+                Found::Nothing => return Err(ProviderError::NotFound),
+            }
+        }
+        // It may be among those that were not looked at: made again it would be paid twice.
+        let message = "the payment has more refunds than are looked through";
+        Err(ProviderError::Unknown(message.into()))
     }
 }

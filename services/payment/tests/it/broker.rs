@@ -14,7 +14,7 @@ use tradepost_proto::routing::Command;
 use tradepost_telemetry::Registry;
 use tradepost_testkit::{Broker, TestDatabase, broker, eventually};
 
-use crate::support::{PATIENCE, Sale, Till, fresh_database, gbp, messaging, patient};
+use crate::support::{PATIENCE, Sale, Till, connect, fresh_database, gbp, messaging};
 
 /// Keeps what it hears, as the order service would, duplicates included.
 #[derive(Clone, Default)]
@@ -41,7 +41,7 @@ struct Asker {
 impl Asker {
     async fn join(broker: &Broker) -> Self {
         let test_database = fresh_database().await;
-        let database = patient(&test_database);
+        let database = connect(&test_database);
         let registry = Registry::new("order");
         let mut messaging = messaging(Some(broker), &database, "order", &registry);
         let ear = Ear::default();

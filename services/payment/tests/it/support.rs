@@ -35,12 +35,12 @@ pub(crate) use self::hook::{Hook, signed};
 use self::receiver::receiver;
 pub(crate) use self::sale::{Sale, gbp};
 use self::site::Site;
-pub(crate) use self::site::{fresh_database, messaging, patient, stripe};
+pub(crate) use self::site::{connect, fresh_database, messaging, stripe, stripe_at};
 
 pub(crate) const SECRET_KEY: &str = "sk_test_sim";
 pub(crate) const WEBHOOK_SECRET: &str = "whsec_new";
 pub(crate) const WEBHOOK_SECRET_PREVIOUS: &str = "whsec_old";
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Till {
     pub(crate) test_database: TestDatabase,
@@ -110,7 +110,7 @@ impl Till {
     }
 
     fn on(site: Site, workers: Workers) -> Self {
-        let database = patient(&site.database);
+        let database = connect(&site.database);
         let registry = Registry::new("payment");
         let mut messaging = messaging(site.broker.as_ref(), &database, "payment", &registry);
         let pace = Pace {

@@ -131,19 +131,45 @@ pub(super) fn refunded(status: StatusCode, body: &Value) -> Result<SeenRefund, P
     Err(ProviderError::Refused { code })
 }
 
-/// Our refund in the list of the intent's.
+/// What a page of an intent's refunds shows of ours.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// It is there.
+    Refund(SeenRefund),
+    /// It may be among those that follow the one of this name.
+    More {
+        /// The last of the page.
+        after: String,
+    },
+    /// It is not there, and no more follow.
+    Nothing,
+}
+
+/// Our refund in a page of the intent's. A page that cannot be read does not say that it is not there.
 pub(super) fn find_refund(
     status: StatusCode,
     body: &Value,
     id: RefundId,
-) -> Result<SeenRefund, ProviderError> {
+) -> Result<Found, ProviderError> {
     if !status.is_success() {
         return Err(not_found_or_refused(status, body));
     }
+    let (Some(page), Some(has_more)) = (body["data"].as_array(), body["has_more"].as_bool()) else {
+        return Err(unreadable("list of refunds"));
+    };
     let id = id.to_string();
-    let mut found = body["data"].as_array().into_iter().flatten();
-    let found = found.find(|made| made["metadata"]["refund_id"] == id.as_str());
-    refund(found.ok_or(ProviderError::NotFound)?)
+    let mut ours = page.iter();
+    if let Some(found) = ours.find(|made| made["metadata"]["refund_id"] == id.as_str()) {
+        return refund(found).map(Found::Refund);
+    }
+    if !has_more {
+        return Ok(Found::Nothing);
+    }
+    let last = page.last().and_then(|last| last["id"].as_str());
+    let after = last.ok_or_else(|| unreadable("list of refunds"))?;
+    Ok(Found::More {
+        after: after.to_owned(),
+    })
 }
 
 /// What an intent shows.

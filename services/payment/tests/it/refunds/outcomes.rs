@@ -1,13 +1,17 @@
 //! What the provider does with a refund: hangs, takes its time, refuses, changes its mind.
 
-use tradepost_payment::ports::{About, CardProvider, Key};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tradepost_payment::adapters::stripe::Stripe;
+use tradepost_payment::ports::{About, CardProvider, Key, ProviderError};
 use tradepost_proto::payment::event::v1 as event;
 use tradepost_proto::payment::v1::RefundState;
 use tradepost_provider_sim::{Fault, Op};
 use tradepost_types::{Currency, Money, RefundId};
 
 use super::refusal;
-use crate::support::{Till, gbp, stripe};
+use crate::support::{Till, gbp, stripe, stripe_at};
 
 /// Longer than a call may take.
 const HANG: u64 = 2_500;
@@ -63,6 +67,76 @@ async fn e05_a_refund_whose_process_died_before_saving_is_not_made_twice() {
     let seen = till.witnessed(sale);
     assert_eq!((seen.refunded.count, seen.refunded.amount), (1, 400));
     assert_eq!(till.balance("provider_receivable").await, 600);
+}
+
+#[tokio::test]
+async fn e05_a_refund_is_found_behind_hundreds_of_others() {
+    let till = Till::open().await;
+    let sale = till.captured(1_000).await;
+    let (oldest, stranger) = (RefundId::new(), RefundId::new());
+    let about = |units| About {
+        key: Key {
+            tenant: till.tenant,
+            payment: sale.payment,
+        },
+        order: sale.order,
+        amount: Money::new(units, Currency::GBP),
+        payment_method: None,
+    };
+    let intent = till.witnessed(sale).intents[0].clone();
+    let provider = stripe(&till.sim);
+    provider.refund(about(400), &intent, oldest).await.unwrap();
+    for _ in 0..200 {
+        let other = RefundId::new();
+        provider.refund(about(1), &intent, other).await.unwrap();
+    }
+
+    let found = provider.ask_refund(&intent, oldest).await.unwrap();
+    let missing = provider.ask_refund(&intent, stranger).await;
+
+    let made_again = provider.refund(about(400), &intent, oldest).await.unwrap();
+    assert_eq!(found.reference, made_again.reference, "the same one");
+    assert!(
+        matches!(missing, Err(ProviderError::NotFound)),
+        "{missing:?}"
+    );
+    assert_eq!(till.witnessed(sale).refunded.count, 201);
+}
+
+/// A provider that lists refunds in this way; how often it was asked.
+async fn that_lists(page: serde_json::Value) -> (Stripe, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let list = async move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        axum::Json(page.clone())
+    };
+    let router = axum::Router::new().route("/v1/refunds", axum::routing::get(list));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(axum::serve(listener, router).into_future());
+    (stripe_at(&url), asked)
+}
+
+#[tokio::test]
+async fn a_list_of_refunds_without_an_end_or_a_meaning_never_says_that_one_is_not_there() {
+    let other = serde_json::json!({"id": "re_1", "status": "succeeded", "metadata": {}});
+    for (page, times) in [
+        (serde_json::json!({"data": [other], "has_more": true}), 50),
+        (serde_json::json!({"data": [], "has_more": true}), 1),
+        (serde_json::json!({"data": [other]}), 1),
+        (serde_json::json!({}), 1),
+    ] {
+        let (provider, asked) = that_lists(page.clone()).await;
+
+        let found = provider.ask_refund("pi_1", RefundId::new()).await;
+
+        assert!(
+            matches!(found, Err(ProviderError::Unknown(_))),
+            "{page}: {found:?}"
+        );
+        assert_eq!(asked.load(Ordering::SeqCst), times, "{page}");
+    }
 }
 
 #[tokio::test]

@@ -22,13 +22,9 @@ pub(crate) async fn fresh_database() -> TestDatabase {
     tradepost_testkit::database(&MIGRATOR, &extra).await
 }
 
-/// The service's way to its database; on a busy machine it waits instead of giving up.
-pub(crate) fn patient(database: &TestDatabase) -> Database {
-    let mut config = database.config();
-    config.acquire_timeout_ms = 20_000;
-    config.lock_timeout_ms = 20_000;
-    config.statement_timeout_ms = 20_000;
-    Database::connect_lazy(&config, "payment-test").unwrap()
+/// The service's way to its database.
+pub(crate) fn connect(database: &TestDatabase) -> Database {
+    Database::connect_lazy(&database.config(), "payment-test").unwrap()
 }
 
 /// What a till stands on.
@@ -67,8 +63,13 @@ pub(crate) fn messaging(
 
 /// The provider as the service sees it.
 pub(crate) fn stripe(sim: &Running) -> Stripe {
+    stripe_at(&sim.url())
+}
+
+/// The same somewhere else.
+pub(crate) fn stripe_at(url: &str) -> Stripe {
     let options = StripeOptions {
-        base_url: sim.url().parse().unwrap(),
+        base_url: url.parse().unwrap(),
         secret_key: SECRET_KEY.into(),
         connect_timeout: Duration::from_secs(1),
         timeout: Duration::from_millis(1_500),
