@@ -9,6 +9,8 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tradepost_gateway::config::GatewayConfig;
 use tradepost_gateway::domain::caller::Caller;
 use tradepost_gateway::domain::rights::Role;
@@ -408,6 +410,20 @@ async fn a_message_that_is_too_large_is_not_passed_on() {
         .await
         .unwrap();
     assert_eq!(closed(&mut socket).await.0, 1009);
+}
+
+#[tokio::test]
+async fn what_is_no_text_or_no_frame_is_told_so() {
+    let (stage, _seen) = staged(|_| {}).await;
+    for (code, kind) in [
+        (1007, OpCode::Data(Data::Text)),
+        (1002, OpCode::Data(Data::Reserved(3))),
+    ] {
+        let mut socket = opened(&stage).await;
+        let frame = Frame::message(vec![0xff], kind, true);
+        socket.send(Message::Frame(frame)).await.unwrap();
+        assert_eq!(closed(&mut socket).await.0, code);
+    }
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::Error;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
+use tradepost_notifications::wire::close::{FAULT, IDLE, NOT_TEXT, PROTOCOL, TOO_LARGE};
 use tradepost_notifications::wire::{Reconnect, Secret, Told};
 
 use super::ending::{Coming, Ending, close, restart};
@@ -28,11 +29,8 @@ const CLOSE_MAX: Duration = Duration::from_secs(2);
 /// Messages may come in bursts of so many seconds' worth.
 const BURST_SECONDS: u32 = 3;
 
-const IDLE: u16 = 1001;
-const PROTOCOL: u16 = 1002;
+/// Too many messages. (A node says 4429.)
 const POLICY: u16 = 1008;
-const TOO_LARGE: u16 = 1009;
-const FAULT: u16 = 1011;
 
 /// A socket of a client, and the service's behind it.
 pub(super) struct Relay {
@@ -273,9 +271,8 @@ async fn send<T: AsyncRead + AsyncWrite + Unpin>(
 fn broken(error: &Error) -> End {
     match error {
         Error::Capacity(_) => End::Said(close(TOO_LARGE, "a message is larger than 64 KiB")),
-        Error::Protocol(_) | Error::Utf8(_) => {
-            End::Said(close(PROTOCOL, "that is not how a WebSocket speaks"))
-        }
+        Error::Utf8(_) => End::Said(close(NOT_TEXT, "a text is no UTF-8")),
+        Error::Protocol(_) => End::Said(close(PROTOCOL, "that is not how a WebSocket speaks")),
         Error::ConnectionClosed
         | Error::AlreadyClosed
         | Error::Io(_)

@@ -13,6 +13,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tradepost_notifications::events::{COMMENT, Heard, Piece, closing};
 use tradepost_notifications::wire::Said;
+use tradepost_notifications::wire::close::{IDLE, SLOW};
 
 use crate::config::SocketsConfig;
 use crate::http::notifications::ending::{Coming, Ending, close, restart, return_after_ms};
@@ -23,11 +24,6 @@ use crate::metrics::Metrics;
 const ROOM_MAX: Duration = Duration::from_secs(10);
 /// How long the close towards the service may take.
 const CLOSE_MAX: Duration = Duration::from_secs(2);
-
-/// The service is silent: it is gone.
-const IDLE: u16 = 1001;
-/// The client reads too slowly.
-const SLOW: u16 = 4408;
 
 /// A client that hears events, and the service's socket behind it.
 pub(super) struct Telling {
