@@ -1,9 +1,11 @@
 //! A client that follows the protocol: it comes back when it is cut off, with patience where
-//! patience is due, resumes where it stood, and gives each notification once and in order.
+//! patience is due, resumes where it stood, and gives each notification once and in order. Where
+//! no WebSocket passes it goes on over server-sent events.
 
 mod credentials;
 mod line;
 mod patience;
+mod way;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -15,17 +17,26 @@ use crate::stream::{Position, Stream};
 use crate::wire::{Said, Told, close};
 pub use credentials::Credentials;
 use credentials::Refreshing;
-use line::{Line, Opening};
+use line::{Closing, Line, Opening};
 use patience::Patience;
+pub use way::Way;
+use way::Ways;
 
 /// Until the server has said how often it gives a sign of life.
 const HEARTBEAT: Duration = Duration::from_secs(30);
+/// How long a welcome may take: nothing that the server has said bounds it.
+const WELCOME_MAX: Duration = Duration::from_secs(15);
+/// The status of credentials that are not taken.
+const UNTAKEN: u16 = 401;
 
 /// How a client behaves.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// `ws://host:port/path`.
     pub url: String,
+    /// Where the same is told as server-sent events, `http://host:port/path`; if none, a client
+    /// keeps to its WebSocket.
+    pub events_url: Option<String>,
     /// How often the server is told what is had, so that it can measure; never, if none.
     pub ack_every: Option<Duration>,
     /// The most it waits before it tries for the first time again; doubled each time.
@@ -35,11 +46,15 @@ pub struct Options {
 }
 
 impl Options {
-    /// The usual behaviour.
+    /// The usual behaviour. Beside a path that ends in `/ws` events are at `/sse`.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
+        let url = url.into();
+        let place = url.strip_prefix("ws://");
+        let place = place.and_then(|place| place.strip_suffix("/ws"));
         Self {
-            url: url.into(),
+            events_url: place.map(|place| format!("http://{place}/sse")),
+            url,
             ack_every: Some(Duration::from_secs(1)),
             back_off_first: Duration::from_millis(500),
             back_off_max: Duration::from_secs(30),
@@ -67,14 +82,19 @@ pub struct Client {
     options: Options,
     /// For a further connection, and before those that it has run out.
     credentials: Box<dyn Fn() -> Credentials + Send + Sync>,
+    /// What was not taken: to show it again would only repeat.
+    untaken: Option<String>,
     follower: Follower,
     patience: Patience,
+    ways: Ways,
     line: Option<Open>,
     events: VecDeque<Event>,
 }
 
 struct Open {
     line: Line,
+    /// The server has said something.
+    is_heard: bool,
     /// When the server has been silent for too long.
     dead_at: Instant,
     heartbeat: Duration,
@@ -87,7 +107,7 @@ struct Open {
 /// What comes next on a connection.
 enum Next {
     Text(String),
-    Closed(Option<u16>),
+    Closed(Closing),
     Dead,
     Leave,
     Ack,
@@ -109,8 +129,10 @@ impl Client {
     ) -> Self {
         Self {
             patience: Patience::new(options.back_off_first, options.back_off_max),
+            ways: Ways::new(options.events_url.is_some()),
             options,
             credentials: Box::new(credentials),
+            untaken: None,
             follower: Follower::default(),
             line: None,
             events: VecDeque::new(),
@@ -130,12 +152,19 @@ impl Client {
         self.follower.positions()
     }
 
+    /// Over what it hears at the moment; none while there is no connection.
+    #[must_use]
+    pub fn way(&self) -> Option<Way> {
+        self.line.as_ref().map(|open| open.line.way())
+    }
+
     /// Cuts the connection; the next call resumes.
     pub fn cut(&mut self) {
         self.line = None;
     }
 
-    /// The person has read up to here. Nothing is said while there is no connection.
+    /// The person has read up to here. Nothing is said while there is no connection, nor over
+    /// events: there it is said by REST.
     pub async fn read(&mut self, streams: BTreeMap<Stream, u64>) {
         if let Some(open) = &mut self.line {
             open.line.say(&Said::Read { streams }).await;
@@ -157,11 +186,8 @@ impl Client {
             };
             match open.next().await {
                 Next::Text(text) => self.hear(&text),
-                Next::Closed(code) => self.closed(code)?,
-                Next::Dead => {
-                    self.line = None;
-                    self.patience.lose();
-                }
+                Next::Closed(closing) => self.closed(closing)?,
+                Next::Dead => self.closed(Closing::default())?,
                 // It was told when to come: that is its own moment already.
                 Next::Leave => self.line = None,
                 Next::Ack => {
@@ -183,34 +209,69 @@ impl Client {
     async fn connect(&mut self) -> Result<(), Ended> {
         self.patience.wait().await;
         let credentials = (self.credentials)();
-        let opening = Line::open(&self.options.url, &credentials).await?;
-        let mut line = match opening {
-            Opening::Open(line) => *line,
+        let shown = credentials.header();
+        if self.untaken.as_ref() == Some(&shown) {
+            return Err(Ended::Refused(UNTAKEN));
+        }
+        let way = self.ways.next();
+        let positions = self.follower.positions();
+        match Line::open(way, &self.options, &shown, positions).await? {
+            Opening::Open(line) => {
+                self.untaken = None;
+                self.open(line, &credentials);
+            }
             Opening::Later(after) => {
                 self.patience.lose();
                 self.patience.at_least(after);
-                return Ok(());
+            }
+            Opening::Unheard(after) => {
+                self.ways.unheard(way);
+                self.patience.lose();
+                self.patience.at_least(after);
+            }
+            Opening::Untaken => {
+                self.untaken = Some(shown);
+                self.patience.lose();
+            }
+            // The other way at once: whoever answered has no part in it.
+            Opening::Barred(status) => {
+                if !self.ways.bar(way) {
+                    return Err(Ended::Refused(status));
+                }
             }
             Opening::Never(status) => return Err(Ended::Refused(status)),
-        };
-        line.say(&self.follower.hello()).await;
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, line: Line, credentials: &Credentials) {
+        let way = line.way();
+        let can_say = way == Way::Socket;
+        let ack_every = self.options.ack_every.filter(|_| can_say);
         self.line = Some(Open {
             line,
-            dead_at: Instant::now() + HEARTBEAT * 2,
+            // An answer of events is the server's.
+            is_heard: way == Way::Events,
+            dead_at: Instant::now() + WELCOME_MAX,
             heartbeat: HEARTBEAT,
             leave_at: None,
-            ack_at: self.options.ack_every.map(|every| Instant::now() + every),
-            refreshing: Refreshing::before(credentials.left()),
+            ack_at: ack_every.map(|every| Instant::now() + every),
+            refreshing: Refreshing::before(credentials.left().filter(|_| can_say)),
         });
-        Ok(())
     }
 
     fn hear(&mut self, text: &str) {
         let Some(open) = &mut self.line else { return };
+        open.is_heard = true;
+        self.ways.heard(open.line.way());
         // What is not known is of a later version, and not for this one.
         let Ok(told) = Told::parse(text) else { return };
         if let Told::Welcome(welcome) = &told {
             open.heartbeat = Duration::from_millis(welcome.heartbeat_ms);
+        }
+        if let Told::Tops(_) = &told {
+            // A whole heartbeat went well. Not the welcome: a server that closes right after it
+            // needs time.
             self.patience.win();
         }
         if let Told::Refreshed(refreshed) = &told {
@@ -233,9 +294,16 @@ impl Client {
         }
     }
 
-    fn closed(&mut self, code: Option<u16>) -> Result<(), Ended> {
-        let leave_at = self.line.take().and_then(|open| open.leave_at);
-        match (code, leave_at) {
+    fn closed(&mut self, closing: Closing) -> Result<(), Ended> {
+        let Some(open) = self.line.take() else {
+            return Ok(());
+        };
+        match (closing.code, open.is_heard) {
+            (None, false) => self.ways.unheard(open.line.way()),
+            (Some(_), _) | (None, true) => self.ways.heard(open.line.way()),
+        }
+        let named = closing.after.map(|after| Instant::now() + after);
+        match (closing.code, open.leave_at.or(named)) {
             (Some(code @ (close::REVOKED | close::UNSPOKEN | close::REPLACED)), _) => {
                 Err(Ended::Closed(code))
             }
@@ -261,7 +329,7 @@ impl Open {
             biased;
             heard = self.line.next() => match heard {
                 Ok(text) => Next::Text(text),
-                Err(code) => Next::Closed(code),
+                Err(closing) => Next::Closed(closing),
             },
             () = tokio::time::sleep_until(self.dead_at) => Next::Dead,
             () = tokio::time::sleep_until(self.leave_at.unwrap_or(never)),

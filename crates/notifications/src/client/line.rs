@@ -1,96 +1,158 @@
 //! One connection.
 
+mod events;
+mod reader;
+mod socket;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::error::Error;
-use tokio_tungstenite::tungstenite::http::header::{AUTHORIZATION, RETRY_AFTER};
-use tokio_tungstenite::tungstenite::http::{HeaderValue, Response, StatusCode};
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{ClientRequestBuilder, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use hyper::http::HeaderMap;
+use hyper::http::header::RETRY_AFTER;
+use hyper::http::{HeaderValue, StatusCode};
 
-use super::{Credentials, Ended};
-use crate::wire::{MESSAGE_BYTES_MAX, SUBPROTOCOL, Said};
+use super::{Ended, Options, Way};
+use crate::stream::{Position, Stream};
+use crate::wire::Said;
+use events::Events;
+use socket::Socket;
 
 /// How long opening may take.
 const OPEN_MAX: Duration = Duration::from_secs(10);
-/// How long saying something may take.
-const SAY_MAX: Duration = Duration::from_secs(10);
-/// Most connections are silent most of the time.
-const BUFFER_BYTES: usize = 4 * 1024;
 
-pub(super) struct Line(WebSocketStream<MaybeTlsStream<TcpStream>>);
+/// A connection that is open.
+pub(super) enum Line {
+    Socket(Box<Socket>),
+    Events(Box<Events>),
+}
 
 /// What came of opening one.
 pub(super) enum Opening {
-    Open(Box<Line>),
-    /// Not now.
+    Open(Line),
+    /// The server says: not now.
     Later(Duration),
-    /// Not with this request.
+    /// No word of the server.
+    Unheard(Duration),
+    /// Not with these credentials.
+    Untaken,
+    /// Not with this request, or not in this way.
+    Barred(u16),
+    /// Not this caller.
     Never(u16),
 }
 
+/// How a connection ended.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Closing {
+    /// What the server closed with, if it said so.
+    pub(super) code: Option<u16>,
+    /// When to come back, where the end says so.
+    pub(super) after: Option<Duration>,
+}
+
 impl Line {
-    pub(super) async fn open(url: &str, credentials: &Credentials) -> Result<Opening, Ended> {
-        let uri = url.parse().map_err(|_malformed| Ended::Request)?;
-        let mut request = ClientRequestBuilder::new(uri)
-            .with_sub_protocol(SUBPROTOCOL)
-            .into_client_request()
-            .map_err(|_malformed| Ended::Request)?;
+    /// Opens one for who stands here.
+    pub(super) async fn open(
+        way: Way,
+        options: &Options,
+        credentials: &str,
+        positions: &BTreeMap<Stream, Position>,
+    ) -> Result<Opening, Ended> {
         let mut credentials =
-            HeaderValue::try_from(credentials.header()).map_err(|_malformed| Ended::Request)?;
+            HeaderValue::try_from(credentials).map_err(|_malformed| Ended::Request)?;
         credentials.set_sensitive(true);
-        request.headers_mut().insert(AUTHORIZATION, credentials);
-        let limits = WebSocketConfig::default()
-            .read_buffer_size(BUFFER_BYTES)
-            .write_buffer_size(0)
-            .max_message_size(Some(MESSAGE_BYTES_MAX));
-        let opening = tokio_tungstenite::connect_async_with_config(request, Some(limits), true);
-        Ok(match tokio::time::timeout(OPEN_MAX, opening).await {
-            Ok(Ok((socket, _answer))) => Opening::Open(Box::new(Self(socket))),
-            Ok(Err(Error::Http(answer))) => refused(&answer),
-            Ok(Err(_)) | Err(_) => Opening::Later(Duration::ZERO),
-        })
-    }
-
-    /// Says something; a failure shows when the line is read.
-    pub(super) async fn say(&mut self, said: &Said) {
-        let Ok(text) = serde_json::to_string(said) else {
-            return;
-        };
-        let saying = self.0.send(Message::text(text));
-        let _shown_later = tokio::time::timeout(SAY_MAX, saying).await;
-    }
-
-    /// The next text, or the code it was closed with.
-    pub(super) async fn next(&mut self) -> Result<String, Option<u16>> {
-        loop {
-            match self.0.next().await {
-                Some(Ok(Message::Text(text))) => return Ok(text.as_str().to_owned()),
-                Some(Ok(Message::Close(frame))) => {
-                    return Err(frame.map(|frame| frame.code.into()));
+        let opening = async {
+            match (way, &options.events_url) {
+                (Way::Events, Some(url)) => Events::open(url, credentials, positions).await,
+                (Way::Socket | Way::Events, _) => {
+                    Socket::open(&options.url, credentials, positions).await
                 }
-                Some(Ok(
-                    Message::Ping(_) | Message::Pong(_) | Message::Binary(_) | Message::Frame(_),
-                )) => {}
-                Some(Err(_)) | None => return Err(None),
             }
+        };
+        let opened = tokio::time::timeout(OPEN_MAX, opening).await;
+        opened.unwrap_or(Ok(Opening::Unheard(Duration::ZERO)))
+    }
+
+    pub(super) const fn way(&self) -> Way {
+        match self {
+            Self::Socket(_) => Way::Socket,
+            Self::Events(_) => Way::Events,
+        }
+    }
+
+    /// Says something, where something can be said; a failure shows when the line is read.
+    pub(super) async fn say(&mut self, said: &Said) {
+        match self {
+            Self::Socket(socket) => socket.say(said).await,
+            Self::Events(_) => {}
+        }
+    }
+
+    /// The next text, or how it ended. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Result<String, Closing> {
+        match self {
+            Self::Socket(socket) => socket.next().await,
+            Self::Events(events) => events.next().await,
         }
     }
 }
 
-fn refused(answer: &Response<Option<Vec<u8>>>) -> Opening {
-    let status = answer.status();
-    let is_passing = status.is_server_error()
-        || status == StatusCode::TOO_MANY_REQUESTS
-        || status == StatusCode::REQUEST_TIMEOUT;
-    if !is_passing {
-        return Opening::Never(status.as_u16());
-    }
-    let after = answer.headers().get(RETRY_AFTER);
+/// What an answer means that opens nothing.
+fn refused(status: StatusCode, headers: &HeaderMap) -> Opening {
+    let after = headers.get(RETRY_AFTER);
     let seconds = after.and_then(|value| value.to_str().ok()?.parse().ok());
-    Opening::Later(Duration::from_secs(seconds.unwrap_or_default()))
+    let after = Duration::from_secs(seconds.unwrap_or_default());
+    match status {
+        StatusCode::UNAUTHORIZED => Opening::Untaken,
+        StatusCode::FORBIDDEN => Opening::Never(status.as_u16()),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Opening::Later(after),
+        // Of a proxy before a server that is away, as a rule.
+        StatusCode::REQUEST_TIMEOUT => Opening::Unheard(after),
+        _ if status.is_server_error() => Opening::Unheard(after),
+        _ => Opening::Barred(status.as_u16()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_says_whether_to_come_back_and_in_which_way() {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("7"));
+        let kind = |status| match refused(StatusCode::from_u16(status).unwrap(), &headers) {
+            Opening::Open(_) => "open",
+            Opening::Later(after) => {
+                assert_eq!(after.as_secs(), 7);
+                "later"
+            }
+            Opening::Unheard(_) => "unheard",
+            Opening::Untaken => "untaken",
+            Opening::Barred(barred) => {
+                assert_eq!(barred, status);
+                "barred"
+            }
+            Opening::Never(_) => "never",
+        };
+
+        for (status, wanted) in [
+            (200, "barred"),
+            (302, "barred"),
+            (400, "barred"),
+            (401, "untaken"),
+            (403, "never"),
+            (404, "barred"),
+            (408, "unheard"),
+            (426, "barred"),
+            (429, "later"),
+            (431, "barred"),
+            (500, "unheard"),
+            (501, "unheard"),
+            (502, "unheard"),
+            (503, "later"),
+        ] {
+            assert_eq!(kind(status), wanted, "{status}");
+        }
+    }
 }

@@ -27,6 +27,21 @@ impl Heard {
         serde_json::from_slice(&json).ok()
     }
 
+    /// What stands here has heard. A client that comes from a WebSocket makes its first id of it.
+    /// All sequences of an id are of one history: a stream of another one is left out, and begins
+    /// anew.
+    #[must_use]
+    pub fn at(positions: &BTreeMap<Stream, Position>) -> Self {
+        let epoch = positions.values().next().map(|at| at.epoch.clone());
+        let same = positions
+            .iter()
+            .filter(|(_, at)| Some(&at.epoch) == epoch.as_ref());
+        Self {
+            streams: same.map(|(stream, at)| (stream.clone(), at.seq)).collect(),
+            epoch,
+        }
+    }
+
     /// As an id.
     #[must_use]
     pub fn id(&self) -> String {
@@ -108,6 +123,27 @@ mod tests {
         assert_eq!(Heard::parse(&heard.id()), Some(heard.clone()));
         assert_eq!(seq(&heard, "user"), Some(7));
         assert_eq!(seq(&heard, "group:staff"), Some(3));
+    }
+
+    /// As docs/websocket-protocol.md writes it: who changes from a WebSocket makes it themselves.
+    #[test]
+    fn a_position_is_written_as_an_id() {
+        let position = |epoch: &str, seq| Position {
+            epoch: Epoch(epoch.into()),
+            seq,
+        };
+        let user: Stream = "user".parse().unwrap();
+        let group: Stream = "group:staff".parse().unwrap();
+        let positions = BTreeMap::from([(user.clone(), position("e1", 42))]);
+
+        let heard = Heard::at(&positions);
+
+        let id = "eyJlcG9jaCI6ImUxIiwic3RyZWFtcyI6eyJ1c2VyIjo0Mn19";
+        assert_eq!(heard.id(), id);
+        assert_eq!(heard.positions(), positions);
+        let two = [(user, position("e2", 1)), (group, position("e1", 7))];
+        assert_eq!(Heard::at(&two.into()).positions().len(), 1);
+        assert_eq!(Heard::at(&BTreeMap::new()), Heard::default());
     }
 
     #[test]

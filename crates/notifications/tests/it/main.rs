@@ -1,4 +1,4 @@
-//! The protocol as others read it.
+//! The protocol as others read it, and the client before a server that says what the test has it say.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -9,3 +9,6 @@
 )]
 
 mod asyncapi;
+mod closing;
+mod falling_back;
+mod server;
