@@ -37,8 +37,10 @@ export type State = "connecting" | "live" | "waiting" | "stopped";
 
 /** Why a client has stopped for good; it has to be started again by whoever can mend it. */
 export interface Stopped {
-  /** The code the server closed with; absent after `stop()`. */
+  /** The code the server closed with. */
   code?: number;
+  /** The status that events were refused with. */
+  status?: number;
   reason: string;
 }
 
@@ -54,6 +56,11 @@ export type Token = string | { token: string; expiresAt: string | number | Date 
 export interface Options {
   /** E.g. `wss://shop.example/v1/notifications/ws`. */
   url: string;
+  /**
+   * Where the same is told as server-sent events, for networks that pass no WebSocket. Left out, it
+   * is beside a `url` that ends in `/ws`, at `/sse`; null, the client keeps to WebSockets.
+   */
+  eventsUrl?: string | null;
   /**
    * The access token; asked for before each try, so return a fresh one. One that says when it runs out
    * is followed by the next on the same connection.
@@ -77,6 +84,8 @@ export interface Options {
   memory?: Memory;
   /** For programs without a global one, and for tests. */
   WebSocket?: typeof WebSocket;
+  /** In place of the global one, by which events are read. */
+  fetch?: typeof fetch;
   /** Milliseconds since 1970; for tests. */
   now?: () => number;
   /** From 0 to below 1; for tests. */
@@ -93,9 +102,15 @@ export class NotificationClient {
   start(): void;
   /** Closes it for good, until `start`. */
   stop(): void;
-  /** The person has read the stream up to `seq`; without `seq`, up to where it stands. */
-  markRead(stream: Stream, seq?: number): void;
+  /**
+   * The person has read the stream up to `seq`; without `seq`, up to where it stands. False: it could
+   * not be said, since there is no connection, or it is one of events: say it by
+   * `POST /v1/notifications/read`.
+   */
+  markRead(stream: Stream, seq?: number): boolean;
   readonly state: State;
+  /** Over what it hears, or tries to. */
+  readonly way: "socket" | "events";
   /** Over all streams; right from the first welcome on. */
   readonly unread: number;
 }

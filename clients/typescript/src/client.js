@@ -1,10 +1,13 @@
 // See client.d.ts for what each part promises, and docs/websocket-protocol.md for the protocol.
 
+import { Events, eventsUrl } from "./events.js";
+import { Ways } from "./way.js";
+
 const SUBPROTOCOL = "tradepost.notifications.v1";
 const BACK_OFF_MIN_MS = 500;
 const BACK_OFF_MAX_MS = 30_000;
 const ACK_EVERY_MS = 1_000;
-// Nothing of a server that never says welcome bounds how long it may take.
+// How long a welcome may take: nothing that the server has said bounds it.
 const WELCOME_MAX_MS = 15_000;
 const OPEN = 1;
 /** A token is refreshed so long before it runs out, or when a quarter of its time is left. */
@@ -14,21 +17,40 @@ const REFRESH_AGAIN_MS = 10_000;
 /** The longest a timer takes. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
+/** It ended without a close. */
+const BROKEN = 1006;
 /** The node goes. */
 const RESTART = 1012;
 /** Codes after which coming back at once is what the server expects: the token ran out. */
 const RETURN = new Set([4401]);
 /** Codes that coming back would only repeat. */
 const STOP = new Set([4403, 4501, 4503]);
+/** Statuses of the server's own after which it is worth coming back. */
+const UNTAKEN = 401;
+const REFUSED_NOW = new Set([UNTAKEN, 429, 503]);
 
 export function afterClose(code) {
   if (STOP.has(code)) return "stop";
   return RETURN.has(code) ? "return" : "back-off";
 }
 
+/** Of a proxy before a server that is away, as a rule. */
+function isAway(status) {
+  return status === 408 || (status >= 500 && status !== 503);
+}
+
+function refused(status) {
+  return { status, reason: `refused with status ${status}` };
+}
+
 export class NotificationClient {
   #options;
   #socket = null;
+  #eventsUrl;
+  #ways;
+  #way = "socket";
+  /** The server has said something on this connection. */
+  #isHeard = false;
   #state = "stopped";
   #epoch = null;
   /** By stream: what is had, what is told, what is read. */
@@ -40,12 +62,21 @@ export class NotificationClient {
   #expiresAt;
   #unacked = new Set();
   #silenceMs = WELCOME_MAX_MS;
+  /** What was not taken: to show it again would only repeat. */
+  #untaken;
+  #secret;
   /** Counts starts and stops, so that what an old socket says late is known as such. */
   #generation = 0;
 
   constructor(options) {
     this.#options = options;
     this.#positions = { ...options.memory?.load() };
+    this.#eventsUrl = options.eventsUrl === undefined ? eventsUrl(options.url) : options.eventsUrl;
+    this.#ways = new Ways(this.#eventsUrl !== null, options.now ?? Date.now);
+  }
+
+  get way() {
+    return this.#way;
   }
 
   get state() {
@@ -61,6 +92,7 @@ export class NotificationClient {
   start() {
     if (this.#state !== "stopped") return;
     this.#tries = 0;
+    this.#untaken = undefined;
     this.#open();
   }
 
@@ -71,9 +103,9 @@ export class NotificationClient {
 
   markRead(stream, seq) {
     const known = this.#streams.get(stream);
-    if (known === undefined) return;
+    if (known === undefined) return false;
     const upTo = Math.min(seq ?? known.top, known.top);
-    if (upTo > known.read) this.#say({ t: "read", streams: { [stream]: upTo } });
+    return upTo <= known.read || this.#say({ t: "read", streams: { [stream]: upTo } });
   }
 
   async #open() {
@@ -87,18 +119,38 @@ export class NotificationClient {
       return;
     }
     if (generation !== this.#generation) return;
-    const Socket = this.#options.WebSocket ?? globalThis.WebSocket;
-    const socket = new Socket(this.#options.url, [SUBPROTOCOL, ...credentials]);
+    if (credentials[1] === this.#untaken) return this.#become("stopped", refused(UNTAKEN));
+    this.#secret = credentials[1];
+    const socket = this.#connect(credentials);
     this.#socket = socket;
     this.#silenceMs = WELCOME_MAX_MS;
     const ours = () => generation === this.#generation;
-    socket.onopen = () => ours() && this.#say({ t: "hello", positions: this.#positions });
+    socket.onopen = () => ours() && this.#opened();
     socket.onmessage = ({ data }) => ours() && this.#hear(data);
-    socket.onclose = ({ code, reason }) => ours() && this.#closed(code, reason);
+    socket.onclose = (closed) => ours() && this.#closed(closed);
     this.#heard();
   }
 
-  /** As subprotocols: a page cannot set a header. */
+  #connect([kind, secret]) {
+    this.#way = this.#ways.next();
+    this.#isHeard = false;
+    if (this.#way === "events") {
+      const authorization = `${kind === "ticket" ? "Ticket" : "Bearer"} ${secret}`;
+      const fetch = this.#options.fetch ?? globalThis.fetch.bind(globalThis);
+      return new Events(this.#eventsUrl, { authorization, positions: this.#positions, fetch });
+    }
+    const Socket = this.#options.WebSocket ?? globalThis.WebSocket;
+    // As subprotocols: a page cannot set a header.
+    return new Socket(this.#options.url, [SUBPROTOCOL, kind, secret]);
+  }
+
+  #opened() {
+    // An answer of events is the server's; an open WebSocket may be a proxy's, who passes nothing on.
+    if (this.#way === "events") this.#isHeard = true;
+    else this.#say({ t: "hello", positions: this.#positions });
+  }
+
+  /** What it is and the secret. */
   async #credentials() {
     this.#expiresAt = undefined;
     const { ticket } = this.#options;
@@ -115,7 +167,8 @@ export class NotificationClient {
 
   /** Says the next token before this one runs out, so that the connection stays. */
   #refreshBefore(expiresAt) {
-    if (expiresAt === undefined) return;
+    // Over events nothing is said: they end with the token, and the next begins with another.
+    if (expiresAt === undefined || this.#way === "events") return;
     const left = new Date(expiresAt).getTime() - (this.#options.now ?? Date.now)();
     this.#refreshIn(Math.max(0, left - Math.min(REFRESH_BEFORE_MS, left / 4)));
   }
@@ -138,6 +191,8 @@ export class NotificationClient {
   }
 
   #hear(text) {
+    this.#isHeard = true;
+    this.#ways.heard(this.#way);
     this.#heard();
     let message;
     try {
@@ -155,9 +210,7 @@ export class NotificationClient {
       case "left": return this.#left(message.stream);
       case "refreshed": return this.#refreshBefore(message.expires_at);
       // Every client has another moment: whoever kept to none would come with all others at once.
-      case "reconnect":
-        this.#timers.leave ??= setTimeout(() => this.#return(), message.after_ms);
-        return;
+      case "reconnect": return this.#leaveIn(message.after_ms);
       // A newer server may say more: what is not known is no fault.
       default:
     }
@@ -170,10 +223,11 @@ export class NotificationClient {
     this.#streams = new Map();
     const missed = [];
     for (const [stream, { seq, read, recovered }] of Object.entries(streams)) {
+      const had = this.#positions[stream];
+      const goesOn = recovered === true && had !== undefined;
       // What is recovered follows, from behind what was had.
-      const have = recovered === true ? this.#positions[stream].seq : seq;
-      this.#streams.set(stream, { have, top: seq, read });
-      if (recovered === false) missed.push(stream);
+      this.#streams.set(stream, { have: goesOn ? had.seq : seq, top: seq, read });
+      if (had !== undefined && !goesOn) missed.push(stream);
     }
     this.#become("live");
     this.#refreshBefore(this.#expiresAt);
@@ -247,7 +301,9 @@ export class NotificationClient {
   }
 
   #say(message) {
-    if (this.#socket?.readyState === OPEN) this.#socket.send(JSON.stringify(message));
+    if (this.#way === "events" || this.#socket?.readyState !== OPEN) return false;
+    this.#socket.send(JSON.stringify(message));
+    return true;
   }
 
   #keep() {
@@ -264,20 +320,40 @@ export class NotificationClient {
     this.#timers.silence = setTimeout(() => this.#comeBack(), this.#silenceMs);
   }
 
-  #closed(code, reason) {
+  #closed({ code, reason, status, afterMs }) {
+    if (code !== BROKEN) this.#isHeard = true;
+    this.#countWay(status);
+    if (code === RESTART && afterMs !== undefined) this.#leaveIn(afterMs);
     // It was told when to come: no sooner, and without back-off.
     if (code === RESTART && this.#timers.leave !== null) return this.#waitForMoment();
     this.#leave();
+    if (status !== undefined && !isAway(status) && !REFUSED_NOW.has(status)) {
+      return this.#become("stopped", refused(status));
+    }
+    if (status === UNTAKEN) this.#untaken = this.#secret;
     const what = afterClose(code);
     if (what === "stop") return this.#become("stopped", { code, reason });
     // Once at once; a server that closes again and again is given time.
-    return this.#retry(what === "return" && this.#tries === 0 ? 0 : undefined);
+    const atOnce = what === "return" && this.#tries === 0;
+    return this.#retry({ atOnce, leastMs: status === undefined ? 0 : afterMs });
   }
 
   /** What breaks one connection often breaks those of all: nobody comes back at once. */
   #comeBack() {
+    this.#countWay();
     this.#leave();
     this.#retry();
+  }
+
+  /** Whether this way passes, now that it has ended. */
+  #countWay(status) {
+    const isRefused = status !== undefined && !isAway(status);
+    if (this.#isHeard || isRefused) this.#ways.heard(this.#way);
+    else this.#ways.unheard(this.#way);
+  }
+
+  #leaveIn(ms) {
+    this.#timers.leave ??= setTimeout(() => this.#return(), ms);
   }
 
   /** The moment that the node named has come. */
@@ -296,13 +372,14 @@ export class NotificationClient {
     this.#become("waiting");
   }
 
-  /** After so long, or after a random part of a time that doubles with each try. */
-  #retry(afterMs) {
+  /** After a random part of a time that doubles with each try, and no sooner than that. */
+  #retry({ atOnce = false, leastMs = 0 } = {}) {
     const most = Math.min(BACK_OFF_MAX_MS, BACK_OFF_MIN_MS * 2 ** this.#tries);
     const random = this.#options.random ?? Math.random;
     this.#tries += 1;
     this.#become("waiting");
-    this.#timers.retry = setTimeout(() => this.#open(), afterMs ?? random() * most);
+    const wait = atOnce ? 0 : leastMs + random() * most;
+    this.#timers.retry = setTimeout(() => this.#open(), wait);
   }
 
   /** The socket is not ours any more, and nothing is under way. */

@@ -77,8 +77,10 @@ async function older(fromStart) {
 }
 
 function lamp(state, stopped) {
+  const text = stopped ? `not connected: ${stopped.reason}` : LAMP[state];
+  const byEvents = state === "live" && client.way === "events";
   part("lamp").dataset.state = state;
-  part("lamp").textContent = stopped ? `not connected: ${stopped.reason}` : LAMP[state];
+  part("lamp").textContent = byEvents ? `${text}, by events` : text;
 }
 
 function fault(error) {

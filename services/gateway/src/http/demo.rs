@@ -8,7 +8,7 @@ use axum::routing::get;
 use super::router::Shared;
 
 /// What it is made of: path, type, content.
-const PARTS: [(&str, &str, &str); 4] = [
+const PARTS: [(&str, &str, &str); 6] = [
     (
         "/demo",
         "text/html; charset=utf-8",
@@ -29,6 +29,16 @@ const PARTS: [(&str, &str, &str); 4] = [
         "/demo/client.js",
         "text/javascript; charset=utf-8",
         include_str!("../../../../clients/typescript/src/client.js"),
+    ),
+    (
+        "/demo/events.js",
+        "text/javascript; charset=utf-8",
+        include_str!("../../../../clients/typescript/src/events.js"),
+    ),
+    (
+        "/demo/way.js",
+        "text/javascript; charset=utf-8",
+        include_str!("../../../../clients/typescript/src/way.js"),
     ),
 ];
 

@@ -193,6 +193,8 @@ async fn the_demo_loads_nothing_but_its_own_parts_under_a_strict_policy() {
         ("/demo/demo.css", "text/css; charset=utf-8"),
         ("/demo/demo.js", "text/javascript; charset=utf-8"),
         ("/demo/client.js", "text/javascript; charset=utf-8"),
+        ("/demo/events.js", "text/javascript; charset=utf-8"),
+        ("/demo/way.js", "text/javascript; charset=utf-8"),
     ] {
         let part = stage.get(path).await;
         assert_eq!(part.status, 200, "{path}");

@@ -11,7 +11,7 @@ use crate::doubles::caller;
 use crate::stage::{Answer, Stage, keyed};
 
 /// What the description does not describe: itself, and the page that shows notifications.
-const NOT_DESCRIBED: [&str; 8] = [
+const NOT_DESCRIBED: [&str; 10] = [
     "/openapi.json",
     "/docs",
     "/docs/",
@@ -20,6 +20,8 @@ const NOT_DESCRIBED: [&str; 8] = [
     "/demo/demo.css",
     "/demo/demo.js",
     "/demo/client.js",
+    "/demo/events.js",
+    "/demo/way.js",
 ];
 
 #[test]

@@ -565,5 +565,7 @@ pub const ROUTES: &[Route] = {
         get("show_demo", "/demo/demo.css", public()),
         get("show_demo", "/demo/demo.js", public()),
         get("show_demo", "/demo/client.js", public()),
+        get("show_demo", "/demo/events.js", public()),
+        get("show_demo", "/demo/way.js", public()),
     ]
 };
