@@ -107,10 +107,19 @@ impl Account {
         me["subject"].as_str().unwrap().to_owned()
     }
 
+    /// Where the gateway is: host and port.
+    pub(crate) fn address(&self) -> &str {
+        self.url.strip_prefix("http://").unwrap()
+    }
+
+    /// What the account shows, as the value of `Authorization`.
+    pub(crate) fn authorization(&self) -> String {
+        format!("Bearer {}", self.credential.expose_secret())
+    }
+
     /// Listens to what the account is told; `positions` is what it has already.
     pub async fn listen(&self, positions: BTreeMap<Stream, Position>) -> Listener {
-        let address = self.url.strip_prefix("http://").unwrap();
-        Listener::open(address, self.credential.expose_secret(), positions).await
+        Listener::open(self.address(), self.credential.expose_secret(), positions).await
     }
 
     /// The same at the node at `address`, without the gateway in between.

@@ -16,6 +16,9 @@ use tradepost_types::OrderId;
 
 use crate::SOON;
 
+/// What it is called, by the maker and by distributions.
+const PROGRAMS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
+
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// One page in a browser of its own.
@@ -36,19 +39,22 @@ impl Browser {
     /// Starts a browser with an empty page.
     ///
     /// # Panics
-    /// If there is no `chromium`; `scripts/test` installs it.
+    /// If there is none; `scripts/test` installs one.
     pub async fn open() -> Self {
         let folder = std::env::temp_dir().join(format!("tradepost-browser-{}", OrderId::new()));
-        let mut process = Command::new("chromium")
-            .args(["--headless=new", "--no-sandbox", "--disable-gpu"])
-            .args(["--no-first-run", "--disable-dev-shm-usage"])
-            .arg("--remote-debugging-port=0")
-            .arg(format!("--user-data-dir={}", folder.display()))
-            .arg("about:blank")
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("chromium: install it with apt-get install chromium");
+        let start = |program| {
+            Command::new(program)
+                .args(["--headless=new", "--no-sandbox", "--disable-gpu"])
+                .args(["--no-first-run", "--disable-dev-shm-usage"])
+                .arg("--remote-debugging-port=0")
+                .arg(format!("--user-data-dir={}", folder.display()))
+                .arg("about:blank")
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .spawn()
+        };
+        let started = PROGRAMS.iter().find_map(|program| start(*program).ok());
+        let mut process = started.expect("chromium: install it with apt-get install chromium");
         let said = BufReader::new(process.stderr.take().unwrap());
         let address = tokio::task::spawn_blocking(move || address(said)).await;
         let address = address.unwrap();
@@ -59,6 +65,14 @@ impl Browser {
             folder,
             page: Mutex::new(Page { socket, calls: 0 }),
         }
+    }
+
+    /// Runs a script in each page to come, before those of the page.
+    pub async fn prepare(&self, script: &str) {
+        self.call("Page.enable", json!({})).await;
+        let source = json!({"source": script});
+        self.call("Page.addScriptToEvaluateOnNewDocument", source)
+            .await;
     }
 
     /// Goes to a page.

@@ -11,10 +11,12 @@
 )]
 
 mod account;
+mod audience;
 mod browser;
 mod buyer;
 mod databases;
 mod listener;
+mod old_proxy;
 mod points;
 mod rest_buyer;
 mod service;
@@ -23,6 +25,7 @@ mod shop;
 mod unit;
 
 pub use account::Account;
+pub use audience::{Audience, Telling};
 pub use browser::Browser;
 pub use buyer::{Buyer, Client, basket};
 pub use databases::Cluster;
@@ -34,6 +37,8 @@ pub use shop::{Setup, Shop, knock};
 pub use unit::{Death, Unit};
 
 use std::time::Duration;
+
+use old_proxy::OldProxy;
 
 /// How long a test waits for what must come: far above what it takes, because all tests share the
 /// machine.

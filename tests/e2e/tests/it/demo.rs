@@ -19,16 +19,27 @@ async fn tell(owner: &Account, user: &str, title: &str) {
 async fn log_in(browser: &Browser, shop: &Shop) {
     let url = format!("{}/demo", shop.unit(Service::Gateway).url());
     browser.go(&url).await;
-    let fill = format!(
-        "(() => {{ const form = document.getElementById('login'); \
-         form.elements.email.value = '{MEMBER}'; form.elements.password.value = '{PASSWORD}'; \
-         form.requestSubmit(); }})()"
-    );
-    browser.look(&fill).await;
+    submit(browser, PASSWORD).await;
     browser.sees(LAMP, "live").await;
 }
 
+async fn submit(browser: &Browser, password: &str) {
+    let fill = format!(
+        "(() => {{ const form = document.getElementById('login'); \
+         form.elements.email.value = '{MEMBER}'; form.elements.password.value = '{password}'; \
+         form.requestSubmit(); }})()"
+    );
+    browser.look(&fill).await;
+}
+
+/// A network that passes none.
+const NO_SOCKETS: &str = "window.WebSocket = class { \
+     constructor() { setTimeout(() => this.onclose?.({ code: 1006, reason: '' })); } \
+     close() {} }";
 const LAMP: &str = "document.getElementById('lamp').dataset.state";
+const LAMP_TEXT: &str = "document.getElementById('lamp').textContent";
+const FAULT: &str = "document.getElementById('fault').textContent !== ''";
+const LOGIN_HIDDEN: &str = "document.getElementById('login').hidden";
 const UNREAD: &str = "document.getElementById('unread').textContent";
 
 /// The titles in a list, from its top.
@@ -69,4 +80,55 @@ async fn the_demo_page_shows_what_happens_and_outlives_the_service_behind_it() {
     log_in(&browser, &shop).await;
     let all = json!(["two", "one", "before"]);
     browser.sees(&titles("history"), all).await;
+}
+
+#[tokio::test]
+async fn where_no_web_socket_passes_the_demo_page_goes_on_by_events() {
+    let mut shop = Shop::open().await;
+    let account = shop.open_account().await;
+    let member = account.member(MEMBER, "support").await;
+    let (user, owner) = (member.id().await, account.owner());
+    let browser = Browser::open().await;
+    browser.prepare(NO_SOCKETS).await;
+
+    log_in(&browser, &shop).await;
+    browser.sees(LAMP_TEXT, "live, by events").await;
+    tell(&owner, &user, "one").await;
+    browser.sees(&titles("live"), json!(["one"])).await;
+    browser.sees(UNREAD, "1").await;
+    browser
+        .look("document.getElementById('read-all').click()")
+        .await;
+    browser.sees(UNREAD, "0").await;
+
+    shop.unit_mut(Service::Notification).kill();
+    browser.sees(LAMP, "waiting").await;
+    shop.unit_mut(Service::Notification).start().await;
+    tell(&owner, &user, "two").await;
+    browser.sees(&titles("live"), json!(["two", "one"])).await;
+    browser.sees(LAMP_TEXT, "live, by events").await;
+}
+
+#[tokio::test]
+async fn who_may_not_come_in_is_told_so_and_who_leaves_is_out() {
+    let mut shop = Shop::open().await;
+    let account = shop.open_account().await;
+    account.member(MEMBER, "support").await;
+    let browser = Browser::open().await;
+    let url = format!("{}/demo", shop.unit(Service::Gateway).url());
+
+    browser.go(&url).await;
+    submit(&browser, "not the password").await;
+    browser.sees(FAULT, true).await;
+    browser.sees(LAMP, "stopped").await;
+    browser.sees(LOGIN_HIDDEN, false).await;
+
+    log_in(&browser, &shop).await;
+    browser.sees(LOGIN_HIDDEN, true).await;
+    browser
+        .look("document.getElementById('log-out').click()")
+        .await;
+    // The page is another one then, and knows nothing of before.
+    browser.sees(LOGIN_HIDDEN, false).await;
+    browser.sees(LAMP, "stopped").await;
 }

@@ -15,6 +15,7 @@ mod crashes;
 mod demo;
 mod door;
 mod edge_cases;
+mod hearing;
 mod notifications;
 mod orders;
 mod outages;
