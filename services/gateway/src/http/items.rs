@@ -37,7 +37,8 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
     tag = "items",
     params(
         IdempotencyKey,
-        ("sku" = String, Path, description = "The SKU, percent-encoded", example = "85123A"),
+        ("sku" = String, Path, description = "The SKU, percent-encoded", min_length = 1,
+            max_length = 64, example = "85123A"),
     ),
     request_body = NewItem,
     responses(
@@ -67,7 +68,8 @@ async fn put(
     path = "/v1/items/{sku}",
     operation_id = "get_item",
     tag = "items",
-    params(("sku" = String, Path, description = "The SKU, percent-encoded", example = "85123A")),
+    params(("sku" = String, Path, description = "The SKU, percent-encoded", min_length = 1,
+        max_length = 64, example = "85123A")),
     responses((status = 200, description = "The item with its stock", body = Item))
 )]
 async fn get(
@@ -109,7 +111,8 @@ async fn list(
     tag = "items",
     params(
         IdempotencyKey,
-        ("sku" = String, Path, description = "The SKU, percent-encoded", example = "85123A"),
+        ("sku" = String, Path, description = "The SKU, percent-encoded", min_length = 1,
+            max_length = 64, example = "85123A"),
     ),
     request_body = NewMovement,
     responses((status = 201, description = "The movement and the stock after it", body = Recorded))
@@ -135,7 +138,8 @@ async fn record_movement(
     tag = "items",
     params(
         MovementFilter,
-        ("sku" = String, Path, description = "The SKU, percent-encoded", example = "85123A"),
+        ("sku" = String, Path, description = "The SKU, percent-encoded", min_length = 1,
+            max_length = 64, example = "85123A"),
     ),
     responses((status = 200, description = "A page of movements", body = MovementPage))
 )]

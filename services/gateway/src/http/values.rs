@@ -20,7 +20,7 @@ use super::problem::Problem;
 #[serde(deny_unknown_fields)]
 pub(super) struct Money {
     /// ISO 4217, e.g. `GBP`.
-    #[schema(example = "GBP")]
+    #[schema(min_length = 3, max_length = 3, example = "GBP")]
     currency_code: String,
     /// The amount in minor units.
     #[schema(example = 1234)]
@@ -45,14 +45,14 @@ impl From<Money> for pb::Money {
     }
 }
 
-/// Where a parcel goes.
+/// Where a parcel goes. No text of it holds control characters.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Address {
     /// Who receives it.
     #[schema(min_length = 1, max_length = 200, example = "Ada Lovelace")]
     recipient: String,
-    /// Street, house number, flat.
+    /// Street, house number, flat: 1 to 200 characters each.
     #[schema(min_items = 1, max_items = 4, example = json!(["12 St James's Square"]))]
     lines: Vec<String>,
     /// Town.

@@ -442,3 +442,55 @@ fn what_may_be_left_out_is_told_apart_from_what_is_always_there() {
     let new_order = &document["components"]["schemas"]["NewOrder"];
     assert_eq!(new_order["additionalProperties"], false);
 }
+
+/// What the order services bound, as `tests/it/bounds.rs` of each of them finds it: where, and how.
+const BOUNDS: [(&str, &str, i64); 27] = [
+    ("NewOrder/customer_ref", "minLength", 1),
+    ("NewOrder/customer_ref", "maxLength", 100),
+    ("NewOrder/currency_code", "maxLength", 3),
+    ("NewOrder/lines", "minItems", 1),
+    ("NewOrder/lines", "maxItems", 2_000),
+    ("NewOrder/payment_method", "maxLength", 255),
+    ("NewOrderLine/sku", "maxLength", 64),
+    ("NewOrderLine/quantity", "minimum", 1),
+    ("NewOrderLine/quantity", "maximum", 1_000_000),
+    ("Address/recipient", "maxLength", 200),
+    ("Address/lines", "maxItems", 4),
+    ("Address/city", "maxLength", 100),
+    ("Address/region", "maxLength", 100),
+    ("Address/postal_code", "maxLength", 20),
+    ("Address/country_code", "maxLength", 2),
+    ("Cancellation/note", "maxLength", 200),
+    ("NewItem/name", "maxLength", 200),
+    ("NewItem/weight_grams", "maximum", 1_000_000),
+    ("NewMovement/quantity", "maximum", 1_000_000_000),
+    ("NewMovement/reference", "maxLength", 200),
+    ("NewRefund/note", "maxLength", 200),
+    ("list_orders/state", "maxItems", 20),
+    ("list_orders/customer_ref", "maxLength", 100),
+    ("list_orders/page_token", "maxLength", 2_048),
+    ("list_items/sku_prefix", "maxLength", 64),
+    ("list_stock_movements/page_token", "maxLength", 2_048),
+    ("put_item/sku", "maxLength", 64),
+];
+
+#[test]
+fn what_is_bounded_is_told_with_its_bound() {
+    let document = document();
+    let operations = operations(&document);
+    for (place, bound, value) in BOUNDS {
+        let (of, name) = place.split_once('/').unwrap();
+        let operation = operations
+            .iter()
+            .find(|(_, _, told)| told["operationId"] == of);
+        let schema = match operation {
+            Some((_, _, told)) => {
+                let mut parameters = told["parameters"].as_array().unwrap().iter();
+                let parameter = parameters.find(|parameter| parameter["name"] == name);
+                &parameter.unwrap()["schema"]
+            }
+            None => &document["components"]["schemas"][of]["properties"][name],
+        };
+        assert_eq!(schema[bound], value, "{place} {bound}: {schema}");
+    }
+}

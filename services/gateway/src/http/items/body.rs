@@ -11,14 +11,14 @@ use crate::http::values::{Money, Time, instant, mirrored, present, text};
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewItem {
-    /// What people read.
+    /// What people read. No control characters.
     #[schema(
         min_length = 1,
         max_length = 200,
         example = "White hanging heart T-light holder"
     )]
     name: String,
-    /// The list price of one unit; not negative.
+    /// The list price of one unit: 0 to 1,000,000,000,000 minor units.
     price: Money,
     /// The weight of one unit in grams.
     #[schema(minimum = 0, maximum = 1_000_000, example = 250)]
@@ -104,7 +104,7 @@ impl From<pb::Stock> for Stock {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ItemFilter {
-    /// Only items whose SKU starts with this.
+    /// Only items whose SKU starts with this: at most 64 bytes, no control characters.
     #[serde(default)]
     #[param(required = false, max_length = 64)]
     sku_prefix: String,
@@ -114,7 +114,7 @@ pub(super) struct ItemFilter {
     page_size: i32,
     /// `next_page_token` of the page before.
     #[serde(default)]
-    #[param(required = false)]
+    #[param(required = false, max_length = 2048)]
     page_token: String,
 }
 
@@ -195,10 +195,10 @@ impl From<NewMovementKind> for pb::MovementKind {
 pub(super) struct NewMovement {
     /// Why the level changes.
     kind: NewMovementKind,
-    /// Units.
+    /// Units, not 0. Only `adjusted` may be negative.
     #[schema(minimum = -1_000_000_000, maximum = 1_000_000_000, example = 100)]
     quantity: i64,
-    /// Why, for people.
+    /// Why, for people. No control characters.
     #[schema(nullable = false, max_length = 200)]
     reference: Option<String>,
 }
@@ -285,7 +285,7 @@ pub(super) struct MovementFilter {
     page_size: i32,
     /// `next_page_token` of the page before.
     #[serde(default)]
-    #[param(required = false)]
+    #[param(required = false, max_length = 2048)]
     page_token: String,
 }
 

@@ -48,7 +48,7 @@ mirrored! {
 #[serde(deny_unknown_fields)]
 pub(super) struct NewOrder {
     /// The customer: the shop's own reference. Customers order for themselves: they leave it out,
-    /// or give their user id. Everybody else must give it.
+    /// or give their user id. Everybody else must give it. No control characters.
     #[schema(
         min_length = 1,
         max_length = 100,
@@ -57,15 +57,21 @@ pub(super) struct NewOrder {
     )]
     customer_ref: Option<String>,
     /// ISO 4217; every price must be in it.
-    #[schema(example = "GBP")]
+    #[schema(min_length = 3, max_length = 3, example = "GBP")]
     currency_code: String,
     /// What is ordered; the same SKU may stand on several lines.
     #[schema(min_items = 1, max_items = 2000)]
     lines: Vec<NewOrderLine>,
     /// Where the goods go.
     shipping_address: Address,
-    /// The card provider's token; never a card number.
-    #[schema(min_length = 1, max_length = 255, example = "pm_card_visa")]
+    /// The card provider's token: printable ASCII without spaces. Never a card number: a text with 12
+    /// digits or more, and no letter among them, is refused as one.
+    #[schema(
+        min_length = 1,
+        max_length = 255,
+        pattern = "^[!-~]+$",
+        example = "pm_card_visa"
+    )]
     payment_method: String,
 }
 
@@ -73,7 +79,7 @@ pub(super) struct NewOrder {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewOrderLine {
-    /// The item.
+    /// The item: at most 64 bytes, no control characters.
     #[schema(min_length = 1, max_length = 64, example = "85123A")]
     sku: String,
     /// Units.
@@ -258,11 +264,11 @@ impl TryFrom<pb::OrderLine> for OrderLine {
 pub(super) struct OrderFilter {
     /// Only orders in this state; may be given more than once.
     #[serde(default)]
-    #[param(required = false, explode = true)]
+    #[param(required = false, explode = true, max_items = 20)]
     state: Vec<OrderState>,
     /// Only orders of this customer.
     #[serde(default)]
-    #[param(required = false)]
+    #[param(required = false, max_length = 100)]
     customer_ref: String,
     /// Only orders accepted at this time or later.
     #[param(nullable = false, value_type = String, format = DateTime)]
@@ -276,7 +282,7 @@ pub(super) struct OrderFilter {
     page_size: i32,
     /// `next_page_token` of the page before.
     #[serde(default)]
-    #[param(required = false)]
+    #[param(required = false, max_length = 2048)]
     page_token: String,
 }
 
@@ -338,7 +344,7 @@ impl TryFrom<pb::ListOrdersResponse> for OrderPage {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Cancellation {
-    /// Why, for people.
+    /// Why, for people. No control characters.
     #[schema(nullable = false, max_length = 200)]
     pub(super) note: Option<String>,
 }
