@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod by_hand;
 mod cancelling;
 mod carrier;
 mod counted;
