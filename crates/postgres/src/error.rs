@@ -49,6 +49,17 @@ impl DbError {
         matches!(self, Self::Unavailable(sqlx::Error::PoolTimedOut))
     }
 
+    /// Whether the server ended the statement because it took too long. Who did several things in one
+    /// transaction may do each alone: each may be little enough.
+    #[must_use]
+    pub fn is_statement_timeout(&self) -> bool {
+        let Self::Unavailable(error) = self else {
+            return false;
+        };
+        let code = error.as_database_error().and_then(|answer| answer.code());
+        code.as_deref() == Some("57014")
+    }
+
     /// The name of the constraint that refused the write, if one did.
     #[must_use]
     pub fn constraint(&self) -> Option<&str> {

@@ -114,6 +114,14 @@ impl StoreError {
         }
     }
 
+    /// Whether it was too much for the time that the database gives a statement.
+    #[must_use]
+    pub fn is_statement_timeout(&self) -> bool {
+        match self {
+            Self::Database(error) => error.is_statement_timeout(),
+        }
+    }
+
     /// Whether one batch may be at fault, so that the others would succeed without it. Locks that
     /// others held for too long are the fault of none.
     #[must_use]

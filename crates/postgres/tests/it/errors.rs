@@ -2,11 +2,119 @@
 
 use std::time::Duration;
 
+use sqlx::PgConnection;
 use tradepost_postgres::{Database, DatabaseConfig, DbError};
 use tradepost_testkit::{Fault, FaultProxy, free_port};
 use tradepost_types::TenantId;
 
 use crate::notes;
+
+/// What a caller can do about a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    Unavailable,
+    Lost,
+    Constraint,
+    Unknown,
+    OfARow,
+    OfAll,
+}
+
+impl Sort {
+    /// Of a failure, by all that the crate says of it.
+    fn of(error: &DbError) -> Self {
+        let sort = match error {
+            DbError::Unavailable(_) => Self::Unavailable,
+            DbError::SerializationFailure(_) => Self::Lost,
+            DbError::Constraint { .. } => Self::Constraint,
+            DbError::CommitUnknown(_) => Self::Unknown,
+            DbError::Query(_) if error.may_be_of_one() => Self::OfARow,
+            DbError::Query(_) | DbError::Schema(_) => Self::OfAll,
+        };
+        let of_one = matches!(sort, Self::Lost | Self::Constraint | Self::OfARow);
+        let passes = matches!(sort, Self::Unavailable | Self::Lost | Self::Unknown);
+        assert_eq!(error.may_be_of_one(), of_one, "{error:?}");
+        assert_eq!(error.is_retryable(), passes, "{error:?}");
+        sort
+    }
+}
+
+/// Each code that is told apart: how a statement fails with it, and how COMMIT does.
+const SORTED: [(&str, Sort, Sort); 30] = [
+    ("40001", Sort::Lost, Sort::Lost),
+    ("40P01", Sort::Lost, Sort::Lost),
+    ("55P03", Sort::Lost, Sort::Lost),
+    ("23502", Sort::Constraint, Sort::Constraint),
+    ("23503", Sort::Constraint, Sort::Constraint),
+    ("23505", Sort::Constraint, Sort::Constraint),
+    ("23514", Sort::Constraint, Sort::Constraint),
+    ("23P01", Sort::Constraint, Sort::Constraint),
+    ("08006", Sort::Unavailable, Sort::Unavailable),
+    ("25006", Sort::Unavailable, Sort::Unavailable),
+    ("53100", Sort::Unavailable, Sort::Unavailable),
+    ("53200", Sort::Unavailable, Sort::Unavailable),
+    ("53300", Sort::Unavailable, Sort::Unavailable),
+    ("57014", Sort::Unavailable, Sort::Unavailable),
+    ("25P03", Sort::Unavailable, Sort::Unknown),
+    ("25P04", Sort::Unavailable, Sort::Unknown),
+    ("57P01", Sort::Unavailable, Sort::Unknown),
+    ("57P02", Sort::Unavailable, Sort::Unknown),
+    ("57P03", Sort::Unavailable, Sort::Unknown),
+    ("57P04", Sort::Unavailable, Sort::Unknown),
+    ("57P05", Sort::Unavailable, Sort::Unknown),
+    ("58030", Sort::Unavailable, Sort::Unknown),
+    ("XX000", Sort::Unavailable, Sort::Unknown),
+    ("XX002", Sort::Unavailable, Sort::Unknown),
+    ("22P02", Sort::OfARow, Sort::OfARow),
+    ("54000", Sort::OfARow, Sort::OfARow),
+    ("P0001", Sort::OfARow, Sort::OfARow),
+    ("25P02", Sort::OfAll, Sort::OfAll),
+    ("42501", Sort::OfAll, Sort::OfAll),
+    ("3D000", Sort::OfAll, Sort::OfAll),
+];
+
+#[tokio::test]
+async fn each_code_is_sorted_by_what_a_caller_can_do() {
+    let test = notes::fresh().await;
+    sqlx::raw_sql(
+        "create function refuse() returns trigger language plpgsql as $$
+         begin raise exception 'refused' using errcode = right(new.body, 5); end $$;
+         create trigger at_once before insert on notes for each row
+             when (new.body like 'now %') execute function refuse();
+         create constraint trigger at_commit after insert on notes
+             deferrable initially deferred for each row execute function refuse()",
+    )
+    .execute(&mut test.admin().await)
+    .await
+    .unwrap();
+    let db = notes::connect(&test, 1);
+    let tenant = TenantId::new();
+
+    for (code, of_statement, of_commit) in SORTED {
+        let mut tx = db.tenant_tx(tenant).await.unwrap();
+        let statement = write(tx.conn(), tenant, &format!("now {code}")).await;
+        tx.rollback().await;
+        let mut tx = db.tenant_tx(tenant).await.unwrap();
+        write(tx.conn(), tenant, code).await.unwrap();
+        let commit = tx.commit().await;
+
+        let statement = DbError::from(statement.unwrap_err());
+        let commit = commit.unwrap_err();
+        let sorted = (Sort::of(&statement), Sort::of(&commit));
+        assert_eq!(sorted, (of_statement, of_commit), "{code}");
+        assert_eq!(statement.is_statement_timeout(), code == "57014");
+        assert!(!statement.is_overload() && !commit.is_overload(), "{code}");
+    }
+}
+
+async fn write(conn: &mut PgConnection, tenant: TenantId, body: &str) -> Result<(), sqlx::Error> {
+    sqlx::query("insert into notes (tenant_id, id, body) values ($1, 1, $2)")
+        .bind(tenant.as_uuid())
+        .bind(body)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
 
 #[tokio::test]
 async fn a_violated_constraint_is_known_by_its_name() {
@@ -89,6 +197,7 @@ async fn the_server_ends_statements_and_lock_waits_that_take_too_long() {
     );
     assert!(matches!(lock, DbError::SerializationFailure(_)), "{lock:?}");
     assert!(matches!(slow, DbError::Unavailable(_)), "{slow:?}");
+    assert!(slow.is_statement_timeout() && !lock.is_statement_timeout());
 }
 
 #[tokio::test]

@@ -22,6 +22,10 @@ pub use waiting::NotStored;
 use crate::metrics::Metrics;
 use crate::ports::{Batch, Events, Observed, Outcome, StoreError};
 
+/// Batches of a group that may each take too long alone before it is the database that is slow: the
+/// rest is not tried.
+const SLOW_ALONE_MAX: usize = 2;
+
 /// Limits of the queue and its writers.
 #[derive(Debug, Clone, Copy)]
 pub struct IngestLimits {
@@ -183,7 +187,8 @@ impl Writer {
         group
     }
 
-    /// Stores a group. If one batch may be at fault, each is stored alone: the others get through.
+    /// Stores a group. If one batch may be at fault, or all were too much at once, each is stored
+    /// alone: the others get through.
     async fn write(&self, group: Vec<Job>) {
         let batches: Vec<Arc<Batch>> = group.iter().map(|job| Arc::clone(&job.batch)).collect();
         match self.store.store(&batches).await {
@@ -192,19 +197,16 @@ impl Writer {
                     self.answer(job, Ok(outcome));
                 }
             }
-            Err(error) if group.len() > 1 && error.may_be_of_one() => {
+            Err(error)
+                if group.len() > 1 && (error.may_be_of_one() || error.is_statement_timeout()) =>
+            {
                 tracing::warn!(
                     event = "metrics.group_failed",
                     error = &error as &dyn std::error::Error,
                     batches = group.len(),
                     "each batch is stored alone"
                 );
-                for job in group {
-                    let alone = self.store.store(std::slice::from_ref(&job.batch)).await;
-                    let outcome = alone.map(|outcomes| outcomes.first().copied());
-                    // One batch has one answer.
-                    self.answer(job, outcome.map(|one| one.unwrap_or(Outcome::Duplicate)));
-                }
+                self.write_alone(group, &error).await;
             }
             Err(error) => {
                 // One of them, and so a lone one, is told all: whether it may be at fault.
@@ -215,6 +217,21 @@ impl Writer {
                 }
                 self.answer(first, Err(error));
             }
+        }
+    }
+
+    async fn write_alone(&self, group: Vec<Job>, together: &StoreError) {
+        let mut slow = 0;
+        for job in group {
+            if slow == SLOW_ALONE_MAX {
+                self.answer(job, Err(together.alike()));
+                continue;
+            }
+            let alone = self.store.store(std::slice::from_ref(&job.batch)).await;
+            slow += usize::from(alone.as_ref().is_err_and(StoreError::is_statement_timeout));
+            let outcome = alone.map(|outcomes| outcomes.first().copied());
+            // One batch has one answer.
+            self.answer(job, outcome.map(|one| one.unwrap_or(Outcome::Duplicate)));
         }
     }
 

@@ -171,6 +171,52 @@ async fn events_of_days_without_a_partition_wait_in_quarantine_and_count() {
 }
 
 #[tokio::test]
+async fn no_statement_grows_with_the_rollups_that_a_batch_touches() {
+    let desk = Desk::open().await;
+    let mut admin = desk.test_database.admin().await;
+    sqlx::raw_sql(
+        "create table statements (rows bigint not null);
+         create function measure() returns trigger language plpgsql security definer as $$
+         begin
+             insert into public.statements select count(*) from touched;
+             return null;
+         end $$;
+         create trigger inserted after insert on rollup_days referencing new table as touched
+             for each statement execute function measure();
+         create trigger updated after update on rollup_days referencing new table as touched
+             for each statement execute function measure()",
+    )
+    .execute(&mut admin)
+    .await
+    .unwrap();
+    // Each event is of a day and type of its own.
+    let types: Vec<String> = (0..500).map(|number| format!("type.{number}")).collect();
+    let events: Vec<_> = (0..10)
+        .flat_map(|day| {
+            let at_ms = today_ms() - day * DAY_MS;
+            types
+                .iter()
+                .map(move |name| (at_ms, name.as_str(), "ada", 1.0))
+        })
+        .collect();
+    // Some of the rows of the second batch are there, and some are not.
+    let half = batch(desk.tenant, 1, &events[..2_500]);
+    let whole = batch(desk.tenant, 2, &events);
+
+    for batch in [half, whole] {
+        assert_eq!(desk.store.store(&[batch]).await.unwrap(), [STORED]);
+    }
+
+    desk.assert_sound(7_500).await;
+    let (most, all): (i64, i64) =
+        sqlx::query_as("select max(rows), sum(rows)::bigint from statements")
+            .fetch_one(&mut admin)
+            .await
+            .unwrap();
+    assert_eq!((most, all), (2_000, 7_500));
+}
+
+#[tokio::test]
 async fn event_types_beyond_the_cap_count_as_the_overflow_type() {
     let config = tradepost_metrics::config::AnalyticsConfig {
         event_types_max: 2,

@@ -91,18 +91,36 @@ async fn a_batch_for_another_tenant_ends_the_stream_behind_the_receipts_before_i
 
 #[tokio::test]
 async fn a_batch_that_cannot_be_stored_does_not_harm_those_beside_it() {
+    let (desk, stored) = beside_a_fault("P0001", &["ada", "poison", "bob", "eve"]).await;
+
+    assert_eq!(stored, [true, false, true, true]);
+    desk.assert_sound(3).await;
+}
+
+#[tokio::test]
+async fn batches_that_take_too_long_together_are_stored_alone_until_two_did_not_get_through() {
+    let users = ["ada", "poison", "bob", "poison", "eve"];
+
+    let (desk, stored) = beside_a_fault("57014", &users).await;
+
+    assert_eq!(stored, [true, false, true, false, false]);
+    desk.assert_sound(2).await;
+}
+
+/// Which batches of a group are stored, where the database has that fault with those of `poison`.
+async fn beside_a_fault(code: &str, users: &[&str]) -> (Desk, Vec<bool>) {
     let config = AnalyticsConfig {
         writers: 1,
         ..AnalyticsConfig::default()
     };
     let desk = Desk::with(config).await;
     let mut admin = desk.test_database.admin().await;
-    sqlx::raw_sql(
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
         "create function poison() returns trigger language plpgsql as $$
-         begin raise exception 'poisoned'; end $$;
+         begin raise exception 'poisoned' using errcode = '{code}'; end $$;
          create trigger poison before insert on events for each row
-             when (new.user_id = 'poison') execute function poison()",
-    )
+             when (new.user_id = 'poison') execute function poison()"
+    )))
     .execute(&mut admin)
     .await
     .unwrap();
@@ -113,8 +131,9 @@ async fn a_batch_that_cannot_be_stored_does_not_harm_those_beside_it() {
     };
 
     // Queued before the writer has a chance to begin: they are one group.
-    let answers: Vec<_> = ["ada", "poison", "bob", "eve"]
-        .into_iter()
+    let answers: Vec<_> = users
+        .iter()
+        .copied()
         .zip(1..)
         .map(|(user, sequence)| offer(sequence, user))
         .collect();
@@ -122,9 +141,7 @@ async fn a_batch_that_cannot_be_stored_does_not_harm_those_beside_it() {
     for answer in answers {
         stored.push(answer.await.unwrap().is_ok());
     }
-
-    assert_eq!(stored, [true, false, true, true]);
-    desk.assert_sound(3).await;
+    (desk, stored)
 }
 
 #[tokio::test]

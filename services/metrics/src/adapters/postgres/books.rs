@@ -9,7 +9,7 @@ use tradepost_types::TenantId;
 use uuid::Uuid;
 
 use super::PgAnalytics;
-use super::rollups::{self, RollupRow, table};
+use super::rollups::{self, ROWS_A_STATEMENT, RollupRow, table};
 use super::store::hash;
 use super::times::millis;
 use super::versions::{self, Changed};
@@ -21,9 +21,6 @@ use crate::rollup::{Folding, Key, Rollup, Rollups};
 const PATIENCE: &str = "set local statement_timeout = 0;
     set local idle_in_transaction_session_timeout = 0;
     set local lock_timeout = '30s'";
-
-/// Rows that are inserted by one statement.
-const ROWS_A_STATEMENT: usize = 5_000;
 
 #[async_trait]
 impl BookStore for PgAnalytics {

@@ -5,6 +5,9 @@
 //! transaction first inserts what is missing, then locks the rest, each in the order of the keys.
 //! Whoever inserts holds no lock on this table's rows but on those it inserted, which nobody who is
 //! past inserting can see.
+//!
+//! A batch may touch as many rows as it has events. So each step goes a bounded number of rows at a
+//! time: the server gives a statement only so long, and what is read of the rows is in memory.
 
 use std::collections::HashSet;
 
@@ -18,6 +21,9 @@ use uuid::Uuid;
 use super::times::{broken, millis, moment};
 use crate::domain::Grain;
 use crate::rollup::{Key, Rollup};
+
+/// Rows that one statement reads or writes.
+pub(super) const ROWS_A_STATEMENT: usize = 2_000;
 
 /// Where the rollups of a grain are.
 pub(super) const fn table(grain: Grain) -> &'static str {
@@ -34,16 +40,20 @@ pub(super) async fn add(
     grain: Grain,
     deltas: &[&(Key, Rollup)],
 ) -> Result<(), DbError> {
-    if deltas.is_empty() {
-        return Ok(());
+    let mut there = Vec::new();
+    for some in deltas.chunks(ROWS_A_STATEMENT) {
+        let fresh = without(some, &known(conn, grain, some).await?);
+        there.extend(without(some, &insert(conn, grain, &fresh).await?));
     }
-    let without = |keys: &HashSet<Key>| -> Vec<&(Key, Rollup)> {
-        let missing = |delta: &&&(Key, Rollup)| !keys.contains(&delta.0);
-        deltas.iter().filter(missing).copied().collect()
-    };
-    let fresh = without(&known(conn, grain, deltas).await?);
-    let rest = without(&insert(conn, grain, &fresh).await?);
-    merge(conn, grain, &rest).await
+    for some in there.chunks(ROWS_A_STATEMENT) {
+        merge(conn, grain, some).await?;
+    }
+    Ok(())
+}
+
+fn without<'a>(deltas: &[&'a (Key, Rollup)], keys: &HashSet<Key>) -> Vec<&'a (Key, Rollup)> {
+    let missing = |delta: &&&(Key, Rollup)| !keys.contains(&delta.0);
+    deltas.iter().filter(missing).copied().collect()
 }
 
 /// Keys as columns.
@@ -106,7 +116,7 @@ async fn known(
     Ok(rows.into_iter().map(Key::from).collect())
 }
 
-/// Inserts rows where there are none; which of them were inserted.
+/// Inserts rows where there are none; which of them were inserted. At most [`ROWS_A_STATEMENT`].
 pub(super) async fn insert(
     conn: &mut PgConnection,
     grain: Grain,
@@ -152,9 +162,6 @@ async fn merge(
     grain: Grain,
     deltas: &[&(Key, Rollup)],
 ) -> Result<(), DbError> {
-    if deltas.is_empty() {
-        return Ok(());
-    }
     let locked = lock(conn, grain, deltas).await?;
     if locked.len() != deltas.len() {
         // Somebody rebuilt or forgot rows between two statements: from the start again.
