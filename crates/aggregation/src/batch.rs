@@ -55,6 +55,8 @@ pub struct Receipt {
     pub rejected: u32,
     /// The first 100 of them: place in the batch, from 0, and why.
     pub rejections: Vec<(u32, Reason)>,
+    /// Of events that another store has taken: those that would be live and were not counted.
+    pub missed: u32,
     /// All batches of the producer up to this sequence are in a snapshot that was stored.
     pub durable_sequence: u64,
 }

@@ -1,13 +1,16 @@
 //! The engine: who holds what, and the way of a single event. Batches are in `batches`, questions
-//! in `questions`, where things are in `places`, what survives the process in `snapshots`.
+//! in `questions`, where things are in `places`, what survives the process in `snapshots`, what
+//! another store has taken in `stored`.
 //!
-//! Locks are taken in one order: a front, the map of tenants, a tenant's book, a stripe; irregularities and
-//! totals last. Stripes are held for one event, or for a bounded run of them.
+//! Locks are taken in one order: a front, the map of tenants, a tenant's book, a stripe;
+//! irregularities, totals, and since when nothing was missed last. Stripes are held for one event, or
+//! for a bounded run of them.
 
 mod batches;
 mod places;
 mod questions;
 mod snapshots;
+mod stored;
 
 use std::collections::HashMap;
 
@@ -38,8 +41,8 @@ pub struct MetricsProcessor {
     stripes: Box<[Part; STRIPES]>,
     tenants: RwLock<HashMap<TenantId, Arc<Tenant>>>,
     totals: Mutex<Totals>,
-    /// Since when nothing was missed, in milliseconds since 1970.
-    counted_since_ms: i64,
+    /// Since when nothing was missed of tenants that are not known, in milliseconds since 1970.
+    others_since_ms: Mutex<i64>,
 }
 
 /// A stripe with cache lines of its own, so that threads at neighbours do not disturb each other.
@@ -96,11 +99,11 @@ impl MetricsProcessor {
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         config.check()?;
         let room = config.sketch_bytes_max / STRIPES;
-        let counted_since_ms = (config.clock)();
+        let others_since_ms = Mutex::new((config.clock)());
         Ok(Self {
             fronts: Box::new(std::array::from_fn(|_| FrontPart(Mutex::default()))),
             stripes: Box::new(std::array::from_fn(|_| Part(Mutex::new(Stripe::new(room))))),
-            counted_since_ms,
+            others_since_ms,
             config,
             hasher: DefaultHashBuilder::default(),
             tenants: RwLock::default(),
@@ -200,6 +203,9 @@ impl MetricsProcessor {
             let mut book = tenant.book();
             book.forgotten =
                 book.series.is_empty() && book.overflow.is_none() && book.ledger.len() == 0;
+            if book.forgotten {
+                self.miss_of_others(book.counted_since_ms);
+            }
             !book.forgotten
         });
     }

@@ -73,17 +73,20 @@ pub(crate) struct Book {
     pub(crate) series: Vec<(Name, Address)>,
     pub(crate) overflow: Option<Address>,
     pub(crate) ledger: Ledger,
+    /// Since when nothing of it was missed, in milliseconds since 1970.
+    pub(crate) counted_since_ms: i64,
     /// The tenant was forgotten: who still holds it must look it up again.
     pub(crate) forgotten: bool,
 }
 
 impl Tenant {
-    pub(crate) fn new(tenant: TenantId) -> Self {
+    pub(crate) fn new(tenant: TenantId, counted_since_ms: i64) -> Self {
         let book = Book {
             tenant,
             series: Vec::new(),
             overflow: None,
             ledger: Ledger::default(),
+            counted_since_ms,
             forgotten: false,
         };
         Self {

@@ -1,7 +1,5 @@
 //! Batches: the good events of one count together, once, however often it is sent.
 
-use tradepost_types::TenantId;
-
 use crate::batch::{
     BatchError, BatchId, EVENTS_MAX, PackedEvents, RECORD_BYTES, RECORDS_MAX, Receipt, TYPES_MAX,
 };
@@ -73,34 +71,9 @@ impl MetricsProcessor {
         })
     }
 
-    /// Counts events that another store has taken, and has taken once: no ledger is asked, there is
-    /// no bound to how many they are, and what is too old to be live is no fault of their sender. The
-    /// clock says `now_ms`, in milliseconds since 1970. The receipt tells of those that are live.
-    pub fn process_stored<'a>(
-        &self,
-        tenant: TenantId,
-        events: impl Iterator<Item = Event<'a>>,
-        now_ms: i64,
-    ) -> Receipt {
-        let mut live = events
-            .filter(|event| Moment::of(event.time_ms, now_ms).is_ok())
-            .peekable();
-        // A tenant of whom nothing is live takes no place.
-        if live.peek().is_none() {
-            return Receipt::default();
-        }
-        let counted = self.with_book(tenant, |tenant, book| {
-            let mut tally = Tally::default();
-            self.count_all(book, live, now_ms, &mut tally);
-            tenant.irregularities().merge(&tally.noted);
-            tally.receipt
-        });
-        counted.unwrap_or_default()
-    }
-
     /// Counts events of the book's tenant. A batch has few event types, and where they count does not
     /// change while the book is held: each is looked up once.
-    fn count_all<'a>(
+    pub(super) fn count_all<'a>(
         &self,
         book: &mut Book,
         events: impl Iterator<Item = Event<'a>>,
@@ -202,9 +175,9 @@ impl MetricsProcessor {
 
 /// What becomes of a batch, for its sender and for the tenant.
 #[derive(Debug, Default)]
-struct Tally {
-    receipt: Receipt,
-    noted: Irregularities,
+pub(super) struct Tally {
+    pub(super) receipt: Receipt,
+    pub(super) noted: Irregularities,
 }
 
 impl Tally {

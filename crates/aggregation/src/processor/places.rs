@@ -91,11 +91,8 @@ impl MetricsProcessor {
         if !tenants.contains_key(&id) && tenants.len() >= self.config.tenants_max {
             return None;
         }
-        Some(Arc::clone(
-            tenants
-                .entry(id)
-                .or_insert_with(|| Arc::new(Tenant::new(id))),
-        ))
+        let fresh = || Arc::new(Tenant::new(id, *self.others_since_ms()));
+        Some(Arc::clone(tenants.entry(id).or_insert_with(fresh)))
     }
 
     pub(super) fn known(&self, id: TenantId) -> Option<Arc<Tenant>> {

@@ -44,7 +44,7 @@ impl MetricsProcessor {
             piece_ms: window.piece_ms,
             now_ms,
             watermark_ms: self.watermark_ms(now_ms),
-            counted_since_ms: self.counted_since_ms,
+            counted_since_ms: self.counted_since_ms(tenant),
             irregularities: self.irregularities(tenant),
         })
     }

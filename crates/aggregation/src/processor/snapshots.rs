@@ -60,7 +60,7 @@ impl MetricsProcessor {
     /// # Errors
     /// [`SnapshotError`]: it is damaged, unknown, or does not fit; never a part of it is restored.
     pub fn restore(config: Config, bytes: &[u8], now_ms: i64) -> Result<Self, SnapshotError> {
-        let mut processor = Self::new(config)?;
+        let processor = Self::new(config)?;
         let (magic, rest) = bytes
             .split_first_chunk::<8>()
             .ok_or(SnapshotError::Damaged)?;

@@ -104,6 +104,7 @@ impl LiveMetrics {
         self.count("late", u64::from(receipt.late));
         self.count("overflowed", u64::from(receipt.overflowed));
         self.count("rejected", u64::from(receipt.rejected));
+        self.count("missed", u64::from(receipt.missed));
     }
 
     /// Counts events that were stored when nothing was counted any more.

@@ -22,7 +22,7 @@ struct Reading<'a> {
 }
 
 impl MetricsProcessor {
-    pub(super) fn read_from(&mut self, content: &[u8], now_ms: i64) -> Result<(), SnapshotError> {
+    pub(super) fn read_from(&self, content: &[u8], now_ms: i64) -> Result<(), SnapshotError> {
         let newest = minute_of(now_ms).saturating_add(1);
         let second = now_ms.div_euclid(1_000);
         let mut reading = Reading {
@@ -35,8 +35,9 @@ impl MetricsProcessor {
         let (_taken_ms, Some(since_ms)) = times else {
             return Err(SnapshotError::Damaged);
         };
-        self.counted_since_ms = match kind {
-            Some(0) => now_ms,
+        *self.others_since_ms() = match kind {
+            // What was missed may have been ahead of the clock.
+            Some(0) => since_ms.max(now_ms),
             Some(1) => since_ms,
             _ => return Err(SnapshotError::Damaged),
         };

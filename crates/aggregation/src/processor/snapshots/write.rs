@@ -17,7 +17,7 @@ impl MetricsProcessor {
             SnapshotKind::Final => 1,
         });
         put_signed(&mut bytes, now_ms);
-        put_signed(&mut bytes, self.counted_since_ms);
+        put_signed(&mut bytes, self.all_since_ms());
         for tenant in self.all_tenants() {
             let mut book = tenant.book();
             if !book.forgotten {
