@@ -108,6 +108,9 @@ async fn run_audit(command: &Audit, config: &MetricsConfig) -> anyhow::Result<()
         "{} days of tenants with {} events agree with their rollups",
         audited.days, audited.events
     ));
+    if audited.gone > 0 {
+        say(&format!("{} left for the archive meanwhile", audited.gone));
+    }
     let archived = store.summary().await?.archived();
     if archived > 0 {
         say(&format!("{archived} archived days are not looked at"));

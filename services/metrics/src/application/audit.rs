@@ -63,6 +63,8 @@ impl fmt::Display for Figures<'_> {
 pub struct Audited {
     /// Days of tenants that were looked at.
     pub days: usize,
+    /// Days that have left for the archive since they were chosen: there is nothing to compare.
+    pub gone: usize,
     /// Events that the raw side of them has.
     pub events: u64,
     /// The first disagreement; it ended the audit.
@@ -81,11 +83,15 @@ pub async fn audit(
 ) -> Result<Audited, StoreError> {
     let mut audited = Audited {
         days: 0,
+        gone: 0,
         events: 0,
         disagreement: None,
     };
     for (tenant, day) in books.sample(sample, tenant, day).await? {
-        let seen = books.tenant_day(tenant, day).await?;
+        let Some(seen) = books.tenant_day(tenant, day).await? else {
+            audited.gone += 1;
+            continue;
+        };
         audited.days += 1;
         audited.events += seen.raw.days.iter().map(|(_, raw)| raw.n).sum::<u64>();
         audited.disagreement = compare(&seen);

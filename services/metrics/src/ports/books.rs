@@ -44,8 +44,12 @@ pub trait BookStore: Send + Sync {
         day: Option<Date>,
     ) -> Result<Vec<(TenantId, Date)>, StoreError>;
 
-    /// A tenant's day.
-    async fn tenant_day(&self, tenant: TenantId, day: Date) -> Result<TenantDay, StoreError>;
+    /// A tenant's day; none where its raw events are not here, or have left since the sample.
+    async fn tenant_day(
+        &self,
+        tenant: TenantId,
+        day: Date,
+    ) -> Result<Option<TenantDay>, StoreError>;
 
     /// Writes the rollups of a day anew from its raw events, of one tenant or of all. What is sent
     /// meanwhile waits, and counts.

@@ -1,10 +1,18 @@
 //! What operators do at the command line.
 
 use std::process::ExitStatus;
+use std::sync::Arc;
 
+use async_trait::async_trait;
 use sqlx::Executor;
-use tradepost_metrics::ports::{EventStore, Outcome, UpkeepStore};
-use tradepost_testkit::TestDatabase;
+use time::Date;
+use tradepost_metrics::adapters::postgres::PgAnalytics;
+use tradepost_metrics::application::audit;
+use tradepost_metrics::ports::{
+    ArchiveStore, BookStore, Books, EventStore, Outcome, Rebuilt, StoreError, TenantDay,
+    UpkeepStore,
+};
+use tradepost_testkit::{TestDatabase, eventually};
 use tradepost_types::TenantId;
 
 use crate::support::{DAY_MS, Desk, SOON, Written, batch, command, today_ms};
@@ -130,7 +138,6 @@ async fn a_rebuild_is_idempotent_and_takes_what_comes_later() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_stored_beside_a_rebuild_is_neither_lost_nor_doubled() {
-    use tradepost_metrics::ports::BookStore;
     let desk = Desk::open().await;
     let today = today_ms();
     let day = time::OffsetDateTime::from_unix_timestamp(today / 1_000)
@@ -157,6 +164,97 @@ async fn what_is_stored_beside_a_rebuild_is_neither_lost_nor_doubled() {
     tokio::join!(storing, rebuilding);
 
     desk.assert_sound(120).await;
+}
+
+/// Books of which a day leaves for the archive once a sample of them was taken.
+struct Leaving {
+    store: Arc<PgAnalytics>,
+    day: Date,
+}
+
+#[async_trait]
+impl BookStore for Leaving {
+    async fn sample(
+        &self,
+        limit: i64,
+        tenant: Option<TenantId>,
+        day: Option<Date>,
+    ) -> Result<Vec<(TenantId, Date)>, StoreError> {
+        let sample = self.store.sample(limit, tenant, day).await;
+        self.store.plan(self.day).await.unwrap();
+        self.store.detach(self.day).await.unwrap();
+        sample
+    }
+
+    async fn tenant_day(
+        &self,
+        tenant: TenantId,
+        day: Date,
+    ) -> Result<Option<TenantDay>, StoreError> {
+        self.store.tenant_day(tenant, day).await
+    }
+
+    async fn rebuild(&self, day: Date, tenant: Option<TenantId>) -> Result<Rebuilt, StoreError> {
+        self.store.rebuild(day, tenant).await
+    }
+}
+
+#[tokio::test]
+async fn a_day_that_leaves_beside_an_audit_is_no_disagreement() {
+    let (desk, ..) = stocked().await;
+    let yesterday = time::OffsetDateTime::from_unix_timestamp((today_ms() - DAY_MS) / 1_000)
+        .unwrap()
+        .date();
+    let books: Books = Arc::new(Leaving {
+        store: desk.store.clone(),
+        day: yesterday,
+    });
+
+    let audited = audit(&books, 1_000, None, None).await.unwrap();
+
+    assert_eq!(audited.disagreement, None);
+    // Of two tenants the events of yesterday are gone, and those of today are here.
+    assert_eq!((audited.gone, audited.events), (2, 60));
+}
+
+#[tokio::test]
+async fn what_leaves_quarantine_and_a_rebuild_do_not_wait_for_each_other_in_a_circle() {
+    let desk = Desk::open().await;
+    let old_ms = today_ms() - 400 * DAY_MS;
+    let events = [(old_ms, "a", "ada", 1.0)];
+    let waits = batch(desk.tenant, 1, &events);
+    desk.store.store(&[waits]).await.unwrap();
+    let day = time::OffsetDateTime::from_unix_timestamp(old_ms / 1_000)
+        .unwrap()
+        .date();
+    desk.store.prepare(day, day).await.unwrap();
+    // The locks of a rebuild, with time between them.
+    let mut rebuild = desk.test_database.admin().await;
+    let mut watch = desk.test_database.admin().await;
+    let first = format!(
+        "begin; set local lock_timeout = '20s';
+         select from event_days where day = '{day}' for update"
+    );
+    rebuild.execute(sqlx::AssertSqlSafe(first)).await.unwrap();
+    let store = desk.store.clone();
+    let releasing = tokio::spawn(async move { store.release(100).await });
+    eventually("it waits for the day", SOON, async || {
+        let waiting: i64 = sqlx::query_scalar(
+            "select count(*) from pg_stat_activity
+             where datname = current_database() and wait_event_type = 'Lock'",
+        )
+        .fetch_one(&mut watch)
+        .await
+        .unwrap();
+        (waiting > 0).then_some(())
+    })
+    .await;
+
+    let second = "lock table quarantined_events in share mode; commit";
+    rebuild.execute(second).await.unwrap();
+
+    assert_eq!(releasing.await.unwrap().unwrap(), 1);
+    desk.assert_sound(1).await;
 }
 
 #[tokio::test]

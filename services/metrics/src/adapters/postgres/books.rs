@@ -9,6 +9,7 @@ use tradepost_types::TenantId;
 use uuid::Uuid;
 
 use super::PgAnalytics;
+use super::raw::STAY;
 use super::rollups::{self, ROWS_A_STATEMENT, RollupRow, table};
 use super::store::hash;
 use super::times::millis;
@@ -44,12 +45,22 @@ impl BookStore for PgAnalytics {
         Ok(days.into_iter().map(named).collect())
     }
 
-    async fn tenant_day(&self, tenant: TenantId, day: Date) -> Result<TenantDay, StoreError> {
+    async fn tenant_day(
+        &self,
+        tenant: TenantId,
+        day: Date,
+    ) -> Result<Option<TenantDay>, StoreError> {
         let mut tx = self.database.system_tx().await?;
         // What is stored meanwhile must be in both or in neither.
         let one_moment = "set transaction isolation level repeatable read, read only";
-        tx.conn().execute(one_moment).await.map_err(DbError::from)?;
-        let seen = see(tx.conn(), tenant, Span::of(day), self.limits.kept).await?;
+        for first in [one_moment, PATIENCE, STAY] {
+            tx.conn().execute(first).await.map_err(DbError::from)?;
+        }
+        let seen = if is_here(tx.conn(), day).await? {
+            Some(see(tx.conn(), tenant, Span::of(day), self.limits.kept).await?)
+        } else {
+            None
+        };
         tx.commit().await?;
         Ok(seen)
     }
@@ -79,6 +90,15 @@ impl Span {
     }
 }
 
+/// Whether the raw events of a day are in the tables that are folded.
+async fn is_here(conn: &mut PgConnection, day: Date) -> Result<bool, DbError> {
+    let is_here = sqlx::query_scalar("select exists (select from event_days where day = $1)")
+        .bind(day)
+        .fetch_one(conn)
+        .await?;
+    Ok(is_here)
+}
+
 /// The grains that are kept for this day.
 async fn grains_of(conn: &mut PgConnection, span: Span, kept: Kept) -> Result<Vec<Grain>, DbError> {
     let now: OffsetDateTime = sqlx::query_scalar("select now()").fetch_one(conn).await?;
@@ -92,7 +112,6 @@ async fn see(
     span: Span,
     kept: Kept,
 ) -> Result<TenantDay, DbError> {
-    conn.execute(PATIENCE).await?;
     let (mut raw, _) = fold(conn, tenant, span).await?;
     let grains = grains_of(conn, span, kept).await?;
     let mut rollups = Rollups::default();

@@ -21,7 +21,7 @@ const PLACES: [&str; 3] = ["events", "quarantined_events", "leaving_events"];
 
 /// Partitions change sides behind an exclusive lock of this table (migration 3), so while this one
 /// is held none does. It comes before the first query, which makes the moment.
-const STAY: &str = "lock table leaving_events in access share mode";
+pub(super) const STAY: &str = "lock table leaving_events in access share mode";
 
 #[async_trait]
 impl RawStore for PgAnalytics {

@@ -1,14 +1,8 @@
--- Events whose day has got a partition go there. The days are held, so that none of them loses it
--- on the way.
-with ready as (
-    select d.day from event_days d
-    where exists (
-        select from quarantined_events q where (q.event_time at time zone 'UTC')::date = d.day)
-    for key share of d
-), chosen as (
+-- Events of these days, which are held, go there.
+with chosen as (
     select q.tenant_id, q.event_time, q.event_id
     from quarantined_events q
-    join ready r on r.day = (q.event_time at time zone 'UTC')::date
+    where (q.event_time at time zone 'UTC')::date = any($2)
     limit $1
 ), gone as (
     delete from quarantined_events q

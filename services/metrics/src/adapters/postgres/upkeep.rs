@@ -50,8 +50,13 @@ impl UpkeepStore for PgAnalytics {
 
     async fn release(&self, limit: i64) -> Result<u64, StoreError> {
         let mut tx = self.database.system_tx().await?;
+        let days: Vec<Date> = sqlx::query_scalar(include_str!("release_days.sql"))
+            .fetch_all(tx.conn())
+            .await
+            .map_err(DbError::from)?;
         let released = sqlx::query(include_str!("release.sql"))
             .bind(limit)
+            .bind(days)
             .execute(tx.conn())
             .await
             .map_err(DbError::from)?;
