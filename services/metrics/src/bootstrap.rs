@@ -6,6 +6,7 @@ mod raw;
 mod sources;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use tradepost_postgres::Database;
@@ -135,6 +136,7 @@ pub async fn analytics(
         metrics,
         limits: ApiLimits {
             stream_batches_max: config.stream_batches_max,
+            stream_life: Duration::from_secs(config.stream_seconds_max),
             history_days: config.history_days,
             kept: config.kept(),
         },

@@ -87,7 +87,7 @@ pub struct AnalyticsConfig {
     /// Of those, how many may be of one tenant.
     #[garde(range(min = 50_000, max = 10_000_000))]
     pub tenant_events_max: u32,
-    /// Batches that wait for one writer.
+    /// Batches that wait for one writer; half of them may be of one tenant.
     #[garde(range(min = 1, max = 100_000))]
     pub queue_batches_max: usize,
     /// Events after which no further batch joins a transaction.
@@ -99,6 +99,9 @@ pub struct AnalyticsConfig {
     /// Batches of one stream that are under way at once.
     #[garde(range(min = 1, max = 1_000))]
     pub stream_batches_max: usize,
+    /// How long a stream may be open; a right that was taken away ends its streams so much later.
+    #[garde(range(min = 1, max = 86_400))]
+    pub stream_seconds_max: u64,
     /// The most event types of a tenant; more count as `__other__`.
     #[garde(range(min = 1, max = 30_000))]
     pub event_types_max: i16,
@@ -121,7 +124,7 @@ pub struct AnalyticsConfig {
     /// must come sooner. Keys of batches are promised for 7.
     #[garde(range(min = 7, max = 3_660))]
     pub ledger_kept_days: u16,
-    /// Exports that are under way at once. Each holds a connection of the role that serves requests.
+    /// Exports that are under way at once, half of them for one tenant. Each holds a connection of the role that serves requests.
     #[garde(range(min = 1, max = 64))]
     pub exports_max: usize,
     /// Rows of one export.
@@ -145,6 +148,7 @@ impl Default for AnalyticsConfig {
             group_events_max: 20_000,
             group_gap_ms: 20,
             stream_batches_max: 64,
+            stream_seconds_max: 900,
             event_types_max: 1_000,
             history_days: 800,
             days_behind: 31,

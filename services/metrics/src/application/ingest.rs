@@ -5,7 +5,6 @@
 //! out after its commit. The queue is bounded by events and by batches, and no tenant may fill it:
 //! what does not fit is refused, never held up.
 
-mod room;
 mod waiting;
 
 use std::sync::Arc;
@@ -16,9 +15,9 @@ use tokio_util::sync::CancellationToken;
 use tradepost_postgres::Pace;
 use tradepost_service::Tasks;
 
-use room::{Room, Share};
 pub use waiting::NotStored;
 
+use super::room::{NoRoom, Room, Share};
 use crate::metrics::Metrics;
 use crate::ports::{Batch, Events, Observed, Outcome, StoreError};
 
@@ -35,7 +34,7 @@ pub struct IngestLimits {
     pub queue_events_max: u32,
     /// Of those, how many may be of one tenant.
     pub tenant_events_max: u32,
-    /// Batches that wait in one lane.
+    /// Batches that wait in one lane; half of them may be of one tenant.
     pub queue_batches_max: usize,
     /// Events after which a group is full.
     pub group_events_max: usize,
@@ -57,6 +56,15 @@ pub enum Refused {
     Draining,
 }
 
+impl From<NoRoom> for Refused {
+    fn from(why: NoRoom) -> Self {
+        match why {
+            NoRoom::All => Self::Full,
+            NoRoom::Tenant => Self::TenantFull,
+        }
+    }
+}
+
 /// What became of a batch, once it is committed or failed.
 pub type Stored = Result<Outcome, StoreError>;
 
@@ -64,15 +72,16 @@ pub type Stored = Result<Outcome, StoreError>;
 struct Job {
     batch: Arc<Batch>,
     answer: oneshot::Sender<Stored>,
-    /// Its events' share of the queue, until it is answered.
-    _room: Share,
+    /// The share of its events and its own in the queue, until it is answered.
+    _room: (Share, Share),
 }
 
 /// Where batches go in. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Ingest {
     lanes: Arc<[mpsc::Sender<Job>]>,
-    room: Arc<Room>,
+    events: Arc<Room>,
+    batches: Arc<Room>,
 }
 
 impl Ingest {
@@ -99,7 +108,9 @@ impl Ingest {
         };
         Self {
             lanes: (0..limits.writers.max(1)).map(lane).collect(),
-            room: Arc::new(Room::new(limits.queue_events_max, limits.tenant_events_max)),
+            events: Arc::new(Room::new(limits.queue_events_max, limits.tenant_events_max)),
+            // What all may have is what the lanes hold.
+            batches: Arc::new(Room::new(u32::MAX, half(limits.queue_batches_max))),
         }
     }
 
@@ -114,7 +125,10 @@ impl Ingest {
     ) -> Result<oneshot::Receiver<Stored>, Refused> {
         let batch = batch.into();
         let events = u32::try_from(batch.events.len()).map_err(|_too_many| Refused::Full)?;
-        let room = Room::take(&self.room, batch.tenant, events.max(1))?;
+        let room = (
+            Room::take(&self.events, batch.tenant, events.max(1))?,
+            Room::take(&self.batches, batch.tenant, 1)?,
+        );
         let (answer, answered) = oneshot::channel();
         let lane = self.lane(&batch).ok_or(Refused::Draining)?;
         let job = Job {
@@ -143,6 +157,11 @@ impl Ingest {
         self.lanes
             .get(usize::try_from(id % lanes).unwrap_or_default())
     }
+}
+
+/// What one tenant may have of a lane.
+fn half(places: usize) -> u32 {
+    u32::try_from(places.div_ceil(2)).unwrap_or(u32::MAX)
 }
 
 /// Writes what waits in one lane.

@@ -23,9 +23,13 @@ pub struct LiveConfig {
     /// Events a second that each tenant may send to this node.
     #[garde(range(min = 100, max = 100_000_000))]
     pub tenant_events_per_second: u32,
-    /// Streams that are open at once, of producers and of watchers together.
+    /// Streams that are open at once, of producers and of watchers together; half of them may be
+    /// of one tenant.
     #[garde(range(min = 1, max = 10_000))]
     pub streams_max: usize,
+    /// How long a stream may be open; a right that was taken away ends its streams so much later.
+    #[garde(range(min = 1, max = 86_400))]
+    pub stream_seconds_max: u64,
     /// Questions that are worked on at once; others wait.
     #[garde(range(min = 1, max = 64))]
     pub questions_max: usize,
@@ -67,6 +71,7 @@ impl Default for LiveConfig {
             snapshot_seconds: 10,
             tenant_events_per_second: 2_000_000,
             streams_max: 256,
+            stream_seconds_max: 900,
             questions_max: 2,
             peers: Vec::new(),
             peer_timeout_ms: 500,

@@ -384,6 +384,25 @@ async fn so_many_at_once_and_a_reader_that_goes_frees_its_place() {
 }
 
 #[tokio::test]
+async fn half_of_the_exports_are_left_to_others_than_one_tenant() {
+    let (desk, request) = laden(AnalyticsConfig::default()).await;
+
+    let first = begun(&desk, &request).await;
+    let refused = reader(&desk)
+        .export_events(request.clone())
+        .await
+        .unwrap_err();
+    let mut other = desk.client(TenantId::new(), &["analytics:read"]);
+    let beside = other.export_events(request).await;
+
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert_eq!(reason(&refused), "TENANT_BUSY");
+    assert!(ErrorDetails::from_status(&refused).retry_after.is_some());
+    assert!(beside.is_ok());
+    drop(first);
+}
+
+#[tokio::test]
 async fn a_file_is_of_the_moment_it_was_asked_for() {
     let (desk, request) = laden(AnalyticsConfig::default()).await;
 

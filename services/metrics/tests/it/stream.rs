@@ -176,6 +176,62 @@ async fn what_does_not_fit_into_the_queue_is_refused_with_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn half_of_a_lane_is_left_to_others_than_one_tenant() {
+    let config = AnalyticsConfig {
+        writers: 1,
+        queue_batches_max: 4,
+        ..AnalyticsConfig::default()
+    };
+    let desk = Desk::with(config).await;
+    let event = (now_ms(), "a", "", 1.0);
+    let offer = |tenant, sequence| {
+        let batch = batch(tenant, sequence, &[event]);
+        desk.api.ingest.offer((*batch).clone())
+    };
+
+    // All of it before the writer has a chance to begin.
+    let taken = [offer(desk.tenant, 1), offer(desk.tenant, 2)].map(Result::unwrap);
+    let refused = offer(desk.tenant, 3);
+    let beside = [offer(TenantId::new(), 1), offer(TenantId::new(), 1)].map(Result::unwrap);
+    let full = offer(TenantId::new(), 1);
+
+    assert_eq!(refused.err(), Some(Refused::TenantFull));
+    assert_eq!(full.err(), Some(Refused::Full));
+    for stored in taken.into_iter().chain(beside) {
+        assert!(stored.await.unwrap().is_ok());
+    }
+    // What was stored gives its room back.
+    offer(desk.tenant, 3).unwrap().await.unwrap().unwrap();
+    desk.assert_sound(5).await;
+}
+
+#[tokio::test]
+async fn a_stream_that_is_as_old_as_it_may_be_answers_what_it_took_and_ends() {
+    let config = AnalyticsConfig {
+        stream_seconds_max: 1,
+        ..AnalyticsConfig::default()
+    };
+    let desk = Desk::with(config).await;
+    let (sender, batches) = mpsc::channel(8);
+    let mut client = desk.client(desk.tenant, WRITE);
+    sender
+        .send(message(1, &[(now_ms(), "a", "", 1.0)]))
+        .await
+        .unwrap();
+
+    let request = Request::new(ReceiverStream::new(batches));
+    let mut answers = client.ingest_events(request).await.unwrap().into_inner();
+    answers.message().await.unwrap().unwrap();
+    let ended = answers.message().await.unwrap_err();
+
+    assert_eq!(
+        (ended.code(), reason(&ended).as_str()),
+        (Code::Unavailable, "STREAM_EXPIRED")
+    );
+    drop(sender);
+}
+
+#[tokio::test]
 async fn a_process_that_ends_answers_what_it_took_and_takes_no_more() {
     let desk = Desk::open().await;
     let (sender, batches) = mpsc::channel(8);

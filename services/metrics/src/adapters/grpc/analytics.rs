@@ -10,6 +10,7 @@ mod render;
 mod status;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
@@ -67,6 +68,8 @@ pub struct AnalyticsApi {
 pub struct ApiLimits {
     /// Batches of one stream that are under way at once.
     pub stream_batches_max: usize,
+    /// How long a stream may be open.
+    pub stream_life: Duration,
     /// Events from longer ago than this are refused.
     pub history_days: u16,
     /// For how long sums are kept.

@@ -8,18 +8,20 @@ mod status;
 mod stream;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 use tradepost_proto::metrics::v1 as pb;
 use tradepost_proto::metrics::v1::metrics_service_server::MetricsService;
 use tradepost_service::auth::Rule;
+use tradepost_types::TenantId;
 
 pub use peers::Peers;
 
 use super::tenant::Reach;
-use crate::application::Live;
+use crate::application::{Live, Room, Share};
 use crate::config::LiveConfig;
 use crate::metrics::LiveMetrics;
 
@@ -27,6 +29,9 @@ use crate::metrics::LiveMetrics;
 const WRITE_ANY: &str = "events:write_any";
 /// Another tenant's aggregates take this right.
 const READ_ANY: &str = "metrics:read_any";
+/// Questions that wait or are worked on, of all tenants and of one. Who comes next waits behind few
+/// of any other tenant.
+const ASKED_MAX: (u32, u32) = (1_024, 16);
 
 /// What opens the methods. None is of a tenant, since the platform's callers have none: which
 /// tenant a call is about is found by [`Reach`].
@@ -44,10 +49,14 @@ pub struct LiveApi {
     live: Arc<Live>,
     peers: Peers,
     metrics: LiveMetrics,
-    /// Streams that may still be opened.
-    streams: Arc<Semaphore>,
+    /// Streams that are open.
+    streams: Arc<Room>,
+    /// Questions that wait or are worked on.
+    asked: Arc<Room>,
     /// Questions that may still be worked on.
     questions: Arc<Semaphore>,
+    /// How long a stream may be open.
+    stream_life: Duration,
     /// Ends the streams when the process does.
     shutdown: CancellationToken,
 }
@@ -65,16 +74,22 @@ impl LiveApi {
             live,
             peers,
             metrics,
-            streams: Arc::new(Semaphore::new(config.streams_max)),
+            streams: Arc::new(Room::halved(config.streams_max)),
+            asked: Arc::new(Room::new(ASKED_MAX.0, ASKED_MAX.1)),
             questions: Arc::new(Semaphore::new(config.questions_max)),
+            stream_life: Duration::from_secs(config.stream_seconds_max),
             shutdown,
         }
     }
 
-    fn stream(&self) -> Result<OwnedSemaphorePermit, Status> {
-        Arc::clone(&self.streams)
-            .try_acquire_owned()
-            .map_err(|_none_left| status::overloaded())
+    /// A place for a stream of a caller of this tenant; of the platform's own without one.
+    fn stream(&self, tenant: Option<TenantId>) -> Result<Share, Status> {
+        Room::take(&self.streams, tenant, 1).map_err(status::no_stream)
+    }
+
+    /// A place for a question about this tenant.
+    fn question(&self, tenant: TenantId) -> Result<Share, Status> {
+        Room::take(&self.asked, tenant, 1).map_err(status::no_question)
     }
 }
 
@@ -102,8 +117,9 @@ impl MetricsService for LiveApi {
         &self,
         request: Request<Streaming<pb::ProcessEventsRequest>>,
     ) -> Result<Response<stream::Receipts>, Status> {
-        let (reach, permit) = (Reach::of(&request)?, self.stream()?);
-        let receipts = stream::receipts(self.clone(), reach, request.into_inner(), permit);
+        let reach = Reach::of(&request)?;
+        let place = self.stream(reach.own())?;
+        let receipts = stream::receipts(self.clone(), reach, request.into_inner(), place);
         Ok(Response::new(receipts))
     }
 
@@ -113,7 +129,8 @@ impl MetricsService for LiveApi {
     ) -> Result<Response<pb::GetAggregatesResponse>, Status> {
         let (reach, request) = (Reach::of(&request)?, request.get_ref());
         let tenant = reach.tenant(&request.tenant_id, READ_ANY)?;
-        let answer = answers::answer(self, tenant, request).await?;
+        let place = self.question(tenant)?;
+        let answer = answers::answer(self, tenant, request, place).await?;
         Ok(Response::new(answer))
     }
 
@@ -129,7 +146,7 @@ impl MetricsService for LiveApi {
             self.clone(),
             tenant,
             query,
-            self.stream()?,
+            self.stream(Some(tenant))?,
         )))
     }
 
@@ -142,7 +159,8 @@ impl MetricsService for LiveApi {
         let tenant = reach.tenant(&query.tenant_id, READ_ANY)?;
         let question = parse::question(&query)?;
         let now_ms = parse::as_of(request.as_of_time).unwrap_or_else(|| self.live.now_ms());
-        let own = answers::own(self, tenant, question, now_ms).await?;
+        let place = self.question(tenant)?;
+        let own = answers::own(self, (tenant, place), question, now_ms).await?;
         Ok(Response::new(render::partial(own)))
     }
 }

@@ -31,6 +31,12 @@ impl Reach {
         Ok(Self(Arc::clone(caller)))
     }
 
+    /// The tenant of the caller; the platform's own callers have none.
+    #[must_use]
+    pub fn own(&self) -> Option<TenantId> {
+        self.0.tenant
+    }
+
     /// The tenant that a request is about: `tenant_id`, or the caller's own where it is empty.
     /// Another's than the caller's takes the right `any`.
     ///

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tradepost_service::Tasks;
 use tradepost_types::TenantId;
@@ -12,6 +12,7 @@ use tradepost_types::TenantId;
 use super::NotRead;
 use super::merge::Merge;
 use super::source::{Place, files};
+use crate::application::room::{NoRoom, Room, Share};
 use crate::domain::{EventType, Grain, Range};
 use crate::metrics::{ExportEnd, ExportMetrics};
 use crate::ports::{
@@ -31,7 +32,7 @@ const EXPORT_FILES_MAX: usize = 4_096;
 /// Bounds of exports.
 #[derive(Debug, Clone, Copy)]
 pub struct ExportLimits {
-    /// How many at once. Each holds a connection to the database.
+    /// How many at once, half of them for one tenant. Each holds a connection to the database.
     pub at_once: usize,
     /// The most rows of one.
     pub rows_max: u64,
@@ -75,6 +76,9 @@ pub enum NotExported {
     /// As many as may be are under way.
     #[error("too many exports are under way")]
     Busy,
+    /// As many of the tenant as may be are under way.
+    #[error("too many exports of the tenant are under way")]
+    TenantBusy,
     /// It has more rows than one may have.
     #[error("the export has more than {rows_max} rows; take a shorter range")]
     TooLarge {
@@ -105,10 +109,21 @@ impl NotExported {
     /// As what it counts.
     const fn end(&self) -> ExportEnd {
         match self {
-            Self::Busy | Self::TooLarge { .. } | Self::TooSlow { .. } | Self::Draining => {
-                ExportEnd::Refused
-            }
+            Self::Busy
+            | Self::TenantBusy
+            | Self::TooLarge { .. }
+            | Self::TooSlow { .. }
+            | Self::Draining => ExportEnd::Refused,
             Self::NotRead(_) | Self::Sheet(_) | Self::BrokenOff => ExportEnd::Failed,
+        }
+    }
+}
+
+impl From<NoRoom> for NotExported {
+    fn from(why: NoRoom) -> Self {
+        match why {
+            NoRoom::All => Self::Busy,
+            NoRoom::Tenant => Self::TenantBusy,
         }
     }
 }
@@ -153,7 +168,7 @@ pub struct Exports {
     sheets: Sheets,
     limits: ExportLimits,
     metrics: ExportMetrics,
-    slots: Arc<Semaphore>,
+    places: Arc<Room>,
     tasks: Tasks,
     shutdown: CancellationToken,
 }
@@ -174,7 +189,7 @@ impl Exports {
             sheets,
             limits,
             metrics,
-            slots: Arc::new(Semaphore::new(limits.at_once)),
+            places: Arc::new(Room::halved(limits.at_once)),
             tasks,
             shutdown,
         }
@@ -200,8 +215,7 @@ impl Exports {
     }
 
     async fn try_begin(&self, order: ExportOrder) -> Result<Export, NotExported> {
-        let slot = Arc::clone(&self.slots).try_acquire_owned();
-        let slot = slot.map_err(|_none_left| NotExported::Busy)?;
+        let place = Room::take(&self.places, order.tenant, 1)?;
         if self.shutdown.is_cancelled() {
             return Err(NotExported::Draining);
         }
@@ -210,7 +224,7 @@ impl Exports {
         let (pieces, taken) = mpsc::channel(PIECES_MAX);
         let (end, ended) = oneshot::channel();
         let this = self.clone();
-        let work = async move { this.run(slot, (cut, order), pieces, end).await };
+        let work = async move { this.run(place, (cut, order), pieces, end).await };
         drop(self.tasks.detach(work));
         Ok(Export {
             pieces: taken,
@@ -243,7 +257,7 @@ impl Exports {
     /// Writes until the file is whole, its reader is gone, its time is up or the process ends.
     async fn run(
         &self,
-        slot: OwnedSemaphorePermit,
+        place: Share,
         (cut, order): (Box<dyn Cut>, ExportOrder),
         pieces: mpsc::Sender<Bytes>,
         end: oneshot::Sender<Result<(), NotExported>>,
@@ -263,7 +277,7 @@ impl Exports {
             outcome = self.write(cut, &order, &pieces) => outcome,
         };
         // Before the reader sees the end, which may be followed by its next export.
-        drop(slot);
+        drop(place);
         let end_of_it = outcome
             .as_ref()
             .map_or_else(NotExported::end, |()| ExportEnd::Whole);

@@ -289,6 +289,68 @@ async fn streams_past_their_bound_are_refused() {
 }
 
 #[tokio::test]
+async fn half_of_the_streams_are_left_to_others_than_one_tenant() {
+    let trust = Trust::new();
+    let config = LiveConfig {
+        streams_max: 2,
+        ..LiveConfig::default()
+    };
+    let node = Node::start(&trust, config).await;
+    let watch = || pb::WatchAggregatesRequest {
+        query: Some(query(1)),
+    };
+    let mut greedy = client(&node.url, &trust, TenantId::new(), RIGHTS);
+    let mut other = client(&node.url, &trust, TenantId::new(), RIGHTS);
+    let open = greedy.watch_aggregates(watch()).await.unwrap();
+
+    let watching = greedy.watch_aggregates(watch()).await.unwrap_err();
+    let batches = Request::new(futures::stream::pending());
+    let sending = greedy.process_events(batches).await.unwrap_err();
+
+    for refused in [watching, sending] {
+        let refused = ErrorDetails::from_status(&refused);
+        assert_eq!(
+            (refused.code, refused.reason.as_str()),
+            (Code::ResourceExhausted, "TENANT_BUSY")
+        );
+        assert!(refused.retry_after.is_some());
+    }
+    other.watch_aggregates(watch()).await.unwrap();
+    drop(open);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_as_old_as_it_may_be_ends_and_another_may_be_opened() {
+    let trust = Trust::new();
+    let config = LiveConfig {
+        stream_seconds_max: 1,
+        ..LiveConfig::default()
+    };
+    let node = Node::start(&trust, config).await;
+    let mut client = client(&node.url, &trust, TenantId::new(), RIGHTS);
+    let watch = || pb::WatchAggregatesRequest {
+        query: Some(query(1)),
+    };
+
+    let mut watching = client.watch_aggregates(watch()).await.unwrap().into_inner();
+    let batches = Request::new(futures::stream::pending());
+    let mut sending = client.process_events(batches).await.unwrap().into_inner();
+    let watched = loop {
+        if let Err(status) = watching.message().await {
+            break status;
+        }
+    };
+    let sent = sending.message().await.unwrap_err();
+
+    assert_eq!(
+        (reason(&watched), reason(&sent)),
+        ("STREAM_EXPIRED".to_owned(), "STREAM_EXPIRED".to_owned())
+    );
+    assert!(ErrorDetails::from_status(&sent).retry_after.is_some());
+    client.watch_aggregates(watch()).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_watcher_is_told_again_and_again_until_the_process_ends() {
     let trust = Trust::new();
     let node = Node::start(&trust, LiveConfig::default()).await;

@@ -4,6 +4,7 @@ use std::pin::Pin;
 
 use futures::{Stream, StreamExt};
 use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 use tradepost_proto::metrics::v1 as pb;
@@ -18,7 +19,8 @@ use crate::ports::Outcome;
 pub(super) type Receipts =
     Pin<Box<dyn Stream<Item = Result<pb::IngestEventsResponse, Status>> + Send>>;
 
-/// Answers batches until the caller has no more, one is refused, or the process ends.
+/// Answers batches until the caller has no more, one is refused, the stream is as old as it may be,
+/// or the process ends.
 ///
 /// Several are under way at once, so that they share transactions. What was queued behind a batch
 /// that is refused may be stored without a receipt: sent again, it is a duplicate.
@@ -28,7 +30,8 @@ pub(super) fn receipts(
     batches: Streaming<pb::IngestEventsRequest>,
 ) -> Receipts {
     let under_way = api.limits.stream_batches_max;
-    let receipts = until_drained(batches, api.shutdown.clone())
+    let ends_at = Instant::now() + api.limits.stream_life;
+    let receipts = until_it_ends(batches, (api.shutdown.clone(), ends_at))
         // Queued as it comes, and only then waited for: in the order of the stream.
         .map(move |batch| {
             let offered = batch.and_then(|batch| api.offer(batch, &reach));
@@ -38,20 +41,21 @@ pub(super) fn receipts(
     Box::pin(receipts)
 }
 
-/// The stream, ended by a refusal when the process ends.
-fn until_drained<S>(batches: S, shutdown: CancellationToken) -> impl Stream<Item = S::Item>
+/// The stream, ended by a refusal when its time is over or the process ends.
+fn until_it_ends<S>(batches: S, end: (CancellationToken, Instant)) -> impl Stream<Item = S::Item>
 where
     S: Stream<Item = Result<pb::IngestEventsRequest, Status>> + Unpin,
 {
-    futures::stream::unfold(Some((batches, shutdown)), async |reading| {
-        let (mut batches, shutdown) = reading?;
+    futures::stream::unfold(Some((batches, end)), async |reading| {
+        let (mut batches, (shutdown, ends_at)) = reading?;
         let next = tokio::select! {
             biased;
             () = shutdown.cancelled() => Some(Err(status::refused(Refused::Draining))),
+            () = sleep_until(ends_at) => Some(Err(status::stream_expired())),
             next = batches.next() => next,
         };
         match next? {
-            Ok(batch) => Some((Ok(batch), Some((batches, shutdown)))),
+            Ok(batch) => Some((Ok(batch), Some((batches, (shutdown, ends_at))))),
             Err(error) => Some((Err(error), None)),
         }
     })

@@ -75,6 +75,9 @@ pub(super) fn not_exported(why: &NotExported) -> Status {
         NotExported::Busy => {
             failure(Code::ResourceExhausted, "OVERLOADED").retry_after(RETRY_EXPORT_AFTER)
         }
+        NotExported::TenantBusy => {
+            failure(Code::ResourceExhausted, "TENANT_BUSY").retry_after(RETRY_EXPORT_AFTER)
+        }
         NotExported::TooLarge { rows_max } => {
             let failure = failure(Code::FailedPrecondition, "EXPORT_TOO_LARGE");
             failure.metadata("rows_max", rows_max.to_string())
@@ -92,6 +95,13 @@ pub(super) fn key_reused() -> Status {
     let message = format!("batch_key {fault}");
     Failure::new(Code::InvalidArgument, "REQUEST_ID_REUSED", DOMAIN, message)
         .field("batch_key", fault)
+        .into()
+}
+
+pub(super) fn stream_expired() -> Status {
+    let message = "the stream is as old as it may be; open another";
+    Failure::new(Code::Unavailable, "STREAM_EXPIRED", DOMAIN, message)
+        .retry_after(Duration::ZERO)
         .into()
 }
 

@@ -1,11 +1,13 @@
 //! Answers: of this node, and of all of them.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::Stream;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Interval, MissedTickBehavior};
+use tokio::sync::Semaphore;
+use tokio::task::JoinError;
+use tokio::time::{Instant, Interval, MissedTickBehavior, sleep_until};
 use tonic::Status;
 use tradepost_aggregation::Aggregates;
 use tradepost_proto::metrics::v1 as pb;
@@ -14,6 +16,7 @@ use tradepost_types::TenantId;
 
 use super::render::Nodes;
 use super::{LiveApi, parse, render, status};
+use crate::application::Share;
 
 /// How often a watcher is told.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
@@ -23,23 +26,38 @@ pub(super) type Watch =
     Pin<Box<dyn Stream<Item = Result<pb::WatchAggregatesResponse, Status>> + Send>>;
 
 /// What this node counted. The work is done beside the calls, a few questions at a time: events do
-/// not wait for them.
+/// not wait for them. The place is kept until it is done.
 pub(super) async fn own(
     api: &LiveApi,
-    tenant: TenantId,
+    (tenant, place): (TenantId, Share),
     question: parse::Question,
     now_ms: i64,
 ) -> Result<Aggregates, Status> {
-    let permit = api.questions.acquire().await;
     let live = api.live.clone();
-    let asked = tokio::task::spawn_blocking(move || {
+    let answer = at_leisure(&api.questions, move || {
         let event_types: Vec<_> = question.event_types.iter().map(String::as_str).collect();
         let query = question.query(&event_types);
-        live.aggregates(tenant, query, now_ms)
+        let answer = live.aggregates(tenant, query, now_ms);
+        drop(place);
+        answer
     });
-    let answer = asked.await.map_err(|error| Failure::internal(&error))?;
-    drop(permit);
+    let answer = answer.await.map_err(|error| Failure::internal(&error))?;
     answer.map_err(status::query)
+}
+
+/// Does what takes its time on a thread of its own, so many at once. Who waits for it may go; the
+/// work does not, and so its turn is not over.
+async fn at_leisure<T: Send + 'static>(
+    turns: &Arc<Semaphore>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, JoinError> {
+    let turn = Arc::clone(turns).acquire_owned().await;
+    let working = tokio::task::spawn_blocking(move || {
+        let done = work();
+        drop(turn);
+        done
+    });
+    working.await
 }
 
 /// What this node counted, or all of them.
@@ -47,13 +65,14 @@ pub(super) async fn answer(
     api: &LiveApi,
     tenant: TenantId,
     request: &pb::GetAggregatesRequest,
+    place: Share,
 ) -> Result<pb::GetAggregatesResponse, Status> {
     // First: what cannot be answered is not asked of the others.
     let question = parse::question(request)?;
     let now_ms = api.live.now_ms();
     let window_ms = i64::from(request.minutes) * 60_000;
     if request.scope() == pb::Scope::Node {
-        let own = own(api, tenant, question, now_ms).await?;
+        let own = own(api, (tenant, place), question, now_ms).await?;
         return Ok(render::answer(
             &own,
             window_ms,
@@ -64,7 +83,7 @@ pub(super) async fn answer(
         ));
     }
     let (own, parts) = tokio::join!(
-        own(api, tenant, question, now_ms),
+        own(api, (tenant, place), question, now_ms),
         api.peers.ask(tenant, request, now_ms),
     );
     let mut answer = own?;
@@ -80,21 +99,23 @@ pub(super) async fn answer(
     Ok(render::answer(&answer, window_ms, nodes))
 }
 
-/// The same each second, until the caller goes or the process ends.
+/// The same each second, until the caller goes, the stream is as old as it may be or the process ends.
 pub(super) fn watch(
     api: LiveApi,
     tenant: TenantId,
     query: pb::GetAggregatesRequest,
-    permit: OwnedSemaphorePermit,
+    place: Share,
 ) -> Watch {
     let mut ticks = tokio::time::interval(WATCH_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let ends_at = Instant::now() + api.stream_life;
     let watching = Watching {
         api,
         tenant,
         query,
         ticks,
-        _permit: permit,
+        ends_at,
+        _place: place,
     };
     Box::pin(futures::stream::try_unfold(watching, Watching::next))
 }
@@ -104,21 +125,59 @@ struct Watching {
     tenant: TenantId,
     query: pb::GetAggregatesRequest,
     ticks: Interval,
-    _permit: OwnedSemaphorePermit,
+    ends_at: Instant,
+    _place: Share,
 }
 
 impl Watching {
     async fn next(mut self) -> Result<Option<(pb::WatchAggregatesResponse, Self)>, Status> {
         let shutdown = self.api.shutdown.clone();
         let answering = async {
-            self.ticks.tick().await;
-            answer(&self.api, self.tenant, &self.query).await
+            // Where as much is asked about the tenant as may be, it is tried again a second later.
+            let place = loop {
+                self.ticks.tick().await;
+                if let Ok(place) = self.api.question(self.tenant) {
+                    break place;
+                }
+            };
+            answer(&self.api, self.tenant, &self.query, place).await
         };
         let aggregates = tokio::select! {
             biased;
             () = shutdown.cancelled() => return Err(status::draining()),
+            () = sleep_until(self.ends_at) => return Err(status::stream_expired()),
             answer = answering => Some(answer?),
         };
         Ok(Some((pb::WatchAggregatesResponse { aggregates }, self)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_whose_caller_went_away_has_its_turn_until_it_is_done() {
+        let turns = Arc::new(Semaphore::new(1));
+        let (began, begun) = oneshot::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let mut work = Box::pin(at_leisure(&turns, move || {
+            let _told = began.send(());
+            let _released = released.recv();
+        }));
+        tokio::select! {
+            _ = &mut work => unreachable!("it waits"),
+            told = begun => told.unwrap(),
+        }
+
+        drop(work);
+
+        assert_eq!(turns.available_permits(), 0);
+        drop(release);
+        let _turn = turns.acquire().await.unwrap();
     }
 }

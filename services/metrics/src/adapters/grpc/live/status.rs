@@ -9,7 +9,7 @@ use tradepost_service::error::Failure;
 
 use super::render::rejection_reason;
 use crate::adapters::grpc::DOMAIN;
-use crate::application::NotCounted;
+use crate::application::{NoRoom, NotCounted};
 
 /// When a caller may try again after a passing fault.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
@@ -58,17 +58,42 @@ pub(super) fn query(error: QueryError) -> Status {
     failure(Code::InvalidArgument, reason, &error.to_string()).into()
 }
 
-pub(super) fn overloaded() -> Status {
-    let message = "too many streams are open; try again later";
-    failure(Code::ResourceExhausted, "OVERLOADED", message)
-        .retry_after(RETRY_AFTER)
-        .into()
+pub(super) fn no_stream(why: NoRoom) -> Status {
+    no_room(
+        why,
+        "too many streams are open; try again later",
+        "too many streams of the tenant are open; try again later",
+    )
+}
+
+pub(super) fn no_question(why: NoRoom) -> Status {
+    no_room(
+        why,
+        "too many questions wait; try again later",
+        "too many questions about the tenant wait; try again later",
+    )
+}
+
+fn no_room(why: NoRoom, all: &str, of_tenant: &str) -> Status {
+    match why {
+        NoRoom::All => failure(Code::ResourceExhausted, "OVERLOADED", all),
+        NoRoom::Tenant => failure(Code::ResourceExhausted, "TENANT_BUSY", of_tenant),
+    }
+    .retry_after(RETRY_AFTER)
+    .into()
 }
 
 pub(super) fn draining() -> Status {
     let message = "the process counts nothing more; send it to another";
     failure(Code::Unavailable, "DRAINING", message)
         .retry_after(RETRY_AFTER)
+        .into()
+}
+
+pub(super) fn stream_expired() -> Status {
+    let message = "the stream is as old as it may be; open another";
+    failure(Code::Unavailable, "STREAM_EXPIRED", message)
+        .retry_after(Duration::ZERO)
         .into()
 }
 

@@ -2,10 +2,10 @@
 //! the receipt of the last was taken, so what waits is what the connection's window holds.
 
 use std::pin::Pin;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::Stream;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, sleep_until};
 use tonic::{Status, Streaming};
 use tradepost_aggregation::{BatchId, PackedEvents};
 use tradepost_proto::metrics::v1 as pb;
@@ -13,7 +13,7 @@ use tradepost_proto::metrics::v1::process_events_request::Batch;
 
 use super::{LiveApi, WRITE_ANY, parse, render, status};
 use crate::adapters::grpc::tenant::Reach;
-use crate::application::NotCounted;
+use crate::application::{NotCounted, Share};
 
 /// How long a stream of a hasty tenant is read from more slowly before it is refused.
 const SLOWED_MAX: Duration = Duration::from_secs(2);
@@ -27,20 +27,23 @@ struct Reading {
     api: LiveApi,
     reach: Reach,
     batches: Streaming<pb::ProcessEventsRequest>,
-    _permit: OwnedSemaphorePermit,
+    ends_at: Instant,
+    _place: Share,
 }
 
 pub(super) fn receipts(
     api: LiveApi,
     reach: Reach,
     batches: Streaming<pb::ProcessEventsRequest>,
-    permit: OwnedSemaphorePermit,
+    place: Share,
 ) -> Receipts {
+    let ends_at = Instant::now() + api.stream_life;
     let reading = Reading {
         api,
         reach,
         batches,
-        _permit: permit,
+        ends_at,
+        _place: place,
     };
     Box::pin(futures::stream::try_unfold(reading, Reading::next))
 }
@@ -51,6 +54,7 @@ impl Reading {
         let message = tokio::select! {
             biased;
             () = shutdown.cancelled() => return Err(status::draining()),
+            () = sleep_until(self.ends_at) => return Err(status::stream_expired()),
             message = self.batches.message() => message?,
         };
         let Some(message) = message else {
