@@ -10,6 +10,7 @@ mod stream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
@@ -47,6 +48,8 @@ pub const RULES: [Rule; 5] = [
 #[derive(Clone)]
 pub struct LiveApi {
     live: Arc<Live>,
+    /// What its peers know it by.
+    node_id: Bytes,
     peers: Peers,
     metrics: LiveMetrics,
     /// Streams that are open.
@@ -72,6 +75,7 @@ impl LiveApi {
     ) -> Self {
         Self {
             live,
+            node_id: Bytes::copy_from_slice(&rand::random::<[u8; 16]>()),
             peers,
             metrics,
             streams: Arc::new(Room::halved(config.streams_max)),
@@ -161,6 +165,6 @@ impl MetricsService for LiveApi {
         let now_ms = parse::as_of(request.as_of_time).unwrap_or_else(|| self.live.now_ms());
         let place = self.question(tenant)?;
         let own = answers::own(self, (tenant, place), question, now_ms).await?;
-        Ok(Response::new(render::partial(own)))
+        Ok(Response::new(render::partial(own, self.node_id.clone())))
     }
 }

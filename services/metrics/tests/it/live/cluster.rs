@@ -85,6 +85,39 @@ async fn nodes_answer_as_one_and_say_who_is_silent() {
 }
 
 #[tokio::test]
+async fn a_node_that_is_its_own_peer_or_is_listed_twice_counts_once() {
+    let trust = Trust::new();
+    trust.believe("metrics", &["metrics:read"]);
+    let (one, other) = (Node::listen(&trust).await, Node::listen(&trust).await);
+    let config = LiveConfig {
+        peers: vec![one.url(), other.url(), other.url()],
+        peer_timeout_ms: 10_000,
+        ..LiveConfig::default()
+    };
+    let nodes = [
+        one.start(config).await,
+        other.start(LiveConfig::default()).await,
+    ];
+    let tenant = TenantId::new();
+    for node in &nodes {
+        let mut client = client(&node.url, &trust, tenant, RIGHTS);
+        send(&mut client, vec![packed("web", 1, &[1.0])])
+            .await
+            .1
+            .unwrap();
+    }
+
+    let answer = ask(&mut client(&nodes[0].url, &trust, tenant, RIGHTS)).await;
+
+    assert_eq!(answer.aggregates[0].count, 2);
+    let completeness = answer.completeness.unwrap();
+    assert_eq!(
+        (completeness.nodes_asked, completeness.nodes_answered),
+        (2, 2)
+    );
+}
+
+#[tokio::test]
 async fn an_answer_of_all_nodes_is_no_longer_than_that_of_one() {
     let trust = Trust::new();
     let nodes = cluster(&trust).await;

@@ -14,6 +14,7 @@ use tradepost_proto::metrics::v1 as pb;
 use tradepost_service::error::Failure;
 use tradepost_types::TenantId;
 
+use super::peers::Part;
 use super::render::Nodes;
 use super::{LiveApi, parse, render, status};
 use crate::application::Share;
@@ -88,13 +89,26 @@ pub(super) async fn answer(
     );
     let mut answer = own?;
     let mut nodes = Nodes {
-        asked: 1 + parts.len(),
+        asked: 1,
         answered: 1,
     };
-    for part in parts.into_iter().flatten() {
-        nodes.answered += 1;
-        answer.merge(&part);
-        answer.check().map_err(status::query)?;
+    let mut heard = vec![api.node_id.clone()];
+    for part in parts {
+        if let Some(Part { node_id, .. }) = &part
+            && !node_id.is_empty()
+        {
+            if heard.contains(node_id) {
+                // This node itself, or another one by a second URL.
+                continue;
+            }
+            heard.push(node_id.clone());
+        }
+        nodes.asked += 1;
+        if let Some(part) = part {
+            nodes.answered += 1;
+            answer.merge(&part.aggregates);
+            answer.check().map_err(status::query)?;
+        }
     }
     Ok(render::answer(&answer, window_ms, nodes))
 }

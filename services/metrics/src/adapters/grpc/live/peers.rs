@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use bytes::Bytes;
 use tonic::Request;
 use tonic::transport::Channel;
 use tradepost_aggregation::{Aggregate, Aggregates, Irregularities, Sketch};
@@ -30,6 +31,13 @@ pub struct Peers {
     identity: Option<Identity>,
     timeout: Duration,
     metrics: LiveMetrics,
+}
+
+/// What a node answered.
+pub(super) struct Part {
+    /// Which node; empty from one that is older than the question.
+    pub(super) node_id: Bytes,
+    pub(super) aggregates: Aggregates,
 }
 
 struct Peer {
@@ -75,13 +83,13 @@ impl Peers {
         })
     }
 
-    /// Every node's part, or nothing from one that does not answer in time.
+    /// Every peer's part, or nothing from one that does not answer in time.
     pub(super) async fn ask(
         &self,
         tenant: TenantId,
         query: &pb::GetAggregatesRequest,
         now_ms: i64,
-    ) -> Vec<Option<Aggregates>> {
+    ) -> Vec<Option<Part>> {
         let Some(identity) = &self.identity else {
             return Vec::new();
         };
@@ -108,7 +116,7 @@ impl Peers {
         context: &CallContext,
         request: &pb::GetPartialAggregatesRequest,
         now_ms: i64,
-    ) -> Option<Aggregates> {
+    ) -> Option<Part> {
         let channel = peer.channel.clone();
         let mut client = MetricsServiceClient::with_interceptor(channel, context.clone())
             .max_decoding_message_size(PART_BYTES_MAX);
@@ -133,9 +141,9 @@ impl Peers {
 }
 
 /// What a node answered, unless it is none.
-fn part(answer: pb::GetPartialAggregatesResponse, now_ms: i64) -> Option<Aggregates> {
+fn part(answer: pb::GetPartialAggregatesResponse, now_ms: i64) -> Option<Part> {
     let noted = answer.irregularities.unwrap_or_default();
-    Some(Aggregates {
+    let aggregates = Aggregates {
         lines: answer
             .aggregates
             .into_iter()
@@ -154,6 +162,10 @@ fn part(answer: pb::GetPartialAggregatesResponse, now_ms: i64) -> Option<Aggrega
             invalid: noted.invalid,
             duplicate: noted.duplicate,
         },
+    };
+    Some(Part {
+        node_id: answer.node_id,
+        aggregates,
     })
 }
 

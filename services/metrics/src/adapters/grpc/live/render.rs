@@ -1,5 +1,6 @@
 //! From what the engine says to messages.
 
+use bytes::Bytes;
 use prost_types::{Duration, Timestamp};
 use tradepost_aggregation::{
     Aggregate, Aggregates, Counted, Irregularities, Reason, Receipt, Sketch,
@@ -95,7 +96,7 @@ pub(super) fn answer(
     }
 }
 
-pub(super) fn partial(answer: Aggregates) -> pb::GetPartialAggregatesResponse {
+pub(super) fn partial(answer: Aggregates, node_id: Bytes) -> pb::GetPartialAggregatesResponse {
     let lines = answer.lines.into_iter().map(|line| pb::PartialAggregate {
         event_type: line.event_type,
         start_seconds: line.start_ms.div_euclid(1_000),
@@ -113,6 +114,7 @@ pub(super) fn partial(answer: Aggregates) -> pb::GetPartialAggregatesResponse {
         watermark: Some(timestamp(answer.watermark_ms)),
         counted_since: Some(timestamp(answer.counted_since_ms)),
         irregularities: Some(irregularities(&answer.irregularities)),
+        node_id,
     }
 }
 
