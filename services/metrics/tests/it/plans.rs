@@ -14,12 +14,13 @@ const DAYS: i64 = 30;
 const TENANTS: usize = 60;
 const TYPES: [&str; 4] = ["order.placed", "order.processed", "page.viewed", "search"];
 
-/// A table that a plan has, how it is read, and whether it was.
+/// A table that a plan has, how it is read, whether it was, and how many rows were looked at.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Read {
     table: String,
     how: String,
     executed: bool,
+    rows: u64,
 }
 
 /// Sixty tenants with events on each of thirty days.
@@ -68,11 +69,26 @@ fn collect(node: &Value, reads: &mut Vec<Read>) {
             table: table.to_owned(),
             how: node["Node Type"].as_str().unwrap().to_owned(),
             executed: node["Actual Loops"].as_f64().unwrap() > 0.0,
+            rows: looked_at(node),
         });
     }
     for inner in node["Plans"].as_array().into_iter().flatten() {
         collect(inner, reads);
     }
+}
+
+/// Rows that a node found and kept or threw away, over all its loops.
+fn looked_at(node: &Value) -> u64 {
+    let a_loop = |name: &str| node[name].as_f64().unwrap_or_default();
+    let rows = [
+        "Actual Rows",
+        "Rows Removed by Filter",
+        "Rows Removed by Index Recheck",
+    ];
+    let rows: f64 = rows.into_iter().map(a_loop).sum();
+    format!("{:.0}", rows * a_loop("Actual Loops"))
+        .parse()
+        .unwrap()
 }
 
 fn tables(reads: &[Read]) -> BTreeSet<&str> {
@@ -165,6 +181,92 @@ async fn the_report_over_tenants_is_read_from_days_by_index() {
             "{arguments}"
         );
     }
+}
+
+#[tokio::test]
+async fn where_the_report_goes_on_is_one_look_at_the_days() {
+    let desk = seeded().await;
+    let (from, to) = (text(today_ms() - 20 * DAY_MS), text(today_ms()));
+    let mut tx = desk.database.system_tx().await.unwrap();
+
+    let newest = include_str!("../../src/adapters/postgres/newest_day.sql");
+    let reads = reads(tx.conn(), newest, &format!("{from}, {to}")).await;
+
+    assert_eq!(faults(&reads, "rollup_days"), Vec::<String>::new());
+    assert_eq!(
+        reads.iter().map(|read| read.rows).sum::<u64>(),
+        1,
+        "{reads:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_page_of_event_types_is_read_by_index_and_no_further() {
+    let desk = seeded().await;
+    let mut admin = desk.test_database.admin().await;
+    admin
+        .execute(
+            "insert into event_types (tenant_id, type_id, name)
+             select tenant_id, 1000 + number, 'more.' || number
+             from tenants, generate_series(1, 300) number;
+             analyze event_types",
+        )
+        .await
+        .unwrap();
+    let tenant = desk.tenant.as_uuid();
+    let mut tx = desk.database.tenant_tx(desk.tenant).await.unwrap();
+    let types = include_str!("../../src/adapters/postgres/types.sql");
+
+    for (arguments, most) in [
+        (format!("'{tenant}', null, null, 11"), 11),
+        (format!("'{tenant}', null, 'more.7', 11"), 11),
+        (format!("'{tenant}', '{{search,more.9}}', null, 11"), 2),
+    ] {
+        let reads = reads(tx.conn(), types, &arguments).await;
+        assert_eq!(tables(&reads), BTreeSet::from(["event_types"]));
+        assert!(reads.iter().all(|read| read.how != "Seq Scan"), "{reads:?}");
+        assert!(reads.iter().all(|read| read.rows <= most), "{reads:?}");
+    }
+}
+
+#[tokio::test]
+async fn which_files_answer_is_read_by_index_from_the_days_of_the_range() {
+    let desk = seeded().await;
+    let mut admin = desk.test_database.admin().await;
+    admin
+        .execute(
+            "insert into archive_files (day, edition, part, path, format, rows, bytes, sha256,
+                                        min_time, max_time, value_sum, verified_at, answers)
+             select current_date - number, 1, part, format('file %s of %s', part, number), 1, 60,
+                    1000, decode(repeat('00', 32), 'hex'), current_date - number,
+                    current_date - number + interval '23 hours', 60, now(), true
+             from generate_series(1, 1000) number, generate_series(1, 20) part;
+             insert into archive_file_tenants (tenant_id, day, edition, part, rows, content)
+             select tenant_id, current_date - number, 1, 1, 1, decode(repeat('00', 32), 'hex')
+             from tenants, generate_series(1, 1000) number;
+             analyze archive_files, archive_file_tenants",
+        )
+        .await
+        .unwrap();
+    let tenant = desk.tenant.as_uuid();
+    let (from, to) = (
+        text(today_ms() - 110 * DAY_MS),
+        text(today_ms() - 100 * DAY_MS),
+    );
+    let mut tx = desk.database.tenant_tx(desk.tenant).await.unwrap();
+
+    let files = include_str!("../../src/adapters/postgres/archived_files.sql");
+    let arguments = format!("'{tenant}', {from}, {to}, 65");
+    let reads = reads(tx.conn(), files, &arguments).await;
+
+    let wanted = BTreeSet::from(["archive_file_tenants", "archive_files"]);
+    assert_eq!(tables(&reads), wanted);
+    assert!(reads.iter().all(|read| read.how != "Seq Scan"), "{reads:?}");
+    // The eleven days that the range touches, of one tenant.
+    assert!(
+        reads.iter().all(|read| (10..=11).contains(&read.rows)),
+        "{reads:?}"
+    );
 }
 
 #[tokio::test]

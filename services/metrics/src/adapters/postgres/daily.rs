@@ -65,14 +65,12 @@ async fn newest_before(
     since: Date,
     end: Date,
 ) -> Result<Option<Date>, DbError> {
-    let newest: Option<OffsetDateTime> = sqlx::query_scalar(
-        "select max(start_time) from rollup_days where start_time >= $1 and start_time < $2",
-    )
-    .persistent(false)
-    .bind(midnight(since))
-    .bind(midnight(end))
-    .fetch_one(conn)
-    .await?;
+    let newest: Option<OffsetDateTime> = sqlx::query_scalar(include_str!("newest_day.sql"))
+        .persistent(false)
+        .bind(midnight(since))
+        .bind(midnight(end))
+        .fetch_one(conn)
+        .await?;
     Ok(newest.map(OffsetDateTime::date))
 }
 

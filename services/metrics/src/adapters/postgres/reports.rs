@@ -32,20 +32,15 @@ impl ReportStore for PgAnalytics {
 
     async fn types(&self, question: &TypesQuestion) -> Result<Vec<NamedType>, StoreError> {
         let mut tx = self.database.tenant_tx(question.tenant).await?;
-        let rows: Vec<(i16, String)> = sqlx::query_as(
-            "select type_id, name from event_types
-             where tenant_id = $1 and ($2::text[] is null or name = any($2))
-               and ($3::text is null or name > $3 collate \"C\")
-             order by name limit $4",
-        )
-        .persistent(false)
-        .bind(question.tenant.as_uuid())
-        .bind(named(&question.types))
-        .bind(&question.after)
-        .bind(question.limit)
-        .fetch_all(tx.conn())
-        .await
-        .map_err(DbError::from)?;
+        let rows: Vec<(i16, String)> = sqlx::query_as(include_str!("types.sql"))
+            .persistent(false)
+            .bind(question.tenant.as_uuid())
+            .bind(named(&question.types))
+            .bind(&question.after)
+            .bind(question.limit)
+            .fetch_all(tx.conn())
+            .await
+            .map_err(DbError::from)?;
         tx.commit().await?;
         let named = |(id, name)| NamedType { id, name };
         Ok(rows.into_iter().map(named).collect())
