@@ -254,7 +254,7 @@ async fn what_leaves_quarantine_and_a_rebuild_do_not_wait_for_each_other_in_a_ci
     rebuild.execute(second).await.unwrap();
 
     assert_eq!(releasing.await.unwrap().unwrap(), 1);
-    desk.assert_sound(1).await;
+    assert_eq!(desk.store.quarantined().await.unwrap(), 0);
 }
 
 #[tokio::test]
