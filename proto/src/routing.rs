@@ -103,6 +103,7 @@ events! {
         OrderShipped => "shipped",
         OrderDelivered => "delivered",
         OrderReturned => "returned",
+        OrderRefunded => "refunded",
         OrderNeedsAttention => "needs_attention";
 }
 

@@ -127,6 +127,10 @@ fn data(news: &OrderNews, audience: Audience) -> Value {
         Happened::Confirmed { total } | Happened::Returned { total } => {
             data.insert("total".to_owned(), money(*total));
         }
+        Happened::Refunded { refund, amount } => {
+            data.insert("refund_id".to_owned(), refund.to_string().into());
+            data.insert("amount".to_owned(), money(*amount));
+        }
         Happened::Rejected { reason } if audience == Audience::Staff => {
             data.insert("reason".to_owned(), reason.as_str().into());
         }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use time::OffsetDateTime;
 use tradepost_notifications::stream::UserName;
-use tradepost_types::{Money, OrderId, TenantId};
+use tradepost_types::{Money, OrderId, RefundId, TenantId};
 
 /// The most characters of a code.
 const CODE_CHARS_MAX: usize = 64;
@@ -76,6 +76,13 @@ pub enum Happened {
         /// The money.
         total: Money,
     },
+    /// Money went back that the order did not ask for: a person gave it back.
+    Refunded {
+        /// Which refund it is: an order may have several.
+        refund: RefundId,
+        /// The money.
+        amount: Money,
+    },
     /// A step cannot go on by itself.
     NeedsAttention {
         /// The step.
@@ -96,6 +103,7 @@ impl Happened {
             Self::Shipped => "order.shipped",
             Self::Delivered => "order.delivered",
             Self::Returned { .. } => "order.returned",
+            Self::Refunded { .. } => "order.refunded",
             Self::NeedsAttention { .. } => "order.needs_attention",
         }
     }
@@ -105,6 +113,11 @@ impl Happened {
     pub const fn occasion(&self) -> i64 {
         match self {
             Self::NeedsAttention { version, .. } => *version,
+            Self::Refunded { refund, .. } => {
+                // The half of the id that is chance, or a hash: two refunds of one order differ in it.
+                let (_, half) = refund.as_uuid().as_u64_pair();
+                i64::from_be_bytes(half.to_be_bytes())
+            }
             Self::Confirmed { .. }
             | Self::Rejected { .. }
             | Self::Cancelled

@@ -99,6 +99,7 @@ fn value(gap: &str, news: &OrderNews, locale: Locale) -> String {
 const fn total(happened: &Happened) -> Option<Money> {
     match happened {
         Happened::Confirmed { total } | Happened::Returned { total } => Some(*total),
+        Happened::Refunded { amount, .. } => Some(*amount),
         Happened::Rejected { .. }
         | Happened::Cancelled
         | Happened::Shipped
@@ -115,7 +116,8 @@ fn code(happened: &Happened) -> &str {
         | Happened::Cancelled
         | Happened::Shipped
         | Happened::Delivered
-        | Happened::Returned { .. } => "",
+        | Happened::Returned { .. }
+        | Happened::Refunded { .. } => "",
     }
 }
 

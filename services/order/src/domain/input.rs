@@ -1,6 +1,6 @@
 //! What can happen to an order.
 
-use tradepost_types::{PaymentId, RefundId, ReservationId, ShipmentId};
+use tradepost_types::{Money, PaymentId, RefundId, ReservationId, ShipmentId};
 
 /// One thing that happened to an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +94,10 @@ pub enum PaymentAnswer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RefundAnswer {
     /// The money went back.
-    Succeeded,
+    Succeeded {
+        /// How much.
+        amount: Money,
+    },
     /// The provider refused.
     Failed {
         /// Why.

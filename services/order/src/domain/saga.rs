@@ -18,7 +18,7 @@ mod tests;
 mod transition;
 
 use time::{Duration, OffsetDateTime};
-use tradepost_types::PaymentId;
+use tradepost_types::{PaymentId, RefundId};
 
 use super::event::EventKind;
 use super::input::{
@@ -219,6 +219,11 @@ pub fn apply(
     if let Input::Dispute(id, news) = input {
         return moment.disputed(*id, news);
     }
+    if let Input::Refund(id, answer) = input
+        && *id != order.refund()
+    {
+        return moment.refunded_beside(*id, answer);
+    }
     match signal(order, input)? {
         Some(signal) => moment.dispatch(signal),
         None => Ok(Reaction::Ignored(Ignored::Stale)),
@@ -277,6 +282,34 @@ impl Moment<'_> {
         match news {
             DisputeNews::Begun { text } => self.note(EventKind::PaymentDisputed, text.as_str()),
             DisputeNews::Closed { text } => self.note(EventKind::DisputeClosed, text.as_str()),
+        }
+    }
+
+    /// A refund that the order did not ask for: a caller of the payment service did, at any time after
+    /// the capture and as often as there is money left. It is written into the history and told, and
+    /// moves nothing.
+    fn refunded_beside(&self, refund: RefundId, answer: &RefundAnswer) -> Answer {
+        if !self.order.saga.asked.payment {
+            return ILLEGAL;
+        }
+        match answer {
+            RefundAnswer::Succeeded { amount } => {
+                let mut transition = self.start();
+                let amount = *amount;
+                transition.facts.push(Fact::Refunded { refund, amount });
+                let text = format!(
+                    "{} {} (minor units) of the payment went back ({refund})",
+                    amount.minor_units(),
+                    amount.currency()
+                );
+                let phase = self.order.saga.phase.clone();
+                transition.stay(phase, EventKind::Refunded, text);
+                transition.done()
+            }
+            RefundAnswer::Failed { reason } => {
+                let text = format!("a refund failed: {reason} ({refund})");
+                self.note(EventKind::RefundFailed, text)
+            }
         }
     }
 

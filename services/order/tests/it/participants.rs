@@ -14,6 +14,8 @@ use tradepost_proto::payment::{command::v1 as pc, event::v1 as pe};
 use tradepost_proto::routing::{COMMANDS, Event};
 use tradepost_proto::shipping::{command::v1 as sc, event::v1 as se};
 
+use super::stage::gbp;
+
 /// What is known of one order, by its text id.
 #[derive(Default)]
 struct Known {
@@ -211,7 +213,7 @@ impl Participants {
             refund_id: body.refund_id,
             payment_id: body.payment_id,
             order_id: body.order_id,
-            amount: None,
+            amount: Some(gbp(500)),
         };
         Ok(vec![reply(message, &refunded)])
     }

@@ -8,7 +8,7 @@ use tradepost_proto::order::v1 as pb;
 use tradepost_proto::payment::event::v1 as pe;
 use tradepost_proto::shipping::event::v1 as se;
 use tradepost_testkit::eventually;
-use tradepost_types::DisputeId;
+use tradepost_types::{DisputeId, RefundId};
 
 use crate::stage::{SOON, Stage, gbp, of, paid_by, reason, request, to};
 
@@ -300,6 +300,33 @@ async fn a_dispute_appears_in_the_timeline_and_moves_nothing() {
         lost.1.starts_with("the dispute is lost: 500 GBP"),
         "{}",
         lost.1
+    );
+    assert_eq!(stage.get(&order.order_id).await.state(), S::Confirmed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_that_a_caller_made_appears_in_the_timeline_and_moves_nothing() {
+    let stage = Stage::new().await;
+    let order = stage.placed_until(request(), S::Confirmed).await;
+    let refund_id = RefundId::new().to_string();
+    let succeeded = pe::RefundSucceeded {
+        refund_id: refund_id.clone(),
+        payment_id: order.payment_id.clone(),
+        order_id: order.order_id.clone(),
+        amount: Some(gbp(300)),
+    };
+
+    stage.tell(&order.order_id, &succeeded).await;
+
+    let text = eventually("it is in the timeline", SOON, async || {
+        let events = stage.timeline(&order.order_id).await.events;
+        let refunded = events.into_iter().find(|event| event.r#type == "refunded");
+        refunded.map(|event| event.description)
+    })
+    .await;
+    assert_eq!(
+        text,
+        format!("300 GBP (minor units) of the payment went back ({refund_id})")
     );
     assert_eq!(stage.get(&order.order_id).await.state(), S::Confirmed);
 }

@@ -5,7 +5,7 @@ use tradepost_notifications::stream::UserName;
 use tradepost_proto::common::v1 as common;
 use tradepost_proto::convert::money_from_proto;
 use tradepost_proto::order::event::v1 as pb;
-use tradepost_types::{Money, OrderId};
+use tradepost_types::{IdError, Money, OrderId};
 
 use crate::domain::{Code, Happened, OrderNews};
 
@@ -30,6 +30,10 @@ pub(super) fn parse(message: &Message) -> Result<Option<OrderNews>, HandleError>
         OrderShipped => |body| Happened::Shipped,
         OrderDelivered => |body| Happened::Delivered,
         OrderReturned => |body| Happened::Returned { total: total(body.total.as_ref())? },
+        OrderRefunded => |body| Happened::Refunded {
+            refund: body.refund_id.parse().map_err(|fault| unreadable("refund_id", fault))?,
+            amount: total(body.amount.as_ref())?,
+        },
         OrderNeedsAttention => |body| Happened::NeedsAttention {
             step: Code::or_other(&body.step),
             version: message.sequence,
@@ -45,7 +49,7 @@ fn news(
 ) -> Result<OrderNews, HandleError> {
     let order: OrderId = order
         .parse()
-        .map_err(|fault| poison("unreadable_id", format!("order_id: {fault}")))?;
+        .map_err(|fault| unreadable("order_id", fault))?;
     let customer: UserName = customer
         .parse()
         .map_err(|fault| poison("unreadable_customer", format!("customer_ref: {fault}")))?;
@@ -66,6 +70,10 @@ fn total(money: Option<&common::Money>) -> Result<Money, HandleError> {
         return Err(poison("unreadable_total", detail));
     }
     Ok(total)
+}
+
+fn unreadable(field: &str, fault: IdError) -> HandleError {
+    poison("unreadable_id", format!("{field}: {fault}"))
 }
 
 fn poison(reason: &'static str, detail: String) -> HandleError {

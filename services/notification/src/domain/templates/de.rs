@@ -43,6 +43,10 @@ pub(super) fn to_customer(happened: &Happened) -> Template {
             "Sie bekommen Ihr Geld zurück",
             "Das Paket mit Ihrer Bestellung {order} kam zu uns zurück. {total} werden erstattet.",
         ),
+        Happened::Refunded { .. } => (
+            "Sie bekommen Geld zurück",
+            "Von Ihrer Bestellung {order} werden {total} erstattet.",
+        ),
         Happened::NeedsAttention { .. } => return None,
     };
     Some(told)
@@ -75,6 +79,10 @@ pub(super) const fn to_staff(happened: &Happened) -> Template {
         Happened::Returned { .. } => (
             "Bestellung zurückgekommen",
             "Das Paket der Bestellung {order} kam zurück. {total} wurden erstattet.",
+        ),
+        Happened::Refunded { .. } => (
+            "Geld erstattet",
+            "Von der Bestellung {order} wurden {total} erstattet.",
         ),
         Happened::NeedsAttention { .. } => (
             "Eine Bestellung braucht Hilfe",

@@ -38,6 +38,10 @@ pub(super) fn to_customer(happened: &Happened) -> Template {
             "Your money is on its way back",
             "The parcel with your order {order} came back to us. {total} is refunded.",
         ),
+        Happened::Refunded { .. } => (
+            "You get money back",
+            "{total} of what you paid for your order {order} is refunded.",
+        ),
         Happened::NeedsAttention { .. } => return None,
     };
     Some(told)
@@ -68,6 +72,10 @@ pub(super) const fn to_staff(happened: &Happened) -> Template {
         Happened::Returned { .. } => (
             "Order returned",
             "The parcel of order {order} came back. {total} was refunded.",
+        ),
+        Happened::Refunded { .. } => (
+            "Money was refunded",
+            "{total} of order {order} was refunded.",
         ),
         Happened::NeedsAttention { .. } => (
             "An order needs attention",

@@ -43,6 +43,10 @@ pub(super) fn to_customer(happened: &Happened) -> Template {
             "Vous êtes remboursé",
             "Le colis de votre commande {order} nous est revenu. {total} vous sont remboursés.",
         ),
+        Happened::Refunded { .. } => (
+            "Un remboursement vous est fait",
+            "Sur votre commande {order}, {total} vous sont remboursés.",
+        ),
         Happened::NeedsAttention { .. } => return None,
     };
     Some(told)
@@ -73,6 +77,10 @@ pub(super) const fn to_staff(happened: &Happened) -> Template {
         Happened::Returned { .. } => (
             "Commande retournée",
             "Le colis de la commande {order} est revenu. {total} ont été remboursés.",
+        ),
+        Happened::Refunded { .. } => (
+            "Remboursement effectué",
+            "Sur la commande {order}, {total} ont été remboursés.",
         ),
         Happened::NeedsAttention { .. } => (
             "Une commande demande une intervention",

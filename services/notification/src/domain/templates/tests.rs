@@ -1,6 +1,6 @@
 use time::OffsetDateTime;
 use tradepost_notifications::content::Content;
-use tradepost_types::{Currency, OrderId, TenantId};
+use tradepost_types::{Currency, OrderId, RefundId, TenantId};
 
 use super::*;
 use crate::domain::Code;
@@ -22,6 +22,10 @@ fn all() -> Vec<Happened> {
         Happened::Shipped,
         Happened::Delivered,
         Happened::Returned { total },
+        Happened::Refunded {
+            refund: RefundId::new(),
+            amount: total,
+        },
         Happened::NeedsAttention {
             step: Code::or_other("capture_payment"),
             version: 7,

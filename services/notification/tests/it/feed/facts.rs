@@ -5,19 +5,20 @@ use tradepost_messaging::Outgoing;
 use tradepost_notification::domain::Locale;
 use tradepost_notifications::content::Content;
 use tradepost_proto::order::event::v1 as fact;
-use tradepost_types::{OrderId, TenantId};
+use tradepost_types::{OrderId, RefundId, TenantId};
 
 use super::stage::{
     ADA, Line, STAFF, Stage, count, eur, lines, of_user, stored, told, until_parked,
 };
 
-const KINDS: [&str; 7] = [
+const KINDS: [&str; 8] = [
     "confirmed",
     "rejected",
     "cancelled",
     "shipped",
     "delivered",
     "returned",
+    "refunded",
     "needs_attention",
 ];
 
@@ -58,6 +59,7 @@ fn one_of_each(stage: &Stage) -> Vec<Outgoing> {
             total: eur(5),
             duration_ms: 1,
         }),
+        orders.refunded(OrderId::new(), RefundId::new()),
         orders.stuck(OrderId::new(), 4),
     ]
 }
@@ -69,9 +71,9 @@ async fn each_kind_is_told_to_the_staff_and_to_the_customer_unless_it_is_stuck()
     stage.orders.send(&one_of_each(&stage)).await;
 
     stage.until_told(STAFF, &lines(KINDS)).await;
-    let to_ada: Vec<Line> = lines(KINDS).into_iter().take(6).collect();
+    let to_ada: Vec<Line> = lines(KINDS).into_iter().take(7).collect();
     stage.until_told(&of_user(ADA), &to_ada).await;
-    assert_eq!(count(&stage.database, "notifications").await, 13);
+    assert_eq!(count(&stage.database, "notifications").await, 15);
     assert_eq!(count(&stage.database, "messaging.parked").await, 0);
     // What is announced is what is stored.
     for (stream, seen) in [(of_user(ADA), "user"), (STAFF.to_owned(), STAFF)] {
@@ -107,9 +109,17 @@ async fn programs_are_told_the_order_and_its_amount_and_only_staff_a_reason() {
         data(STAFF, "order.rejected").await,
     ];
     let stuck = data(STAFF, "order.needs_attention").await;
+    let refunded = data(&of_user(ADA), "order.refunded").await;
 
     let total = json!({"currency_code": "EUR", "minor_units": 123_450});
     assert_eq!(confirmed["total"], total);
+    assert_eq!(refunded["amount"]["minor_units"], 250);
+    assert!(
+        refunded["refund_id"]
+            .as_str()
+            .unwrap()
+            .starts_with("refund_")
+    );
     assert_eq!(
         rejected.map(|data| data["reason"].clone()),
         [Value::Null, "INSUFFICIENT_FUNDS".into()]
@@ -131,7 +141,7 @@ async fn no_card_no_address_and_no_customer_is_in_what_is_told() {
     stage.orders.send(&facts).await;
 
     let mut wanted = lines(KINDS);
-    wanted.push((8, "order.rejected".to_owned()));
+    wanted.push((9, "order.rejected".to_owned()));
     stage.until_told(STAFF, &wanted).await;
     for table in [
         "notifications where content::text ~ '4242|High Street|example.com'",
@@ -197,6 +207,29 @@ async fn an_order_that_is_stuck_again_is_told_again_and_each_time_once() {
     let wanted = lines(["needs_attention", "needs_attention", "confirmed"]);
     stage.until_told(STAFF, &wanted).await;
     stage.until_told(&of_user(ADA), &lines(["confirmed"])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_refund_of_an_order_is_told_once_whatever_message_brings_it() {
+    let (stage, order) = (Stage::open().await, OrderId::new());
+    let (one, other) = (RefundId::new(), RefundId::new());
+
+    let refunded = |refund| stage.orders.refunded(order, refund);
+    stage.orders.send(&[refunded(one), refunded(one)]).await;
+    stage.orders.send(&[refunded(other), refunded(one)]).await;
+    let last = stage.orders.confirmed(order, ADA);
+    stage.orders.send(&[last]).await;
+
+    let wanted = lines(["refunded", "refunded", "confirmed"]);
+    stage.until_told(STAFF, &wanted).await;
+    stage.until_told(&of_user(ADA), &wanted).await;
+    let told = stored(&stage.database, stage.orders.tenant, &of_user(ADA)).await;
+    let refunds: Vec<Value> = told[..2]
+        .iter()
+        .map(|(_, told)| serde_json::from_str::<Value>(told.data.get()).unwrap())
+        .map(|data| data["refund_id"].clone())
+        .collect();
+    assert_eq!(refunds, [json!(one.to_string()), json!(other.to_string())]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

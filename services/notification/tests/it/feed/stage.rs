@@ -22,7 +22,7 @@ use tradepost_proto::routing::Event;
 use tradepost_testkit::{
     Broker, Process, ProcessBuilder, TestDatabase, Trust, broker, eventually, free_port,
 };
-use tradepost_types::{OrderId, TenantId};
+use tradepost_types::{OrderId, RefundId, TenantId};
 
 use crate::store::support::patient;
 
@@ -137,6 +137,16 @@ impl Orders {
     }
 
     /// The order is stuck at this version.
+    pub(crate) fn refunded(&self, order: OrderId, refund: RefundId) -> Outgoing {
+        self.fact(&fact::OrderRefunded {
+            order_id: order.to_string(),
+            customer_ref: ADA.into(),
+            refund_id: refund.to_string(),
+            amount: eur(250),
+            duration_ms: 1,
+        })
+    }
+
     pub(crate) fn stuck(&self, order: OrderId, version: i64) -> Outgoing {
         self.fact(&fact::OrderNeedsAttention {
             order_id: order.to_string(),

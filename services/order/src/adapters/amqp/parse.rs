@@ -4,9 +4,11 @@ use std::str::FromStr;
 
 use tradepost_messaging::{HandleError, Message};
 use tradepost_proto::common::v1 as common;
+use tradepost_proto::convert::money_from_proto;
 use tradepost_proto::inventory::event::v1 as inventory;
 use tradepost_proto::payment::event::v1 as payment;
 use tradepost_proto::shipping::event::v1 as shipping;
+use tradepost_types::Money;
 
 use crate::domain::{DisputeNews, Input, PaymentAnswer, RefundAnswer, ShipmentNews, StockAnswer};
 use crate::ports::Incoming;
@@ -108,7 +110,9 @@ impl Reader<'_> {
 
     fn refund(&self) -> Parsed {
         first_of!(self, Input::Refund, refund_id, {
-            payment::RefundSucceeded => |_body| RefundAnswer::Succeeded,
+            payment::RefundSucceeded => |body| RefundAnswer::Succeeded {
+                amount: amount(body.amount.as_ref())?,
+            },
             payment::RefundFailed => |body| RefundAnswer::Failed { reason: body.reason },
         })
     }
@@ -166,6 +170,13 @@ fn closed(body: &payment::PaymentDisputeClosed) -> String {
     };
     let amount = units(body.amount.as_ref());
     format!("{how}: {amount} ({})", body.dispute_id)
+}
+
+fn amount(money: Option<&common::Money>) -> Result<Money, HandleError> {
+    money_from_proto(money).map_err(|fault| HandleError::Poison {
+        reason: "unreadable_amount",
+        detail: format!("amount {fault}"),
+    })
 }
 
 /// An amount for people, in minor units: how many of them make one of the larger ones is no matter

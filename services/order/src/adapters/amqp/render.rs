@@ -263,6 +263,13 @@ impl Writer<'_> {
                 total,
                 duration_ms,
             }),
+            Fact::Refunded { refund, amount } => self.tell(&fact::OrderRefunded {
+                order_id,
+                customer_ref,
+                refund_id: refund.to_string(),
+                amount: Some(money_to_proto(*amount)),
+                duration_ms,
+            }),
             Fact::NeedsAttention { step, reason } => self.tell(&fact::OrderNeedsAttention {
                 order_id,
                 customer_ref,

@@ -104,10 +104,13 @@ impl Moment<'_> {
     fn skip(&self, stuck: &Attention, text: &str) -> Answer {
         let captured = PaymentAnswer::Captured;
         let voided = PaymentAnswer::Voided;
+        let refunded = RefundAnswer::Succeeded {
+            amount: self.order.details.total,
+        };
         let answers: Vec<Signal<'_>> = match stuck.step {
             Step::CapturePayment => vec![Signal::Payment(&captured)],
             Step::VoidPayment => vec![Signal::Payment(&voided)],
-            Step::RefundPayment => vec![Signal::Refund(&RefundAnswer::Succeeded)],
+            Step::RefundPayment => vec![Signal::Refund(&refunded)],
             Step::VoidShipment => vec![Signal::Shipment(&ShipmentNews::Voided)],
             Step::FindParcel | Step::AwaitDelivery => {
                 vec![Signal::Shipment(&ShipmentNews::Delivered)]

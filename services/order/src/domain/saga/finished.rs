@@ -13,7 +13,7 @@ impl Moment<'_> {
             Signal::Stock(_)
             | Signal::Released(_)
             | Signal::Payment(_)
-            | Signal::Refund(RefundAnswer::Succeeded)
+            | Signal::Refund(RefundAnswer::Succeeded { .. })
             | Signal::Shipment(_)
             | Signal::Cancel { .. }
             | Signal::Deadline

@@ -10,8 +10,8 @@ use crate::domain::step::Step;
 impl Moment<'_> {
     pub(super) fn returning(&self, refunded: bool, restocked: bool, signal: Signal<'_>) -> Answer {
         match signal {
-            Signal::Refund(RefundAnswer::Succeeded) if refunded => LATE,
-            Signal::Refund(RefundAnswer::Succeeded) => {
+            Signal::Refund(RefundAnswer::Succeeded { .. }) if refunded => LATE,
+            Signal::Refund(RefundAnswer::Succeeded { .. }) => {
                 self.returning_done(true, restocked, EventKind::Refunded, "the money went back")
             }
             Signal::Refund(RefundAnswer::Failed { reason }) if refunded => {

@@ -1,7 +1,7 @@
 //! What an input leads to: the saga after it, events, commands, facts and the timer.
 
 use time::{Duration, OffsetDateTime};
-use tradepost_types::{PaymentId, RefundId, ReservationId, ShipmentId};
+use tradepost_types::{Money, PaymentId, RefundId, ReservationId, ShipmentId};
 
 use super::{Answer, Moment, Policy, Reaction};
 use crate::domain::event::{Event, EventKind};
@@ -54,6 +54,13 @@ pub enum Fact {
     Delivered,
     /// The parcel came back and the money was refunded.
     Returned,
+    /// Money went back that the order did not ask for.
+    Refunded {
+        /// The refund.
+        refund: RefundId,
+        /// How much.
+        amount: Money,
+    },
     /// A person has to look.
     NeedsAttention {
         /// What is stuck.

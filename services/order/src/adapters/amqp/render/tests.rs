@@ -1,7 +1,7 @@
 //! What others count by is in every fact.
 
 use time::{Duration, OffsetDateTime};
-use tradepost_types::{Currency, Money, OrderId, TenantId};
+use tradepost_types::{Currency, Money, OrderId, RefundId, TenantId};
 
 use super::*;
 use crate::domain::{Details, NewOrder, Step, Timer};
@@ -61,10 +61,18 @@ fn how_long_it_took_is_in_the_fact_of_every_outcome() {
         told::<fact::OrderShipped>(&order, Fact::Shipped).duration_ms,
         told::<fact::OrderDelivered>(&order, Fact::Delivered).duration_ms,
         told::<fact::OrderReturned>(&order, Fact::Returned).duration_ms,
+        told::<fact::OrderRefunded>(&order, refunded(300)).duration_ms,
         told::<fact::OrderNeedsAttention>(&order, stuck).duration_ms,
     ];
 
-    assert_eq!(durations, [AGE_MS; 7]);
+    assert_eq!(durations, [AGE_MS; 8]);
+}
+
+fn refunded(minor_units: i64) -> Fact {
+    Fact::Refunded {
+        refund: RefundId::new(),
+        amount: Money::new(minor_units, Currency::GBP),
+    }
 }
 
 #[test]
@@ -83,5 +91,7 @@ fn the_money_is_in_the_facts_that_move_it() {
             ("GBP", 2_500)
         );
     }
+    let part: fact::OrderRefunded = told(&order, refunded(300));
+    assert_eq!(part.amount.unwrap().minor_units, 300);
     assert_eq!((placed.unit_count, confirmed.unit_count), (2, 2));
 }

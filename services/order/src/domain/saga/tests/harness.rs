@@ -228,7 +228,9 @@ impl World {
                         self.money = Money_::Back;
                         self.voids += 1;
                     }
-                    RefundAnswer::Succeeded
+                    RefundAnswer::Succeeded {
+                        amount: self.order.details.total,
+                    }
                 };
                 self.answers.push(Input::Refund(id, answer));
             }

@@ -1,9 +1,10 @@
 //! The transition table: what each phase makes of each input.
 
 use time::Duration;
+use tradepost_types::{Currency, Money, RefundId};
 
 use super::harness::order_of;
-use crate::domain::saga::{Command, Ignored, Policy, Reaction, Refusal, Transition, apply};
+use crate::domain::saga::{Command, Fact, Ignored, Policy, Reaction, Refusal, Transition, apply};
 use crate::domain::{
     Asked, Attention, Authorizing, Cancelling, Confirming, DisputeNews, EventKind, Input, Order,
     OrderState, Outcome, Parcel, PaymentAnswer, PaymentWait, Phase, RefundAnswer, ShipmentNews,
@@ -298,7 +299,12 @@ fn inputs(order: &Order) -> Vec<(&'static str, Input)> {
         ),
         (
             "refunded",
-            Input::Refund(order.refund(), RefundAnswer::Succeeded),
+            Input::Refund(
+                order.refund(),
+                RefundAnswer::Succeeded {
+                    amount: order.details.total,
+                },
+            ),
         ),
         (
             "refund-failed",
@@ -427,6 +433,39 @@ fn a_dispute_of_another_payment_is_stale() {
     let reaction = apply(&order, &other, order.created_at, &Policy::default());
 
     assert_eq!(reaction, Ok(Reaction::Ignored(Ignored::Stale)));
+}
+
+#[test]
+fn a_refund_that_a_caller_made_is_written_and_told_and_moves_neither_phase_nor_timer() {
+    let (refund, amount) = (RefundId::new(), Money::new(400, Currency::GBP));
+    let succeeded = RefundAnswer::Succeeded { amount };
+    let failed = RefundAnswer::Failed {
+        reason: "X".to_owned(),
+    };
+    for (name, phase) in phases().into_iter().skip(1) {
+        let order = in_phase(phase);
+        for (answer, kind, facts) in [
+            (
+                &succeeded,
+                EventKind::Refunded,
+                vec![Fact::Refunded { refund, amount }],
+            ),
+            (&failed, EventKind::RefundFailed, vec![]),
+        ] {
+            let noted = moved(&order, Input::Refund(refund, answer.clone()));
+
+            assert_eq!(
+                (&noted.saga, noted.timer),
+                (&order.saga, order.timer),
+                "{name}"
+            );
+            assert_eq!((noted.commands, noted.facts), (vec![], facts), "{name}");
+            assert_eq!(noted.events.len(), 1, "{name}");
+            assert_eq!(noted.events[0].kind, kind);
+            let text = &noted.events[0].description;
+            assert!(text.contains(&refund.to_string()), "{text}");
+        }
+    }
 }
 
 #[test]
