@@ -54,7 +54,7 @@ pub struct NothingRecent;
 
 #[async_trait]
 impl Recent for NothingRecent {
-    async fn recent(&self, gaps: &[Gap]) -> Vec<Option<Vec<Entry>>> {
+    async fn recent(&self, gaps: &[Gap], _bytes_max: usize) -> Vec<Option<Vec<Entry>>> {
         vec![None; gaps.len()]
     }
 }

@@ -22,7 +22,7 @@ pub use announcements::{
 pub use feed::{Feed, Feeds, Note, OrderTelling, Told};
 pub use live::{
     Change, Changes, Cursors, Follow, Followers, Gap, GroupPlace, Opened, Past, Pasts, Place,
-    ReadCursors, Recent, Recents, Snapshot, StoreError, Tail, Top,
+    Portion, ReadCursors, Recent, Recents, Snapshot, StoreError, Tail, Top,
 };
 pub use preferences::{Expected, PreferenceStore, Preferred, StoredPreferences};
 pub use presence::{Elsewhere, Here, Moved, OtherNodes, People, Present};

@@ -35,7 +35,7 @@ use comings::Comings;
 pub use conn::Conn;
 use conn::Stage;
 use followed::Followed;
-pub use opening::{Opening, Step};
+pub use opening::{Missed, Opening, Step, framed};
 use people::{People, Person};
 
 /// Into how many parts tables are cut, so that their locks are seldom waited for.
@@ -80,6 +80,12 @@ struct Limits {
     heartbeat: Duration,
 }
 
+/// What one connection may miss, of all its streams. The rest of its queue is for what comes
+/// meanwhile.
+pub(super) const fn backlog_bytes_max(config: &LiveConfig) -> usize {
+    config.queue_bytes_max / 2
+}
+
 impl<L: Line> Hub<L> {
     /// A hub without connections.
     #[must_use]
@@ -103,8 +109,7 @@ impl<L: Line> Hub<L> {
                 resume_max: config.resume_max.into(),
                 entries_max: config.kept_entries_max,
                 bytes_max: config.kept_mib_max.saturating_mul(1024 * 1024),
-                // The rest of the queue is for what comes meanwhile.
-                backlog_bytes_max: config.queue_bytes_max / 2,
+                backlog_bytes_max: backlog_bytes_max(config),
                 heartbeat: Duration::from_millis(config.heartbeat_ms),
             },
             metrics,
@@ -225,7 +230,7 @@ impl<L: Line> Hub<L> {
             let stream = state.named(name)?;
             stream.lock().stored_ms(*seq)
         });
-        known.collect()
+        known.max()
     }
 
     /// Of these streams those that it follows, each no further than it stands here: what nobody

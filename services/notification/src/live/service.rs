@@ -95,12 +95,15 @@ impl Live {
     }
 
     fn new(parts: Parts, drained: &CancellationToken) -> Self {
-        let resume_max = parts.config.resume_max;
+        let portion = Portion {
+            entries: parts.config.resume_max,
+            bytes: backlog_bytes_max(&parts.config),
+        };
         let straight = parts
             .access
             .map(|access| Straight::start(access, &parts.tasks, drained));
         Self {
-            desk: Desk::new(&parts.tasks, parts.past, parts.recent, resume_max),
+            desk: Desk::new(&parts.tasks, parts.past, parts.recent, portion),
             config: parts.config,
             hub: parts.hub,
             metrics: parts.metrics,

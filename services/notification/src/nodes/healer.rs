@@ -11,16 +11,19 @@ use tokio_util::sync::CancellationToken;
 use super::{KnownEpoch, Looks};
 use crate::metrics::{HealedFrom, NodeMetrics};
 use crate::ports::{
-    Announcement, Change, Entry, Followers, Gap, Pasts, PreferenceChange, Recents, Snapshot,
-    StoreError, StreamKey, Tail, Top,
+    Announcement, Change, Entry, Followers, Gap, Pasts, Portion, PreferenceChange, Recents,
+    Snapshot, StoreError, StreamKey, Tail, Top,
 };
 
 /// Rows that a look takes at once, about.
 const ROWS_MAX: u32 = 10_000;
 /// Gaps that are read together.
 const GAPS_MAX: usize = 200;
-/// Entries of one gap that are read at once.
-const ENTRIES_MAX: u32 = 200;
+/// What of one gap is read at once; the rest is read next.
+const PORTION: Portion = Portion {
+    entries: 200,
+    bytes: 128 * 1_024,
+};
 /// The longest pause after looks that failed.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// Over how long the looks of all nodes are spread that one event leads to.
@@ -222,7 +225,7 @@ impl Healer {
     }
 
     async fn fill(&self, gaps: &[Gap]) -> Result<(), StoreError> {
-        let found = self.parts.recents.recent(gaps).await;
+        let found = self.parts.recents.recent(gaps, PORTION.bytes).await;
         let mut unread = Vec::new();
         for (gap, entries) in gaps.iter().zip(found) {
             match entries {
@@ -233,7 +236,7 @@ impl Healer {
         if unread.is_empty() {
             return Ok(());
         }
-        let read = self.parts.past.entries(&unread, ENTRIES_MAX).await?;
+        let read = self.parts.past.entries(&unread, PORTION).await?;
         for (gap, entries) in unread.iter().zip(read) {
             let is_whole = entries
                 .first()

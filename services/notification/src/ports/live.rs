@@ -77,6 +77,15 @@ pub struct Gap {
     pub upto: u64,
 }
 
+/// How much of a gap is read at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Portion {
+    /// Entries, at most.
+    pub entries: u32,
+    /// Bytes of their content, about. One is read however large it is.
+    pub bytes: usize,
+}
+
 /// A moment of the database, before which everything was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Snapshot(pub u64);
@@ -103,9 +112,9 @@ pub trait Past: Send + Sync {
     /// together share a statement.
     async fn open(&self, readers: &[Reader]) -> Result<Vec<Opened>, StoreError>;
 
-    /// The entries of each gap, in order of their sequence, at most `limit` of each (the lowest).
+    /// The entries of each gap, in order of their sequence, a portion of each (the lowest).
     /// What was too old to be kept is missing: the caller sees that by the sequences.
-    async fn entries(&self, gaps: &[Gap], limit: u32) -> Result<Vec<Vec<Entry>>, StoreError>;
+    async fn entries(&self, gaps: &[Gap], portion: Portion) -> Result<Vec<Vec<Entry>>, StoreError>;
 
     /// What was committed since `since`, in pages of about `limit` rows: the answer's `next` goes on.
     /// None: nothing is asked but where the database stands now. A transaction that was under way at
@@ -119,9 +128,9 @@ pub type Pasts = Arc<dyn Past>;
 /// What was told lately, in a place that may vanish at any moment.
 #[async_trait]
 pub trait Recent: Send + Sync {
-    /// For each gap all its entries in order, or none if it does not have all of them (or fails, or
-    /// takes too long: never an error).
-    async fn recent(&self, gaps: &[Gap]) -> Vec<Option<Vec<Entry>>>;
+    /// For each gap all its entries in order, or none if it does not have all of them, or they have
+    /// more bytes together (or it fails, or takes too long: never an error).
+    async fn recent(&self, gaps: &[Gap], bytes_max: usize) -> Vec<Option<Vec<Entry>>>;
 }
 
 /// As its users hold it.

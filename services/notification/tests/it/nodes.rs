@@ -13,6 +13,8 @@ use world::{Node, SOON, World, group, user};
 
 /// Looks so seldom that only Redis can have brought what is there.
 const SELDOM: Duration = Duration::from_secs(3_600);
+/// More than any piece of a stream has here.
+const BYTES: usize = 1_024 * 1_024;
 /// Looks so often that a test need not wait.
 const OFTEN: Duration = Duration::from_millis(50);
 
@@ -171,7 +173,7 @@ async fn what_was_told_lately_is_given_whole_or_not_at_all() {
     };
     eventually("the last is there", SOON, async || {
         node.recents
-            .recent(&[gap(&ada, 149, 150), gap(&bob, 0, 1)])
+            .recent(&[gap(&ada, 149, 150), gap(&bob, 0, 1)], BYTES)
             .await
             .into_iter()
             .all(|one| one.is_some())
@@ -189,24 +191,29 @@ async fn what_was_told_lately_is_given_whole_or_not_at_all() {
         gap(&bob, 0, 1),
         gap(&group(&world, "ada"), 0, 1),
     ];
-    let found = node.recents.recent(&gaps).await;
+    let found = node.recents.recent(&gaps, BYTES).await;
 
     let counts: Vec<_> = found.iter().map(|one| one.as_ref().map(Vec::len)).collect();
     let wanted = [Some(100), None, None, Some(10), None, None, Some(1), None];
     assert_eq!(counts, wanted);
     assert_eq!(found[3].as_deref().unwrap(), world.entries(&gaps[3]));
 
+    // More bytes than are wanted.
+    let few = found[3].iter().flatten().map(|entry| entry.text.len());
+    let few = few.sum::<usize>() - 1;
+    assert_eq!(node.recents.recent(&gaps[3..4], few).await, [None]);
+
     // Another's under this name, and what is no entry.
     let keys: Vec<String> = command(&redis, &["KEYS", "notification:recent:*:user:*"]).await;
     let of = |name: &str| keys.iter().find(|key| key.ends_with(name)).unwrap().clone();
     let () = command(&redis, &["RENAME", &of(":bob"), &of(":ada")]).await;
-    assert_eq!(node.recents.recent(&[gap(&ada, 0, 1)]).await, [None]);
+    assert_eq!(node.recents.recent(&[gap(&ada, 0, 1)], BYTES).await, [None]);
     let () = command(&redis, &["SET", &of(":ada"), "x"]).await;
-    assert_eq!(node.recents.recent(&[gap(&ada, 0, 1)]).await, [None]);
+    assert_eq!(node.recents.recent(&[gap(&ada, 0, 1)], BYTES).await, [None]);
 
     redis.freeze();
     for _ in 0..20 {
-        assert_eq!(node.recents.recent(&[gap(&ada, 0, 1)]).await, [None]);
+        assert_eq!(node.recents.recent(&[gap(&ada, 0, 1)], BYTES).await, [None]);
     }
 }
 

@@ -12,7 +12,7 @@ use tradepost_postgres::{DbError, GroupLimits};
 use super::streams::{column, column_seq, entry, seq, unreadable};
 use super::{PgNotifications, epoch, preferences};
 use crate::ports::{
-    Entry, Gap, GroupPlace, Opened, Past, Place, Reader, Snapshot, StoreError, Tail,
+    Entry, Gap, GroupPlace, Opened, Past, Place, Portion, Reader, Snapshot, StoreError, Tail,
 };
 
 /// How openings share statements.
@@ -40,17 +40,21 @@ pub const OPEN: &str = "with readers as materialized (
     join groups g on g.tenant_id = m.tenant_id and g.group_id = m.group_id
     order by 1, 2";
 
-/// Pieces of streams.
+/// Pieces of streams, each up to the entry with which it has enough bytes.
 pub const ENTRIES: &str = "select g.place, n.seq, n.id, n.created_at, n.content
     from unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[]) with ordinality
         as g (tenant_id, stream, after, upto, place)
     cross join lateral (
-        select n.seq, n.id, n.created_at, n.content::text as content
-        from notifications n
-        where n.tenant_id = g.tenant_id and n.stream = g.stream
-          and n.seq > g.after and n.seq <= g.upto
-        order by n.seq
-        limit $5) n
+        select n.*, sum(octet_length(n.content)) over (order by n.seq)
+            - octet_length(n.content) as before
+        from (
+            select n.seq, n.id, n.created_at, n.content::text as content
+            from notifications n
+            where n.tenant_id = g.tenant_id and n.stream = g.stream
+              and n.seq > g.after and n.seq <= g.upto
+            order by n.seq
+            limit $5) n) n
+    where n.before < $6
     order by g.place, n.seq";
 
 #[async_trait]
@@ -62,13 +66,13 @@ impl Past for PgNotifications {
         opening.await.map_err(DbError::from)?
     }
 
-    async fn entries(&self, gaps: &[Gap], limit: u32) -> Result<Vec<Vec<Entry>>, StoreError> {
+    async fn entries(&self, gaps: &[Gap], portion: Portion) -> Result<Vec<Vec<Entry>>, StoreError> {
         let mut found: Vec<Vec<Entry>> = gaps.iter().map(|_| Vec::new()).collect();
         if gaps.is_empty() {
             return Ok(found);
         }
         let mut tx = self.database.system_tx().await?;
-        let rows = pieces(tx.conn(), gaps, limit).await?;
+        let rows = pieces(tx.conn(), gaps, portion).await?;
         tx.commit().await?;
         for (place, place_seq, id, time, content) in rows {
             if let Some((gap, entries)) = nth(place).and_then(|place| {
@@ -91,7 +95,11 @@ impl Past for PgNotifications {
 
 type Piece = (i64, i64, Uuid, OffsetDateTime, String);
 
-async fn pieces(conn: &mut PgConnection, gaps: &[Gap], limit: u32) -> Result<Vec<Piece>, DbError> {
+async fn pieces(
+    conn: &mut PgConnection,
+    gaps: &[Gap],
+    portion: Portion,
+) -> Result<Vec<Piece>, DbError> {
     let tenants: Vec<Uuid> = gaps.iter().map(|gap| gap.key.tenant.as_uuid()).collect();
     let streams: Vec<String> = gaps.iter().map(|gap| column(&gap.key.whose)).collect();
     let after: Vec<i64> = gaps.iter().map(|gap| column_seq(gap.after)).collect();
@@ -101,7 +109,8 @@ async fn pieces(conn: &mut PgConnection, gaps: &[Gap], limit: u32) -> Result<Vec
         .bind(streams)
         .bind(after)
         .bind(upto)
-        .bind(i64::from(limit))
+        .bind(i64::from(portion.entries))
+        .bind(i64::try_from(portion.bytes.max(1)).unwrap_or(i64::MAX))
         .fetch_all(conn)
         .await?;
     Ok(rows)

@@ -20,8 +20,10 @@ use crate::ports::{Entry, Gap, Recent, StreamKey, Whose};
 const KEPT_MAX: u64 = 100;
 /// For how long after the last one.
 const KEPT_SECONDS: u32 = 600;
-/// Gaps that one answer is about; others are asked after it.
+/// Gaps that one answer is about, and entries of them; others are asked after it. Redis does not
+/// say beforehand how many bytes they are.
 const GAPS_MAX: usize = 100;
+const ENTRIES_MAX: u64 = 500;
 const ENTRY: &str = "e";
 
 /// An entry of a Redis Stream: its id, and its fields one after the other.
@@ -78,26 +80,23 @@ impl RedisRecents {
 
 #[async_trait]
 impl Recent for RedisRecents {
-    async fn recent(&self, gaps: &[Gap]) -> Vec<Option<Vec<Entry>>> {
+    async fn recent(&self, gaps: &[Gap], bytes_max: usize) -> Vec<Option<Vec<Entry>>> {
         let mut found = vec![None; gaps.len()];
         let Some(epoch) = self.epoch.get() else {
             return found;
         };
-        let mut asked: Vec<(&mut Option<Vec<Entry>>, &Gap)> = found
-            .iter_mut()
-            .zip(gaps)
-            .filter(|(_, gap)| may_be_kept(gap))
-            .collect();
-        for some in asked.chunks_mut(GAPS_MAX) {
-            let gaps: Vec<Gap> = some.iter().map(|(_, gap)| (*gap).clone()).collect();
-            let Some(answers) = self.ask(&epoch, &gaps).await else {
+        for places in batches(gaps) {
+            let wanted = places.iter().filter_map(|place| gaps.get(*place));
+            let wanted: Vec<Gap> = wanted.cloned().collect();
+            let Some(answers) = self.ask(&epoch, &wanted).await else {
                 break;
             };
-            for ((place, _), answer) in some.iter_mut().zip(answers) {
-                **place = answer;
+            for (place, answer) in places.into_iter().zip(answers) {
+                if let Some(found) = found.get_mut(place) {
+                    *found = answer.filter(|entries| bytes(entries) <= bytes_max);
+                }
             }
         }
-        drop(asked);
         let whole = found.iter().flatten().count();
         self.metrics.recents(whole, found.len() - whole);
         found
@@ -116,6 +115,30 @@ pub(super) fn keep(commands: &mut Pipeline, epoch: &Epoch, entry: &Entry) {
 
 fn may_be_kept(gap: &Gap) -> bool {
     gap.upto > gap.after && gap.upto - gap.after <= KEPT_MAX
+}
+
+/// The places of the gaps that are asked for, and which of them together.
+fn batches(gaps: &[Gap]) -> Vec<Vec<usize>> {
+    let (mut batches, mut batch, mut entries) = (Vec::new(), Vec::new(), 0);
+    for (place, gap) in gaps.iter().enumerate() {
+        if !may_be_kept(gap) {
+            continue;
+        }
+        if batch.len() >= GAPS_MAX || entries >= ENTRIES_MAX {
+            batches.push(std::mem::take(&mut batch));
+            entries = 0;
+        }
+        batch.push(place);
+        entries += gap.upto - gap.after;
+    }
+    if !batch.is_empty() {
+        batches.push(batch);
+    }
+    batches
+}
+
+fn bytes(entries: &[Entry]) -> usize {
+    entries.iter().map(|entry| entry.text.len()).sum()
 }
 
 /// All entries of a gap, or none.

@@ -29,6 +29,18 @@ pub struct Opening<L: Line> {
     starts: Vec<Starting<L>>,
 }
 
+/// Entries of a gap in their order, framed once for all who miss the same.
+pub type Missed<L> = Vec<(u64, <L as Line>::Frame)>;
+
+/// Frames entries.
+#[must_use]
+pub fn framed<L: Line>(entries: &[Entry]) -> Missed<L> {
+    let framed = entries
+        .iter()
+        .map(|entry| (entry.seq, L::frame(&entry.text)));
+    framed.collect()
+}
+
 /// What is to be done next for it.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
@@ -188,7 +200,7 @@ impl<L: Line> Hub<L> {
         &self,
         conn: &Arc<Conn<L>>,
         mut opening: Opening<L>,
-        fetched: Vec<Option<Vec<Entry>>>,
+        fetched: Vec<Option<Missed<L>>>,
     ) {
         let mut fetched = fetched.into_iter();
         for starting in &mut opening.starts {
@@ -291,16 +303,16 @@ impl<L: Line> Starting<L> {
         }
     }
 
-    fn fill(&mut self, gap: &Gap, fetched: Option<Vec<Entry>>) {
-        let is_whole = |entries: &Vec<Entry>| {
-            let seqs = entries.iter().map(|entry| entry.seq);
+    fn fill(&mut self, gap: &Gap, fetched: Option<Missed<L>>) {
+        let is_whole = |entries: &Missed<L>| {
+            let seqs = entries.iter().map(|(seq, _)| *seq);
             seqs.eq(gap.after.saturating_add(1)..=gap.upto)
         };
         self.resume = match fetched.filter(is_whole) {
             Some(entries) => Resume::From {
                 after: gap.after,
                 upto: gap.upto,
-                missed: Some(entries.iter().map(|entry| L::frame(&entry.text)).collect()),
+                missed: Some(entries.into_iter().map(|(_, frame)| frame).collect()),
             },
             None => Resume::Refused,
         };

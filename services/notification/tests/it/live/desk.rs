@@ -99,7 +99,11 @@ impl Past for Store {
         Ok(readers.iter().map(|reader| self.opened(reader)).collect())
     }
 
-    async fn entries(&self, gaps: &[Gap], _limit: u32) -> Result<Vec<Vec<Entry>>, StoreError> {
+    async fn entries(
+        &self,
+        gaps: &[Gap],
+        _portion: Portion,
+    ) -> Result<Vec<Vec<Entry>>, StoreError> {
         let streams = self.streams.lock().unwrap();
         let of_gap = |gap: &Gap| {
             let entries = streams.get(&gap.key).into_iter().flatten();

@@ -11,7 +11,7 @@ use tradepost_notification::bootstrap::nodes::Fanout;
 use tradepost_notification::config::RedisConfig;
 use tradepost_notification::domain::Preferences;
 use tradepost_notification::ports::{
-    Announcement, Announcer, Change, Entry, Follow, Gap, MemberChange, Opened, Past,
+    Announcement, Announcer, Change, Entry, Follow, Gap, MemberChange, Opened, Past, Portion,
     PreferenceChange, ReadMove, Reader, Recents, Signal, Snapshot, StoreError, StreamKey, Tail,
     Top, Whose,
 };
@@ -180,7 +180,7 @@ impl Past for World {
         self.works().map(|()| Vec::new())
     }
 
-    async fn entries(&self, gaps: &[Gap], limit: u32) -> Result<Vec<Vec<Entry>>, StoreError> {
+    async fn entries(&self, gaps: &[Gap], portion: Portion) -> Result<Vec<Vec<Entry>>, StoreError> {
         self.works()?;
         if self.are_entries_failing.load(Ordering::SeqCst) {
             self.has_failed.store(true, Ordering::SeqCst);
@@ -188,7 +188,7 @@ impl Past for World {
         }
         let lowest = |gap| {
             let entries = World::entries(self, gap).into_iter();
-            entries.take(limit as usize).collect()
+            entries.take(portion.entries as usize).collect()
         };
         Ok(gaps.iter().map(lowest).collect())
     }

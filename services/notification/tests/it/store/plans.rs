@@ -36,7 +36,7 @@ async fn a_page_of_history_reads_each_stream_by_time() {
 
 #[tokio::test]
 async fn entries_are_read_by_sequence() {
-    let arguments = format!("array[{UUID}::uuid], array['user:ann'], array[1], array[9], 10");
+    let arguments = format!("array[{UUID}::uuid], array['user:ann'], array[1], array[9], 10, 99");
 
     let plan = planned(ENTRIES, &arguments).await;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::join_all;
-use tradepost_notification::ports::{Gap, Outcome, Past, Telling, Tellings};
+use tradepost_notification::ports::{Gap, Outcome, Past, Portion, Telling, Tellings};
 use tradepost_types::NotificationId;
 
 use super::support::Desk;
@@ -150,9 +150,19 @@ async fn an_entry_read_from_the_database_is_the_one_that_was_announced() {
     };
 
     let gaps = [gap(0, 3), gap(1, 2), other, gap(3, 9)];
-    let found = desk.store.entries(&gaps, 2).await.unwrap();
+    let portion = |entries, bytes| Portion { entries, bytes };
+    let found = desk.store.entries(&gaps, portion(2, 1_000)).await;
+    let found = found.unwrap();
+    // One is read however large it is, and the next only while they have not the bytes.
+    let mut counts = Vec::new();
+    for bytes in (1..2_000).step_by(50) {
+        let piece = desk.store.entries(&gaps[..1], portion(9, bytes)).await;
+        counts.push(piece.unwrap()[0].len());
+    }
+    counts.dedup();
 
     assert_eq!(found[0], told[..2]);
+    assert_eq!(counts, [1, 2, 3]);
     assert_eq!(found[1], told[1..2]);
     assert!(found[2].is_empty());
     assert!(found[3].is_empty());

@@ -12,7 +12,7 @@ use tradepost_notifications::wire::{Told, close};
 
 use super::world::{Store, Wire, entry, hub, key, reader};
 use crate::config::LiveConfig;
-use crate::live::hub::{Conn, Hub, Opening, SHARDS, Step};
+use crate::live::hub::{Conn, Hub, Opening, SHARDS, Step, framed};
 use crate::live::wheel;
 use crate::ports::{Announcement, Follow, Gap, MemberChange, ReadMove, Signal};
 
@@ -42,8 +42,10 @@ pub(super) fn visit(
             Step::Foreign | Step::Gone => panic!("it is not taken"),
         }
     };
-    let fetched = gaps.iter().map(|gap| Some(store.fetch(gap))).collect();
-    hub.begin(&conn, opening, fetched);
+    let fetched = gaps
+        .iter()
+        .map(|gap| Some(framed::<Wire>(&store.fetch(gap))));
+    hub.begin(&conn, opening, fetched.collect());
     let text = wire.0.lock().unwrap().0.pop_front().unwrap();
     let Told::Welcome(welcome) = Told::parse(&text).unwrap() else {
         panic!("no welcome but {text}");

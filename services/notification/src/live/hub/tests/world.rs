@@ -13,7 +13,7 @@ use tradepost_websocket::{Class, Pushed};
 
 use crate::config::LiveConfig;
 use crate::live::Line;
-use crate::live::hub::{Conn, Hub, Opening, Step};
+use crate::live::hub::{Conn, Hub, Opening, Step, framed};
 use crate::metrics::LiveMetrics;
 use crate::ports::{
     Announcement, Entry, Follow, Gap, GroupPlace, Opened, Place, Preferred, Reader, StreamKey,
@@ -288,7 +288,9 @@ impl Client {
                 }
             }
             Stage::Placed(gaps) => {
-                let fetched = gaps.iter().map(|gap| Some(store.fetch(gap)));
+                let fetched = gaps
+                    .iter()
+                    .map(|gap| Some(framed::<Wire>(&store.fetch(gap))));
                 let opening = session.opening.take().unwrap();
                 hub.begin(&session.conn, opening, fetched.collect());
                 Stage::Begun
