@@ -278,9 +278,10 @@ export class NotificationClient {
     this.#options.onUnread?.(this.unread);
   }
 
-  #joined({ stream, seq }) {
+  #joined({ stream, seq, recovered }) {
     this.#streams.set(stream, { have: seq, top: seq, read: seq });
     this.#keep();
+    if (recovered === false) this.#options.onMissed?.(stream);
   }
 
   #left(stream) {

@@ -287,6 +287,15 @@ test("reading moves the cursor on this and on other connections", async () => {
   assert.equal(socket.said.length, 2);
 });
 
+test("what was told before a late joining was heard of is said to be missed", async () => {
+  const { seen, socket } = await live({ user: { seq: 0, read: 0 } });
+  socket.tell({ t: "joined", stream: "group:a", seq: 7, recovered: false });
+  socket.tell(told(8, "group:a"));
+
+  assert.deepEqual(seen.missed, ["group:a"]);
+  assert.deepEqual(seen.seqs, ["group:a/8"]);
+});
+
 test("groups come and go", async () => {
   const { seen, socket } = await live({ user: { seq: 0, read: 0 } });
   socket.tell({ t: "joined", stream: "group:a", seq: 7 });

@@ -159,7 +159,15 @@ impl Follower {
             let position = Position { epoch, seq };
             self.positions.insert(joined.stream.clone(), position);
         }
-        events.push(Event::Joined(joined.stream));
+        events.push(Event::Joined(joined.stream.clone()));
+        if joined.recovered == Some(false) {
+            // Since when one is a member is not said: the history knows it.
+            events.push(Event::Missed {
+                stream: joined.stream,
+                after: 0,
+                upto: joined.seq,
+            });
+        }
     }
 }
 

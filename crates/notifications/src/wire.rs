@@ -190,6 +190,9 @@ pub struct Joined {
     pub stream: Stream,
     /// Where it stands: what is told comes after it.
     pub seq: u64,
+    /// False: something was told between the joining and `seq` that will not come here. Else absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovered: Option<bool>,
 }
 
 /// A group less.

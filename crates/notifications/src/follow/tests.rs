@@ -113,6 +113,9 @@ fn groups_come_and_go() {
     hear(&mut follower, vec![joined]);
     let staff: Stream = "group:staff".parse().unwrap();
     assert_eq!(follower.positions()[&staff].seq, 7);
+    let late = format!(r#"{{"t":"joined",{group},"seq":9,"recovered":false}}"#);
+    let late = vec![Told::parse(&late).unwrap()];
+    assert_eq!(hear(&mut follower, late).1, [(0, 9)]);
     let left = Told::parse(&format!(r#"{{"t":"left",{group}}}"#)).unwrap();
     hear(&mut follower, vec![left]);
     assert!(!follower.positions().contains_key(&staff));

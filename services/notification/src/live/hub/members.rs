@@ -132,6 +132,8 @@ impl<L: Line> Hub<L> {
         let joined = Joined {
             stream: key.seen(),
             seq,
+            // What came late is kept here no more, and is in the history only.
+            recovered: (seq > membership.after).then_some(false),
         };
         let mut frames = vec![L::frame(&Told::Joined(joined).text())];
         frames.extend(self.quieted(conn, missed.unwrap_or_default()));

@@ -260,6 +260,66 @@ fn a_member_hears_a_group_from_the_joining_to_the_leaving() {
 }
 
 #[test]
+fn what_was_told_between_a_joining_and_its_late_announcement_is_not_missed_in_silence() {
+    let config = LiveConfig {
+        kept_entries_max: 2,
+        ..LiveConfig::default()
+    };
+    let (hub, mut store) = (hub(&config), Store::new());
+    let late: Stream = "group:late".parse().unwrap();
+    let (first, _) = visit(&hub, &store, &[]);
+    store.streams.insert(late.clone(), Vec::new());
+    // Somebody else has the stream followed here; ten are told before the joining is heard of.
+    let _stays = store.visit_as_bob(&hub);
+    for _ in 0..10 {
+        hub.tell(&[Announcement::Entry(store.commit(&late))]);
+    }
+    let joining = |seq, version| {
+        Announcement::Member(MemberChange {
+            reader: reader(store.tenant),
+            group: "late".parse().unwrap(),
+            seq,
+            is_member: true,
+            version,
+        })
+    };
+
+    hub.tell(&[joining(3, 1)]);
+
+    let heard = first.wire.heard();
+    assert!(
+        matches!(&heard[..], [Told::Joined(joined)]
+            if (joined.seq, joined.recovered) == (10, Some(false))),
+        "{heard:?}"
+    );
+    hub.tell(&[Announcement::Entry(store.commit(&late))]);
+    assert_eq!(first.seqs(), [11]);
+}
+
+#[test]
+fn what_a_client_acknowledges_is_measured_once() {
+    let (hub, mut store) = (hub(&LiveConfig::default()), Store::new());
+    let (visitor, _) = visit(&hub, &store, &[]);
+    for stream in [Stream::User, Stream::User, staff()] {
+        hub.tell(&[Announcement::Entry(store.commit(&stream))]);
+    }
+    let ack = |user, group| {
+        let streams = [(Stream::User, user), (staff(), group)].into();
+        hub.acknowledge(&visitor.conn, &streams)
+    };
+
+    // In these tests the sequence is when it was stored.
+    assert_eq!(ack(1, 0), Some(1));
+    assert_eq!(ack(1, 0), None);
+    assert_eq!(ack(2, 1), Some(2));
+    assert_eq!(ack(1, 1), None);
+    // What nobody was told.
+    assert_eq!(ack(9, 1), None);
+    hub.tell(&[Announcement::Entry(store.commit(&Stream::User))]);
+    assert_eq!(ack(3, 1), Some(3));
+}
+
+#[test]
 fn what_a_member_misses_since_the_joining_is_looked_for() {
     let (hub, mut store) = (hub(&LiveConfig::default()), Store::new());
     let (visitor, _) = visit(&hub, &store, &[]);
