@@ -9,6 +9,7 @@ pub mod hub;
 mod limits;
 mod line;
 mod port;
+mod reads;
 mod service;
 mod session;
 mod straight;

@@ -4,22 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tradepost_notifications::stream::Stream;
 use tradepost_service::auth::{Door, Rule};
 use tradepost_service::{Clock, Tasks};
 
 use super::desk::Desk;
-use super::hub::Hub;
+use super::hub::{Hub, backlog_bytes_max};
+use super::reads::Reads;
 use super::straight::{Access, Straight};
 use super::{Way, drain, port, wheel};
 use crate::config::LiveConfig;
 use crate::metrics::LiveMetrics;
-use crate::ports::{Cursors, Pasts, Reader, Recents};
-
-/// Cursors that may be moved at once; a client says again where it is with what it reads next.
-const READS_MAX: usize = 256;
+use crate::ports::{Cursors, Pasts, Portion, Reader, Recents};
 
 /// What opens a connection: the right to one's own notifications.
 pub const RULE: Rule = Rule::of_tenant("Live", "notifications:read");
@@ -59,8 +56,7 @@ pub struct Live {
     pub(super) shutdown: CancellationToken,
     pub(super) door: Door,
     pub(super) straight: Option<Arc<Straight>>,
-    cursors: Cursors,
-    reads: Arc<Semaphore>,
+    reads: Arc<Reads>,
 }
 
 impl Live {
@@ -102,6 +98,9 @@ impl Live {
         let straight = parts
             .access
             .map(|access| Straight::start(access, &parts.tasks, drained));
+        let reads = Reads::new(parts.cursors);
+        let moving = Arc::clone(&reads).run(drained.clone());
+        parts.tasks.spawn("live-reads", moving);
         Self {
             desk: Desk::new(&parts.tasks, parts.past, parts.recent, portion),
             config: parts.config,
@@ -112,27 +111,15 @@ impl Live {
             shutdown: parts.shutdown,
             door: parts.door,
             straight,
-            cursors: parts.cursors,
-            reads: Arc::new(Semaphore::new(READS_MAX)),
+            reads,
         }
     }
 
     /// Moves read cursors, beside the connection: a slow database must not hold up its messages.
     pub(super) fn read(&self, reader: &Reader, streams: Vec<(Stream, u64)>) {
-        let Ok(permit) = Arc::clone(&self.reads).try_acquire_owned() else {
-            tracing::debug!(
-                event = "live.read_skipped",
-                "too many cursors are being moved"
-            );
-            return;
-        };
-        let (cursors, reader) = (Arc::clone(&self.cursors), reader.clone());
-        drop(self.tasks.detach(async move {
-            if let Err(error) = cursors.read(&reader, &streams).await {
-                tracing::warn!(event = "live.read_failed", %error, "a read cursor did not move");
-            }
-            drop(permit);
-        }));
+        if !streams.is_empty() {
+            self.reads.put(reader, streams);
+        }
     }
 }
 
