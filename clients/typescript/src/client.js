@@ -61,6 +61,8 @@ export class NotificationClient {
   /** When the credentials of this connection run out, if that is known. */
   #expiresAt;
   #unacked = new Set();
+  /** When the last of what is not acknowledged came. */
+  #cameAt = 0;
   #silenceMs = WELCOME_MAX_MS;
   /** What was not taken: to show it again would only repeat. */
   #untaken;
@@ -169,7 +171,7 @@ export class NotificationClient {
   #refreshBefore(expiresAt) {
     // Over events nothing is said: they end with the token, and the next begins with another.
     if (expiresAt === undefined || this.#way === "events") return;
-    const left = new Date(expiresAt).getTime() - (this.#options.now ?? Date.now)();
+    const left = new Date(expiresAt).getTime() - this.#now();
     this.#refreshIn(Math.max(0, left - Math.min(REFRESH_BEFORE_MS, left / 4)));
   }
 
@@ -256,6 +258,7 @@ export class NotificationClient {
     // It may have stopped the client.
     if (generation !== this.#generation) return;
     this.#unacked.add(message.stream);
+    this.#cameAt = this.#now();
     this.#timers.ack ??= setTimeout(() => this.#ack(), ACK_EVERY_MS);
     this.#options.onUnread?.(this.unread);
   }
@@ -298,7 +301,14 @@ export class NotificationClient {
       if (known !== undefined) streams[stream] = known.have;
     }
     this.#unacked.clear();
-    if (Object.keys(streams).length > 0) this.#say({ t: "ack", streams });
+    if (Object.keys(streams).length === 0) return;
+    // So that what was gathered is not measured as being on its way.
+    const held = Math.max(0, Math.round(this.#now() - this.#cameAt));
+    this.#say({ t: "ack", streams, held_ms: held });
+  }
+
+  #now() {
+    return (this.#options.now ?? Date.now)();
   }
 
   #say(message) {

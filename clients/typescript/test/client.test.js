@@ -266,12 +266,15 @@ test("a server that is silent for two heartbeats is left", async () => {
 });
 
 test("acks are cumulative and gathered", async () => {
-  const { socket } = await live({ user: { seq: 0, read: 0 }, "group:staff": { seq: 0, read: 0 } });
+  const none = { seq: 0, read: 0 };
+  const { socket } = await live({ user: none, "group:staff": none }, { now: () => clock.now });
   for (const seq of [1, 2, 3]) socket.tell(told(seq));
+  clock.tick(400);
   socket.tell(told(1, "group:staff"));
-  clock.tick(1_000);
+  clock.tick(600);
 
-  assert.deepEqual(socket.said.slice(1), [{ t: "ack", streams: { user: 3, "group:staff": 1 } }]);
+  const streams = { user: 3, "group:staff": 1 };
+  assert.deepEqual(socket.said.slice(1), [{ t: "ack", streams, held_ms: 600 }]);
 });
 
 test("reading moves the cursor on this and on other connections", async () => {

@@ -101,6 +101,8 @@ struct Open {
     /// When the node wants it to have left.
     leave_at: Option<Instant>,
     ack_at: Option<Instant>,
+    /// When the last notification came that was not acknowledged.
+    came_at: Option<Instant>,
     refreshing: Refreshing,
 }
 
@@ -193,8 +195,10 @@ impl Client {
                 Next::Ack => {
                     let every = self.options.ack_every;
                     open.ack_at = every.map(|every| Instant::now() + every);
-                    let ack = self.follower.ack();
-                    open.line.say(&ack).await;
+                    if let Some(came_at) = open.came_at.take() {
+                        let ack = self.follower.ack(came_at.elapsed());
+                        open.line.say(&ack).await;
+                    }
                 }
                 Next::Refresh => {
                     open.refreshing.again();
@@ -256,6 +260,7 @@ impl Client {
             heartbeat: HEARTBEAT,
             leave_at: None,
             ack_at: ack_every.map(|every| Instant::now() + every),
+            came_at: None,
             refreshing: Refreshing::before(credentials.left().filter(|_| can_say)),
         });
     }
@@ -281,6 +286,10 @@ impl Client {
         open.dead_at = Instant::now() + open.heartbeat * 2;
         let mut events = Vec::new();
         let turn = self.follower.hear(told, &mut events);
+        let is_told = |event: &Event| matches!(event, Event::Notification(_));
+        if events.iter().any(is_told) {
+            open.came_at = Some(Instant::now());
+        }
         self.events.extend(events);
         match turn {
             Turn::Stay => {}

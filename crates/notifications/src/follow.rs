@@ -2,6 +2,7 @@
 //! gap. Pure: it knows no socket and no clock.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::stream::{Position, Stream};
 use crate::wire::{Joined, Notification, Places, Said, Signal, Start, Told, Welcome};
@@ -71,14 +72,15 @@ impl Follower {
         Said::hello(self.positions.clone())
     }
 
-    /// Where it stands, for the server to measure.
+    /// Where it stands, for the server to measure; the last notification came so long ago.
     #[must_use]
-    pub fn ack(&self) -> Said {
+    pub fn ack(&self, held: Duration) -> Said {
         let positions = self.positions.iter();
         Said::Ack {
             streams: positions
                 .map(|(stream, position)| (stream.clone(), position.seq))
                 .collect(),
+            held_ms: Some(u64::try_from(held.as_millis()).unwrap_or(u64::MAX)),
         }
     }
 

@@ -100,6 +100,10 @@ pub enum Said {
     Ack {
         /// By stream.
         streams: BTreeMap<Stream, u64>,
+        /// For how many milliseconds the client has had the last of them that came to it: it may
+        /// gather before it says so. Without it nothing is measured.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held_ms: Option<u64>,
     },
     /// The person has read all up to these.
     Read {

@@ -46,6 +46,7 @@ fn what_a_client_says_is_what_the_page_says() {
         r#"{"t":"hello","ticket":"abc"}"#,
         r#"{"t":"refresh","token":"abc"}"#,
         r#"{"t":"ack","streams":{"user":42}}"#,
+        r#"{"t":"ack","streams":{"user":42},"held_ms":730}"#,
         r#"{"t":"read","streams":{"group:staff":7}}"#,
         r#"{"t":"ping"}"#,
     ] {
@@ -65,6 +66,7 @@ fn the_server_refuses_what_it_does_not_know() {
         r#"{"t":"refresh"}"#,
         r#"{"t":"refresh","ticket":"abc"}"#,
         r#"{"t":"ack","streams":{"user":-1}}"#,
+        r#"{"t":"ack","streams":{"user":1},"held_ms":-1}"#,
         r#"{}"#,
     ] {
         assert!(serde_json::from_str::<Said>(text).is_err(), "{text}");

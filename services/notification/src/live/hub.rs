@@ -128,14 +128,17 @@ impl<L: Line> Hub<L> {
     /// on nothing of its own stream passes it by. If its person has too many, the oldest goes.
     pub fn enter(&self, reader: Reader, line: L) -> Arc<Conn<L>> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let conn = Conn::new(id, reader.clone(), line, self.limits.backlog_bytes_max);
+        let now = self.clock.now();
+        let since_ms = i64::try_from(now.unix_timestamp_nanos() / 1_000_000).unwrap_or_default();
+        let backlog_bytes_max = self.limits.backlog_bytes_max;
+        let conn = Conn::new((id, since_ms), reader.clone(), line, backlog_bytes_max);
         lock(self.shard_of(id)).insert(id, Arc::clone(&conn));
         let open = self.open.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         self.metrics.connections(open);
         let oldest = {
             let mut people = lock(self.person_shard(&reader));
             let person = people.entry(reader.clone());
-            let person = person.or_insert_with(|| Person::since(self.clock.now()));
+            let person = person.or_insert_with(|| Person::since(since_ms));
             person.conns.push(Arc::clone(&conn));
             let is_over = person.conns.len() > self.limits.user_connections_max;
             is_over.then(|| person.conns.remove(0))
@@ -221,14 +224,13 @@ impl<L: Line> Hub<L> {
         }
     }
 
-    /// When these entries of its streams were stored, in milliseconds since 1970, as far as they
-    /// are kept.
-    #[must_use]
-    pub fn stored_ms(&self, conn: &Conn<L>, streams: &BTreeMap<Stream, u64>) -> Vec<i64> {
+    /// The connection has all up to these. When the newest of them was stored that it has not said
+    /// this of before, in milliseconds since 1970, as far as they are kept.
+    pub fn acknowledge(&self, conn: &Conn<L>, streams: &BTreeMap<Stream, u64>) -> Option<i64> {
         let state = conn.lock();
         let known = streams.iter().filter_map(|(name, seq)| {
             let stream = state.named(name)?;
-            stream.lock().stored_ms(*seq)
+            stream.lock().acknowledge(conn.id, *seq)
         });
         known.max()
     }

@@ -220,11 +220,10 @@ fn refresh(live: &Arc<Live>, conn: &Arc<Conn<Way>>, guest: Option<&Arc<Guest>>, 
 fn hear(live: &Live, conn: &Arc<Conn<Way>>, said: Said) {
     match said {
         Said::Hello { .. } => conn.close(close::UNSPOKEN, "a second hello"),
-        Said::Ack { streams } => {
-            let now_ms = i64::try_from(live.clock.now().unix_timestamp_nanos() / 1_000_000);
-            let now_ms = now_ms.unwrap_or_default();
-            for stored_ms in live.hub.stored_ms(conn, &streams) {
-                live.metrics.latency(stored_ms, now_ms);
+        Said::Ack { streams, held_ms } => {
+            let newest = live.hub.acknowledge(conn, &streams);
+            if let (Some(stored_ms), Some(held_ms)) = (newest, held_ms) {
+                measure(live, conn, (stored_ms, held_ms));
             }
         }
         Said::Refresh { .. } => conn.close(close::UNSPOKEN, "nothing to refresh"),
@@ -234,4 +233,16 @@ fn hear(live: &Live, conn: &Arc<Conn<Way>>, said: Said) {
             let _lost = conn.line().push(&pong, Class::Collapse("pong".into()));
         }
     }
+}
+
+/// How long the newest of what is acknowledged took, less how long the client has had it. What was
+/// stored before the client came was not on its way for so long: it was missed and resumed.
+fn measure(live: &Live, conn: &Conn<Way>, (stored_ms, held_ms): (i64, u64)) {
+    if stored_ms < conn.since_ms() {
+        return;
+    }
+    let now_ms = i64::try_from(live.clock.now().unix_timestamp_nanos() / 1_000_000);
+    let held_ms = i64::try_from(held_ms).unwrap_or(i64::MAX);
+    let came_ms = now_ms.unwrap_or_default().saturating_sub(held_ms);
+    live.metrics.latency(stored_ms, came_ms);
 }

@@ -86,7 +86,7 @@ impl LiveMetrics {
         registry.register("live_resumed", help, metrics.resumed.clone());
         let help = "Memory for the last entries of followed streams";
         registry.register("live_kept_bytes", help, metrics.kept.clone());
-        let help = "From storing a notification to a client's word that it has it";
+        let help = "From storing a notification to a client having it, by its word less how long it held that back";
         registry.register_seconds("live_delivery", help, metrics.latency.clone());
         metrics
     }

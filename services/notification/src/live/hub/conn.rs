@@ -15,6 +15,8 @@ use crate::ports::{Reader, Whose};
 pub struct Conn<L: Line> {
     pub(super) id: u64,
     pub(super) reader: Reader,
+    /// Since when it is there, in milliseconds since 1970.
+    since_ms: i64,
     pub(super) line: L,
     /// What may be put aside for it, in bytes, in each stream.
     pub(super) backlog_bytes_max: usize,
@@ -47,10 +49,16 @@ pub(super) enum Stage {
 }
 
 impl<L: Line> Conn<L> {
-    pub(super) fn new(id: u64, reader: Reader, line: L, backlog_bytes_max: usize) -> Arc<Self> {
+    pub(super) fn new(
+        (id, since_ms): (u64, i64),
+        reader: Reader,
+        line: L,
+        backlog_bytes_max: usize,
+    ) -> Arc<Self> {
         Arc::new(Self {
             id,
             reader,
+            since_ms,
             line,
             backlog_bytes_max,
             state: Mutex::new(State {
@@ -68,6 +76,12 @@ impl<L: Line> Conn<L> {
     #[must_use]
     pub const fn reader(&self) -> &Reader {
         &self.reader
+    }
+
+    /// Since when it is there, in milliseconds since 1970.
+    #[must_use]
+    pub const fn since_ms(&self) -> i64 {
+        self.since_ms
     }
 
     /// The way to the client.

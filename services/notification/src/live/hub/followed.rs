@@ -86,6 +86,8 @@ impl<L: Line> Default for Waiting<L> {
 pub(super) struct Follower<L: Line> {
     pub(super) conn: Arc<Conn<L>>,
     pub(super) phase: Phase<L>,
+    /// Up to where it has said that it has all.
+    pub(super) acked: u64,
 }
 
 pub(super) struct State<L: Line> {
@@ -171,8 +173,21 @@ impl<L: Line> State<L> {
         Some(kept.map(|kept| kept.frame.clone()).collect())
     }
 
-    /// When an entry was stored, if it is kept.
-    pub(super) fn stored_ms(&self, seq: u64) -> Option<i64> {
+    /// A connection has all up to here: when that one was stored, if it says so for the first time
+    /// and the entry is kept.
+    pub(super) fn acknowledge(&mut self, conn: u64, seq: u64) -> Option<i64> {
+        let seq = seq.min(self.top?);
+        let follower = self.followers.get_mut(&conn)?;
+        let before = follower.acked;
+        follower.acked = before.max(seq);
+        if before < seq {
+            self.stored_ms(seq)
+        } else {
+            None
+        }
+    }
+
+    fn stored_ms(&self, seq: u64) -> Option<i64> {
         let below_top = usize::try_from(self.top?.checked_sub(seq)?).ok()?;
         let place = self.ring.len().checked_sub(below_top.checked_add(1)?)?;
         self.ring.get(place).map(|kept| kept.stored_ms)

@@ -39,6 +39,7 @@ impl<L: Line> Hub<L> {
         let follower = Follower {
             conn: Arc::clone(conn),
             phase: Phase::Waiting(Box::default()),
+            acked: 0,
         };
         stream.lock().followers.insert(conn.id, follower);
         drop(table);

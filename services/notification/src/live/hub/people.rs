@@ -1,10 +1,9 @@
 //! Who is here, and what groups they are in.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use time::OffsetDateTime;
-use tradepost_notifications::stream::GroupName;
+use tradepost_notifications::stream::{GroupName, Stream};
 
 use super::conn::Conn;
 use super::silence::Known;
@@ -26,10 +25,9 @@ pub(super) struct Person<L: Line> {
 
 impl<L: Line> Person<L> {
     /// Somebody who was not here before.
-    pub(super) fn since(now: OffsetDateTime) -> Self {
-        let since_ms = i64::try_from(now.unix_timestamp_nanos() / 1_000_000);
+    pub(super) const fn since(since_ms: i64) -> Self {
         Self {
-            since_ms: since_ms.unwrap_or_default(),
+            since_ms,
             conns: Vec::new(),
             groups: Vec::new(),
             preferred: None,

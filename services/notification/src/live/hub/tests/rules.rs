@@ -522,8 +522,8 @@ fn memory_for_the_last_entries_has_one_bound() {
     let kept = hub.kept_bytes.load(std::sync::atomic::Ordering::Relaxed);
     assert!((900_000..=1_048_576).contains(&kept), "{kept}");
     assert_eq!(visitor.seqs().len(), 6_000);
-    let stored = hub.stored_ms(&visitor.conn, &[(Stream::User, 6_000)].into());
-    assert_eq!(stored, [6_000]);
+    let stored = hub.acknowledge(&visitor.conn, &[(Stream::User, 6_000)].into());
+    assert_eq!(stored, Some(6_000));
     hub.leave(&visitor.conn);
     assert_eq!(hub.kept_bytes.load(std::sync::atomic::Ordering::Relaxed), 0);
 }
