@@ -4,8 +4,11 @@
 const CONTENT_TYPE = "text/event-stream";
 /** What a WebSocket says that ended without a close. */
 const BROKEN = 1006;
-/** The most of an event: a message, and an id that names every group of a person. */
+/** The most of an event: a message, and its id. */
 const BLOCK_MAX = 256 * 1024;
+/** The most of an id, and what stands at the end of one that has no room for all groups. */
+const ID_BYTES_MAX = 4 * 1024;
+const OTHERS = ":+";
 const OPEN = 1;
 const CLOSED = 3;
 
@@ -15,17 +18,27 @@ export function eventsUrl(socketUrl) {
   return place === undefined ? null : `http${secure}://${place}/sse`;
 }
 
-/** Positions as the id of an event; null for who stands nowhere. All of them are of one history. */
+/**
+ * Positions as the id of an event, as docs/websocket-protocol.md writes it; null for who stands
+ * nowhere. All of them are of one history.
+ */
 export function eventId(positions) {
   const [first] = Object.values(positions);
   if (first === undefined) return null;
-  const streams = {};
-  for (const [stream, { epoch, seq }] of Object.entries(positions)) {
-    if (epoch === first.epoch) streams[stream] = seq;
+  const places = Object.entries(positions).filter(([, { epoch }]) => epoch === first.epoch).sort();
+  const { user, ...groups } = Object.fromEntries(places);
+  let id = `${base64url(first.epoch)}:${user?.seq ?? ""}`;
+  for (const [group, { seq }] of Object.entries(groups)) {
+    const part = `:${group.slice("group:".length)}=${seq}`;
+    if (id.length + part.length + OTHERS.length > ID_BYTES_MAX) return id + OTHERS;
+    id += part;
   }
-  // An epoch is opaque: it may have any character.
-  const bytes = new TextEncoder().encode(JSON.stringify({ epoch: first.epoch, streams }));
-  const base64 = btoa(String.fromCharCode(...bytes));
+  return id;
+}
+
+/** An epoch is opaque: it may have any character. */
+function base64url(text) {
+  const base64 = btoa(String.fromCharCode(...new TextEncoder().encode(text)));
   return base64.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }
 

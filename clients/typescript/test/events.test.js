@@ -404,9 +404,19 @@ test("a stream whose position is of another history is missed, not passed over",
   assert.deepEqual(seen.missed, ["group:staff"]);
 });
 
+test("an id has room for some groups, and says that there are others", () => {
+  const groups = Array.from({ length: 1_000 }, (_, n) => [`group:team-${String(n).padStart(3, "0")}`, { epoch: "e1", seq: 9 }]);
+  const id = eventId(Object.fromEntries([["user", { epoch: "e1", seq: 7 }], ...groups]));
+  assert.ok(id.length <= 4_096 && id.length > 4_000, `${id.length}`);
+  assert.match(id, /^ZTE:7:team-000=9:.*=9:\+$/);
+});
+
 test("a position is written as an id, and events are beside the socket", () => {
-  assert.equal(eventId({ user: { epoch: "e1", seq: 42 } }), "eyJlcG9jaCI6ImUxIiwic3RyZWFtcyI6eyJ1c2VyIjo0Mn19");
-  assert.match(eventId({ user: { epoch: "\u00ff\u2603??>>", seq: 1 } }), /^[\w-]+$/);
+  const at = (seq, epoch = "e1") => ({ epoch, seq });
+  assert.equal(eventId({ user: at(42) }), "ZTE:42");
+  assert.equal(eventId({ "group:b": at(3), user: at(42), "group:a": at(9) }), "ZTE:42:a=9:b=3");
+  assert.equal(eventId({ "group:b": at(3), "group:a": at(9, "e0") }), "ZTE::b=3");
+  assert.match(eventId({ user: at(1, "\u00ff\u2603??>>") }), /^[\w-]+:1$/);
   assert.equal(eventId({}), null);
   assert.equal(eventsUrl("ws://a:1/v1/notifications/ws"), "http://a:1/v1/notifications/sse");
   assert.equal(eventsUrl("wss://a/ws"), "https://a/sse");

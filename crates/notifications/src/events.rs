@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::wire::Told;
-pub use heard::Heard;
+pub use heard::{Heard, ID_BYTES_MAX};
 
 /// The header with what a client has heard already.
 pub const LAST_EVENT_ID: &str = "Last-Event-ID";
@@ -39,7 +39,13 @@ impl Heard {
             return Piece::Event(COMMENT);
         };
         // One that is newer than this program is passed on, and moves nothing on.
-        let told = Told::parse(text).ok();
+        let mut told = Told::parse(text).ok();
+        if let Some(Told::Welcome(welcome)) = &mut told
+            && self.excuse(welcome)
+        {
+            let text = Told::Welcome(welcome.clone()).text();
+            return self.piece(&String::from_utf8_lossy(&text));
+        }
         if let Some(Told::Reconnect(reconnect)) = &told {
             let after_ms = reconnect.after_ms;
             return Piece::Return { after_ms };

@@ -1,30 +1,55 @@
-//! What a client has heard, as the id of an event: opaque to it, and enough to go on with
-//! anywhere.
+//! What a client has heard, as the id of an event: enough to go on with anywhere.
 
 use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::{Deserialize, Serialize};
 
 use crate::stream::{Epoch, Position, Stream};
-use crate::wire::Told;
+use crate::wire::{Told, Welcome};
+
+/// The most bytes of an id. A client sends it back in a header, beside its credentials, and a
+/// request's head has 8 KiB.
+pub const ID_BYTES_MAX: usize = 4 * 1024;
+/// Stands at the end of an id that has not all streams.
+const OTHERS: &str = ":+";
 
 /// Up to where a client has heard each stream. Empty before the first welcome.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Heard {
     /// Of which history.
     epoch: Option<Epoch>,
     streams: BTreeMap<Stream, u64>,
+    /// There were further streams, for which the id had no room.
+    others: bool,
 }
 
 impl Heard {
     /// `None` for what is no id of ours.
     #[must_use]
     pub fn parse(id: &str) -> Option<Self> {
-        let json = URL_SAFE_NO_PAD.decode(id).ok()?;
-        serde_json::from_slice(&json).ok()
+        let (id, others) = match id.strip_suffix(OTHERS) {
+            Some(id) => (id, true),
+            None => (id, false),
+        };
+        let mut parts = id.split(':');
+        let epoch = URL_SAFE_NO_PAD.decode(parts.next()?).ok()?;
+        let epoch = String::from_utf8(epoch).ok()?;
+        let mut heard = Self {
+            epoch: (!epoch.is_empty()).then(|| Epoch(epoch.into())),
+            streams: BTreeMap::new(),
+            others,
+        };
+        match parts.next()? {
+            "" => {}
+            seq => drop(heard.streams.insert(Stream::User, seq.parse().ok()?)),
+        }
+        for part in parts {
+            let (group, seq) = part.split_once('=')?;
+            let group = Stream::Group(group.parse().ok()?);
+            heard.streams.insert(group, seq.parse().ok()?);
+        }
+        Some(heard)
     }
 
     /// What stands here has heard. A client that comes from a WebSocket makes its first id of it.
@@ -39,14 +64,49 @@ impl Heard {
         Self {
             streams: same.map(|(stream, at)| (stream.clone(), at.seq)).collect(),
             epoch,
+            others: false,
         }
     }
 
-    /// As an id.
+    /// As an id: the epoch, the place in the person's own stream, and those in groups, as many as
+    /// have room.
     #[must_use]
     pub fn id(&self) -> String {
-        // Names and numbers: none of it can fail to be written.
-        URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
+        let epoch = self.epoch.as_ref().map_or("", |epoch| &epoch.0);
+        let own = self.streams.get(&Stream::User).map(u64::to_string);
+        let own = own.unwrap_or_default();
+        let mut id = format!("{}:{own}", URL_SAFE_NO_PAD.encode(epoch));
+        let mut others = self.others;
+        for (stream, seq) in &self.streams {
+            let Stream::Group(group) = stream else {
+                continue;
+            };
+            let part = format!(":{}={seq}", group.as_str());
+            if id.len() + part.len() + OTHERS.len() > ID_BYTES_MAX {
+                others = true;
+                break;
+            }
+            id.push_str(&part);
+        }
+        if others {
+            id.push_str(OTHERS);
+        }
+        id
+    }
+
+    /// A stream for which the id had no room may have gone on while nobody listened: the welcome
+    /// says so. Whether it was changed for that.
+    pub(super) fn excuse(&self, welcome: &mut Welcome) -> bool {
+        let mut is_changed = false;
+        if self.others {
+            for (stream, start) in &mut welcome.streams {
+                if start.recovered.is_none() && !self.streams.contains_key(stream) {
+                    start.recovered = Some(false);
+                    is_changed = true;
+                }
+            }
+        }
+        is_changed
     }
 
     /// What a hello says of it.
@@ -74,6 +134,7 @@ impl Heard {
                 });
                 self.streams = streams.collect();
                 self.epoch = Some(welcome.epoch.clone());
+                self.others = false;
             }
             Told::Notification(notification) => {
                 self.streams
@@ -138,8 +199,7 @@ mod tests {
 
         let heard = Heard::at(&positions);
 
-        let id = "eyJlcG9jaCI6ImUxIiwic3RyZWFtcyI6eyJ1c2VyIjo0Mn19";
-        assert_eq!(heard.id(), id);
+        assert_eq!(heard.id(), "ZTE:42");
         assert_eq!(heard.positions(), positions);
         let two = [(user, position("e2", 1)), (group, position("e1", 7))];
         assert_eq!(Heard::at(&two.into()).positions().len(), 1);
@@ -148,7 +208,17 @@ mod tests {
 
     #[test]
     fn what_is_no_id_is_refused() {
-        for id in ["", "x", "e30", "bm8"] {
+        for id in [
+            "",
+            "x",
+            "e30",
+            "ZTE",
+            "ZTE:x",
+            "ZTE:1:staff",
+            "ZTE:1:A=2",
+            "ZTE:1:a=",
+            "!:1",
+        ] {
             assert_eq!(Heard::parse(id), None, "{id}");
         }
     }
@@ -166,6 +236,40 @@ mod tests {
 
         assert_eq!(seq(&heard, "user"), Some(7));
         assert_eq!(seq(&heard, "group:staff"), Some(400));
+    }
+
+    /// However many groups there are, a head has room for the id, and what is not in it is not taken
+    /// for had.
+    #[test]
+    fn an_id_is_bounded_and_what_had_no_room_is_said_to_be_missed() {
+        let groups: Vec<String> = (0..1_000).map(|n| format!("group:team-{n:03}")).collect();
+        let starts = groups
+            .iter()
+            .map(|group| format!(r#""{group}":{{"seq":9,"read":0}}"#));
+        let starts = starts.collect::<Vec<_>>().join(",");
+        let begin = format!(
+            r#"{{"t":"welcome","epoch":"e1","heartbeat_ms":1000,"streams":{{
+            "user":{{"seq":7,"read":0,"recovered":true}},{starts}}}}}"#
+        );
+        let mut heard = Heard::default();
+        heard.note(&told(&begin));
+
+        let id = heard.id();
+        let again = Heard::parse(&id).unwrap();
+
+        assert!(id.len() <= ID_BYTES_MAX, "{}", id.len());
+        assert_eq!(again.id(), id);
+        let named = again.positions().len();
+        assert!((250..1_000).contains(&named), "{named}");
+        let Told::Welcome(mut welcome) = told(&begin) else {
+            panic!("no welcome");
+        };
+        assert!(again.excuse(&mut welcome));
+        let excused = welcome.streams.values();
+        let excused = excused.filter(|start| start.recovered == Some(false));
+        assert_eq!(excused.count(), 1_001 - named);
+        assert_eq!(welcome.streams[&Stream::User].recovered, Some(true));
+        assert!(!heard.excuse(&mut welcome), "it knows all of them");
     }
 
     #[test]
