@@ -175,19 +175,18 @@ impl<L: Line> Follow for Hub<L> {
         for (key, top) in tops {
             self.raise(key, *top);
         }
-        let behind: Vec<_> = lock(&self.behind).iter().cloned().collect();
+        // Taken out before they are looked at: a gap that comes meanwhile, in a stream that is followed
+        // anew perhaps, is noted again, and stays noted.
+        let behind = std::mem::take(&mut *lock(&self.behind));
         let mut gaps = Vec::new();
         for key in behind {
             let Some(stream) = self.followed(&key) else {
-                lock(&self.behind).remove(&key);
                 continue;
             };
             let state = stream.lock();
             if state.is_behind() {
                 state.gaps(&key, &mut gaps);
-            } else {
-                // Under the stream's lock: a gap that comes now is noted after this.
-                lock(&self.behind).remove(&key);
+                lock(&self.behind).insert(key);
             }
         }
         gaps
