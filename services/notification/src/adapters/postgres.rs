@@ -28,7 +28,7 @@ pub mod statements {
     pub use super::history::PAGE;
     pub use super::past::{ENTRIES, OPEN};
     pub use super::preferences::OF_READERS;
-    pub use super::tail::{BOUND, LATE_TOPS, TOPS};
+    pub use super::tail::{BOUND, LATE_TOPS, READS, TOPS};
 }
 
 pub use email::PgEmails;

@@ -146,7 +146,8 @@ impl Healer {
         loop {
             let asked = self.since;
             let tail = self.parts.past.tail(asked, ROWS_MAX).await?;
-            let rows = tail.tops.len() + tail.members.len() + tail.preferences.len();
+            let others = tail.members.len() + tail.preferences.len() + tail.reads.len();
+            let rows = tail.tops.len() + others;
             let is_full = rows >= usize::try_from(ROWS_MAX / 2).unwrap_or(usize::MAX);
             self.hear(tail);
             self.heal().await?;
@@ -179,7 +180,8 @@ impl Healer {
                 preferences: None,
             })
         });
-        let changes: Vec<Change> = members.chain(preferences).collect();
+        let reads = tail.reads.into_iter().map(Announcement::Read);
+        let changes: Vec<Change> = members.chain(preferences).chain(reads).collect();
         if !changes.is_empty() {
             self.parts.followers.tell(&changes);
         }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tradepost_notifications::stream::{Epoch, GroupName, Stream};
 use tradepost_postgres::DbError;
 
-use super::announcements::{Announcement, Entry, MemberChange, Reader, StreamKey};
+use super::announcements::{Announcement, Entry, MemberChange, ReadMove, Reader, StreamKey};
 use super::preferences::Preferred;
 
 /// Why the store did not do it.
@@ -101,6 +101,8 @@ pub struct Tail {
     pub members: Vec<MemberChange>,
     /// Who has changed how they want to be told, and which revision that made.
     pub preferences: Vec<(Reader, u64)>,
+    /// Cursors that moved.
+    pub reads: Vec<ReadMove>,
     /// Everything that was committed before this is in some answer.
     pub next: Snapshot,
 }

@@ -244,6 +244,19 @@ async fn another_history_is_not_mixed_into_this_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_whose_announcement_was_lost_is_found_at_a_look() {
+    let world = World::new();
+    let node = Node::start(&world, None, OFTEN).await;
+
+    let moved = Announcement::Read(world.read("ada", 7));
+
+    eventually("the cursor is heard of", SOON, async || {
+        node.others().contains(&moved).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_longer_kept_is_lost_and_said_so() {
     let world = World::new();
     let nodes = [

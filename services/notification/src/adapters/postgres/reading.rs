@@ -21,11 +21,11 @@ const CURSORS: &str = "select null as group_id, s.last_seq, s.read_seq
     where m.tenant_id = $1 and m.user_id = $2 and m.left_at_seq is null
     order by 1 nulls first";
 const READ_USER: &str = "update user_streams
-    set read_seq = least($3, last_seq)
+    set read_seq = least($3, last_seq), read_tx = pg_current_xact_id()::text::bigint
     where tenant_id = $1 and user_id = $2 and read_seq < least($3, last_seq)
     returning read_seq";
 const READ_GROUPS: &str = "update members m
-    set read_seq = least(w.seq, g.last_seq)
+    set read_seq = least(w.seq, g.last_seq), read_tx = pg_current_xact_id()::text::bigint
     from unnest($3::text[], $4::bigint[]) as w (group_id, seq)
     join groups g on g.tenant_id = $1 and g.group_id = w.group_id
     where m.tenant_id = $1 and m.user_id = $2 and m.group_id = g.group_id

@@ -7,13 +7,13 @@
 
 use sqlx::PgConnection;
 use sqlx::types::Uuid;
-use tradepost_notifications::stream::Epoch;
+use tradepost_notifications::stream::{Epoch, Stream};
 use tradepost_postgres::DbError;
 use tradepost_types::TenantId;
 
 use super::preferences::{self, ChangeRow};
 use super::streams::{key, seq, unreadable};
-use crate::ports::{MemberChange, Reader, Snapshot, Tail, Top};
+use crate::ports::{MemberChange, ReadMove, Reader, Snapshot, Tail, Top};
 
 /// The oldest transaction that runs (all before it have ended), and the last one of a page.
 pub const BOUND: &str = "with moment as materialized (
@@ -25,7 +25,13 @@ pub const BOUND: &str = "with moment as materialized (
                (select m.tx from members m where m.tx >= $1 and m.tx < oldest
                 order by m.tx offset $2 limit 1),
                (select p.tx from user_preferences p where p.tx >= $1 and p.tx < oldest
-                order by p.tx offset $2 limit 1))
+                order by p.tx offset $2 limit 1),
+               (select s.read_tx from user_streams s
+                where s.read_tx >= $1 and s.read_tx < oldest
+                order by s.read_tx offset $2 limit 1),
+               (select m.read_tx from members m
+                where m.read_tx >= $1 and m.read_tx < oldest
+                order by m.read_tx offset $2 limit 1))
     from moment";
 
 /// Streams that went on.
@@ -35,6 +41,13 @@ const MEMBERS: &str = "select tenant_id, user_id, group_id, stood, left_at_seq i
     from members where tx >= $1 and tx < $2 order by version";
 const PREFERENCES: &str = "select tenant_id, user_id, revision from user_preferences
     where tx >= $1 and tx < $2";
+
+/// Cursors that were moved: those of own streams, and those in groups.
+pub const READS: &str = "select tenant_id, user_id, null as group_id, read_seq
+    from user_streams where read_tx >= $1 and read_tx < $2
+    union all
+    select tenant_id, user_id, group_id, read_seq
+    from members where read_tx >= $1 and read_tx < $2";
 
 /// The newest ones above the oldest transaction that runs: what came before was in an answer before. No
 /// transaction is above the snapshot's, but a row that was restored into another server may say so.
@@ -51,9 +64,19 @@ const LATE_MEMBERS: &str =
 const LATE_PREFERENCES: &str = "select tenant_id, user_id, revision from user_preferences
     where tx >= $1 and tx < pg_snapshot_xmax(pg_current_snapshot())::text::bigint
     order by tx desc limit $2";
+const LATE_READS: &str = "(select tenant_id, user_id, null as group_id, read_seq
+    from user_streams
+    where read_tx >= $1 and read_tx < pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+    order by read_tx desc limit $2)
+    union all
+    (select tenant_id, user_id, group_id, read_seq
+    from members
+    where read_tx >= $1 and read_tx < pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+    order by read_tx desc limit $2)";
 
 type TopRow = (Uuid, String, i64);
 type MemberRow = (Uuid, String, String, i64, bool, i64);
+type ReadRow = (Uuid, String, Option<String>, i64);
 
 pub(super) async fn tail(
     conn: &mut PgConnection,
@@ -74,6 +97,7 @@ pub(super) async fn tail(
         tops: Vec::new(),
         members: Vec::new(),
         preferences: Vec::new(),
+        reads: Vec::new(),
         next: Snapshot(seq(oldest)),
     };
     // Nothing is asked; or the server was restored, and counts again from before.
@@ -86,6 +110,7 @@ pub(super) async fn tail(
         tops: pair(conn, TOPS, (asked, upto)).await?,
         members: pair(conn, MEMBERS, (asked, upto)).await?,
         preferences: pair(conn, PREFERENCES, (asked, upto)).await?,
+        reads: pair(conn, READS, (asked, upto)).await?,
     };
     found.put(&mut tail)?;
     if last.is_some() {
@@ -96,6 +121,7 @@ pub(super) async fn tail(
         tops: pair(conn, LATE_TOPS, (oldest, limit)).await?,
         members: pair(conn, LATE_MEMBERS, (oldest, limit)).await?,
         preferences: pair(conn, LATE_PREFERENCES, (oldest, limit)).await?,
+        reads: pair(conn, LATE_READS, (oldest, limit)).await?,
     };
     late.put(&mut tail)?;
     Ok(tail)
@@ -121,6 +147,7 @@ struct Found {
     tops: Vec<TopRow>,
     members: Vec<MemberRow>,
     preferences: Vec<ChangeRow>,
+    reads: Vec<ReadRow>,
 }
 
 impl Found {
@@ -134,6 +161,9 @@ impl Found {
         }
         for row in self.preferences {
             tail.preferences.push(preferences::change(row)?);
+        }
+        for row in self.reads {
+            tail.reads.push(moved(row)?);
         }
         Ok(())
     }
@@ -152,5 +182,20 @@ fn change(
         seq: seq(stood),
         is_member,
         version: seq(version),
+    })
+}
+
+/// A cursor as it was moved.
+fn moved((tenant, user, group, read): ReadRow) -> Result<ReadMove, DbError> {
+    Ok(ReadMove {
+        reader: Reader {
+            tenant: TenantId::from_uuid(tenant),
+            user: user.parse().map_err(unreadable)?,
+        },
+        stream: match group {
+            None => Stream::User,
+            Some(group) => Stream::Group(group.parse().map_err(unreadable)?),
+        },
+        seq: seq(read),
     })
 }

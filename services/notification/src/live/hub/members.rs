@@ -32,10 +32,14 @@ impl<L: Line> Hub<L> {
     }
 
     pub(super) fn moved(&self, moved: &ReadMove) {
-        let people = lock(self.person_shard(&moved.reader));
-        let Some(person) = people.get(&moved.reader) else {
+        let mut people = lock(self.person_shard(&moved.reader));
+        let Some(person) = people.get_mut(&moved.reader) else {
             return;
         };
+        // What was announced is seen once more by the look at the database.
+        if !person.read_on(moved) {
+            return;
+        }
         let streams = [(moved.stream.clone(), moved.seq)].into();
         let frame = L::frame(&Told::Read(Places { streams }).text());
         for conn in &person.conns {

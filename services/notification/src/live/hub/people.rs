@@ -8,7 +8,7 @@ use tradepost_notifications::stream::{GroupName, Stream};
 use super::conn::Conn;
 use super::silence::Known;
 use crate::live::Line;
-use crate::ports::{MemberChange, Opened, Present, Reader};
+use crate::ports::{MemberChange, Opened, Present, ReadMove, Reader};
 
 /// A person who has connections here.
 pub(super) struct Person<L: Line> {
@@ -19,6 +19,8 @@ pub(super) struct Person<L: Line> {
     /// What was heard of their memberships, former ones too: an older change that comes late is
     /// known by its version.
     pub(super) groups: Vec<Membership>,
+    /// Up to where they have read, as far as it was heard of while they were here.
+    reads: BTreeMap<Stream, u64>,
     /// How they want to be told, if they ever said so.
     pub(super) preferred: Option<Box<Known>>,
 }
@@ -30,6 +32,7 @@ impl<L: Line> Person<L> {
             since_ms,
             conns: Vec::new(),
             groups: Vec::new(),
+            reads: BTreeMap::new(),
             preferred: None,
         }
     }
@@ -73,6 +76,13 @@ impl<L: Line> Person<L> {
                 true
             }
         }
+    }
+
+    /// Whether that is further than what is known.
+    pub(super) fn read_on(&mut self, moved: &ReadMove) -> bool {
+        let known = self.reads.entry(moved.stream.clone()).or_default();
+        let before = std::mem::replace(known, moved.seq.max(*known));
+        before < moved.seq
     }
 
     /// Takes over what the database said.

@@ -12,8 +12,8 @@ use tradepost_notification::live::hub::Hub;
 use tradepost_notification::live::{Access, Live, Parts, RULE, Way};
 use tradepost_notification::metrics::LiveMetrics;
 use tradepost_notification::ports::{
-    Announcement, Entry, Follow, Gap, GroupPlace, Opened, Past, Place, ReadCursors, ReadMove,
-    Reader, Snapshot, StoreError, StreamKey, Tail, Whose,
+    Announcement, Entry, Follow, Gap, GroupPlace, Opened, Past, Place, Portion, ReadCursors,
+    ReadMove, Reader, Snapshot, StoreError, StreamKey, Tail, Whose,
 };
 use tradepost_notifications::client::{Client, Options};
 use tradepost_notifications::content::Content;
@@ -119,6 +119,7 @@ impl Past for Store {
             tops: Vec::new(),
             members: Vec::new(),
             preferences: Vec::new(),
+            reads: Vec::new(),
             next: Snapshot(0),
         })
     }

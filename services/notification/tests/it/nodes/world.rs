@@ -39,6 +39,8 @@ struct Rows {
     streams: HashMap<StreamKey, BTreeMap<u64, Entry>>,
     /// In the order of their commits; the place is the snapshot.
     log: Vec<Top>,
+    /// Cursors that moved: each look sees all of them.
+    reads: Vec<ReadMove>,
 }
 
 pub(crate) fn user(world: &World, name: &str) -> StreamKey {
@@ -61,6 +63,7 @@ impl World {
             epoch: Epoch("first".into()),
             streams: HashMap::new(),
             log: Vec::new(),
+            reads: Vec::new(),
         };
         Self {
             tenant: TenantId::new(),
@@ -94,6 +97,20 @@ impl World {
         let wanted = gap.after + 1..=gap.upto;
         let found = stream.filter(|(seq, _)| wanted.contains(seq));
         found.map(|(_, entry)| entry.clone()).collect()
+    }
+
+    /// Somebody reads, and nobody announces it.
+    pub(crate) fn read(&self, user: &str, seq: u64) -> ReadMove {
+        let moved = ReadMove {
+            reader: Reader {
+                tenant: self.tenant,
+                user: user.parse().unwrap(),
+            },
+            stream: Stream::User,
+            seq,
+        };
+        self.rows.lock().unwrap().reads.push(moved.clone());
+        moved
     }
 
     /// What is up to `upto` is no longer kept.
@@ -212,6 +229,7 @@ impl Past for World {
             },
             members: Vec::new(),
             preferences: Vec::new(),
+            reads: rows.reads.clone(),
             next: Snapshot(upto as u64),
         })
     }

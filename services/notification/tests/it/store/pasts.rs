@@ -6,7 +6,7 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use tradepost_notification::adapters::postgres::epoch;
 use tradepost_notification::adapters::postgres::write::{ToUser, tell_users};
-use tradepost_notification::ports::{Histories, Past, Place, Snapshot, StreamKey, Tail};
+use tradepost_notification::ports::{Histories, Past, Place, ReadMove, Snapshot, StreamKey, Tail};
 use tradepost_notifications::stream::Stream;
 use tradepost_testkit::eventually;
 use tradepost_types::NotificationId;
@@ -105,6 +105,35 @@ async fn memberships_are_in_the_tail_with_rising_versions() {
     assert_eq!((joined.seq, joined.is_member), (0, true));
     assert_eq!((left.seq, left.is_member), (1, false));
     assert!(left.version > joined.version);
+}
+
+#[tokio::test]
+async fn cursors_that_moved_are_in_the_tail() {
+    let desk = Desk::open().await;
+    desk.make_group("staff").await;
+    desk.join("staff", &["ann"]).await;
+    desk.tell(desk.to_group("staff", "one")).await;
+    desk.tell(desk.to_users(&["ann", "bob"], "two")).await;
+    let since = desk.store.tail(None, 10).await.unwrap().next;
+    let ann = desk.reader("ann");
+
+    let staff = Stream::Group(group("staff"));
+    let marks = [(Stream::User, 1), (staff.clone(), 1)];
+    desk.store.mark(&ann, &marks).await.unwrap();
+    // A cursor that does not move, and a stream that goes on.
+    desk.store.mark(&ann, &marks).await.unwrap();
+    desk.tell(desk.to_users(&["bob"], "three")).await;
+
+    let tail = desk.store.tail(Some(since), 10).await.unwrap();
+    let mut moved: Vec<_> = tail.reads.into_iter().collect();
+    moved.sort_by_key(|moved| moved.stream.clone());
+    moved.dedup();
+    let read = |stream| ReadMove {
+        reader: ann.clone(),
+        stream,
+        seq: 1,
+    };
+    assert_eq!(moved, [read(Stream::User), read(staff)]);
 }
 
 /// Transactions that overlap and end in any order, some of them rolled back, and a node that looks now

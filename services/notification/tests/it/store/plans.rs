@@ -2,7 +2,7 @@
 
 use sqlx::Connection;
 use tradepost_notification::adapters::postgres::statements::{
-    BOUND, ENTRIES, LATE_TOPS, OF_READERS, OPEN, PAGE, TOPS,
+    BOUND, ENTRIES, LATE_TOPS, OF_READERS, OPEN, PAGE, READS, TOPS,
 };
 use tradepost_testkit::plan;
 
@@ -50,8 +50,13 @@ async fn what_is_new_is_read_by_transaction() {
     let tops = planned(TOPS, "1, 10").await;
     let late = planned(LATE_TOPS, "1, 10").await;
 
+    let reads = planned(READS, "1, 10").await;
+
     for plan in [bound, tops, late] {
         assert_indexed(&plan, "tx_idx");
+    }
+    for index in ["user_streams_by_read_tx", "members_by_read_tx"] {
+        assert_indexed(&reads, index);
     }
 }
 

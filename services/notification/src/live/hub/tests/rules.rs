@@ -493,7 +493,14 @@ fn reads_and_signals_reach_every_device() {
         stream: staff(),
         seq: 3,
     };
-    hub.tell(&[Announcement::Signal(signal), Announcement::Read(moved)]);
+    // The look at the database sees the cursor once more, or the last but one late.
+    let earlier = ReadMove {
+        seq: 2,
+        ..moved.clone()
+    };
+    let reads = [moved.clone(), moved, earlier].map(Announcement::Read);
+    hub.tell(&[Announcement::Signal(signal)]);
+    hub.tell(&reads);
 
     for visitor in visitors {
         let heard = visitor.wire.heard();
