@@ -11,6 +11,8 @@ use crate::ports::{StoreError, UpkeepStore};
 
 /// For how many days ahead there are partitions.
 const AHEAD: time::Duration = time::Duration::days(93);
+/// Streams whose cursors are moved in one transaction: senders wait for no more.
+const PASS_MAX: i64 = 500;
 /// Memberships that are forgotten in one transaction.
 const FORGET_MAX: i64 = 1_000;
 
@@ -77,6 +79,14 @@ impl Upkeep {
             );
         }
         let kept_from = self.kept_from(today);
+        let mut passed = None;
+        while let Some(last) = self
+            .store
+            .pass_over(kept_from, passed.as_ref(), PASS_MAX)
+            .await?
+        {
+            passed = Some(last);
+        }
         while let Some(month) = self.store.forget(kept_from).await? {
             tracing::info!(
                 event = "notification.month_dropped",

@@ -8,7 +8,7 @@ use tradepost_notifications::content::Content;
 use tradepost_notifications::stream::{GroupName, Stream, UserName};
 use tradepost_types::{NotificationId, TenantId};
 
-use super::announcements::{Entry, MemberChange, ReadMove, Reader};
+use super::announcements::{Entry, MemberChange, ReadMove, Reader, StreamKey};
 use super::live::StoreError;
 
 /// Who is told.
@@ -257,6 +257,19 @@ pub trait UpkeepStore: Send + Sync {
     /// # Errors
     /// The database's.
     async fn prepare(&self, first: Date, last: Date) -> Result<u32, StoreError>;
+
+    /// What was told before the month of `kept_from` is about to be dropped, and is not unread any
+    /// more: cursors of so many streams after this one, in the order of their keys, are moved up to
+    /// its end. The last of these streams; none: there was none.
+    ///
+    /// # Errors
+    /// The database's.
+    async fn pass_over(
+        &self,
+        kept_from: Date,
+        after: Option<&StreamKey>,
+        limit: i64,
+    ) -> Result<Option<StreamKey>, StoreError>;
 
     /// Drops the oldest month, if it is before that of `kept_from`, and says which it was.
     ///
