@@ -14,6 +14,8 @@ const ACROSS_TENANTS: &[&str] = &[
     "members_by_tx",
     "notifications_by_tx",
     "user_preferences_by_tx",
+    "user_streams_by_read_tx",
+    "members_by_read_tx",
     "notifications_prepare",
     "notifications_forget",
     "webhook_cursor",
