@@ -26,7 +26,7 @@ async fn inventory_may_die_anywhere() {
 }
 
 #[tokio::test]
-async fn e5_payment_may_die_anywhere() {
+async fn e05_payment_may_die_anywhere() {
     kill_everywhere(Service::Payment).await;
 }
 

@@ -10,7 +10,7 @@ use tradepost_testkit::eventually;
 use crate::outages::orders_of;
 
 #[tokio::test]
-async fn e1_a_rejected_order_is_answered_again_for_its_key_and_tried_by_nobody() {
+async fn e01_a_rejected_order_is_answered_again_for_its_key_and_tried_by_nobody() {
     let shop = Shop::open().await;
     shop.buyer.stock("TEA", 1).await;
     let declined = basket(&[("TEA", 1)], "pm_card_chargeDeclined");
@@ -40,7 +40,7 @@ async fn e1_a_rejected_order_is_answered_again_for_its_key_and_tried_by_nobody()
 }
 
 #[tokio::test]
-async fn e3_webhooks_early_often_stale_forged_and_out_of_order_change_nothing() {
+async fn e03_webhooks_early_often_stale_forged_and_out_of_order_change_nothing() {
     let shop = Shop::open().await;
     shop.buyer.stock("TEA", 100).await;
     let faults = [

@@ -23,7 +23,7 @@ async fn of_many_buyers_exactly_as_many_get_one_as_there_are() {
 }
 
 #[tokio::test]
-async fn e1_the_same_order_placed_many_times_at_once_is_one_order() {
+async fn e01_the_same_order_placed_many_times_at_once_is_one_order() {
     let shop = Shop::open().await;
     shop.buyer.stock("TEA", 100).await;
     let request = basket(&[("TEA", 1)], "pm_card_visa");
