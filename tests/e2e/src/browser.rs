@@ -69,49 +69,55 @@ impl Browser {
 
     /// Runs a script in each page to come, before those of the page.
     pub async fn prepare(&self, script: &str) {
-        self.call("Page.enable", json!({})).await;
+        self.call("Page.enable", json!({})).await.unwrap();
         let source = json!({"source": script});
-        self.call("Page.addScriptToEvaluateOnNewDocument", source)
-            .await;
+        let method = "Page.addScriptToEvaluateOnNewDocument";
+        self.call(method, source).await.unwrap();
     }
 
     /// Goes to a page.
     pub async fn go(&self, url: &str) {
-        self.call("Page.navigate", json!({"url": url})).await;
-        eventually("the page", SOON, async || {
-            let state = self.look("document.readyState").await;
-            (state == "complete" && self.look("location.href").await == url).then_some(())
-        })
+        let target = json!({"url": url});
+        self.call("Page.navigate", target).await.unwrap();
+        self.sees(
+            "`${document.readyState} ${location}`",
+            format!("complete {url}"),
+        )
         .await;
     }
 
     /// What an expression is in the page; promises are waited for.
     ///
     /// # Panics
-    /// If it throws.
+    /// If it throws, or the page goes meanwhile.
     pub async fn look(&self, expression: &str) -> Value {
-        let asked = json!({
-            "expression": expression, "returnByValue": true, "awaitPromise": true,
-        });
-        let answer = self.call("Runtime.evaluate", asked).await;
-        assert!(
-            answer.get("exceptionDetails").is_none(),
-            "{expression}: {answer}"
-        );
-        answer["result"]["value"].clone()
+        self.evaluate(expression).await.unwrap()
     }
 
-    /// Waits until an expression is `wanted` in the page.
+    /// Waits until an expression is `wanted` in the page. It may throw until then: a page that goes,
+    /// or one that comes, has not all of its parts.
     pub async fn sees(&self, expression: &str, wanted: impl Into<Value>) {
         let wanted = wanted.into();
         let what = format!("{expression} = {wanted}");
         eventually(&what, SOON, async || {
-            (self.look(expression).await == wanted).then_some(())
+            (self.evaluate(expression).await.as_ref() == Ok(&wanted)).then_some(())
         })
         .await;
     }
 
-    async fn call(&self, method: &str, parameters: Value) -> Value {
+    async fn evaluate(&self, expression: &str) -> Result<Value, String> {
+        let asked = json!({
+            "expression": expression, "returnByValue": true, "awaitPromise": true,
+        });
+        let answer = self.call("Runtime.evaluate", asked).await?;
+        match answer.get("exceptionDetails") {
+            None => Ok(answer["result"]["value"].clone()),
+            Some(thrown) => Err(format!("{expression}: {thrown}")),
+        }
+    }
+
+    /// What the browser answers; its error, if it has one.
+    async fn call(&self, method: &str, parameters: Value) -> Result<Value, String> {
         let mut page = self.page.lock().await;
         page.calls += 1;
         let id = page.calls;
@@ -122,11 +128,13 @@ impl Browser {
             let Message::Text(text) = message else {
                 continue;
             };
-            let answer: Value = serde_json::from_str(&text).unwrap();
+            let mut answer: Value = serde_json::from_str(&text).unwrap();
             // Events come between.
             if answer["id"] == id {
-                assert!(answer.get("error").is_none(), "{method}: {answer}");
-                return answer["result"].clone();
+                return match answer.get("error") {
+                    None => Ok(answer["result"].take()),
+                    Some(error) => Err(format!("{method}: {error}")),
+                };
             }
         }
     }
