@@ -12,6 +12,8 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use url::Url;
 
+use crate::free_port;
+
 /// What the network does. "Connections" are old and new ones unless it says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
@@ -51,7 +53,8 @@ impl FaultProxy {
         reason = "the proxy owns its task and aborts it"
     )]
     pub async fn start(upstream: SocketAddr) -> Self {
-        let bound = TcpListener::bind(("127.0.0.1", 0)).await;
+        // One that stays ours while it is closed: a proxy that refuses comes back to it.
+        let bound = TcpListener::bind(("127.0.0.1", free_port())).await;
         let (listener, address) = match bound.and_then(|l| l.local_addr().map(|a| (l, a))) {
             Ok(bound) => bound,
             Err(error) => panic!("the fault proxy cannot listen: {error}"),
