@@ -145,7 +145,8 @@ fn a_task_that_never_ends_is_abandoned_and_the_exit_code_tells() {
     let serving = Serving::start(&[
         ("TOKEN", "t"),
         ("STUBBORN", "true"),
-        ("SERVER__SHUTDOWN_GRACE_MS", "100"),
+        // The others have so long to end, however slow the machine.
+        ("SERVER__SHUTDOWN_GRACE_MS", "3000"),
     ]);
 
     serving.signal("-TERM");

@@ -9,7 +9,7 @@ use tradepost_testkit::{eventually, free_port};
 async fn eventually_returns_the_first_value() {
     let mut asked = 0;
 
-    let value = eventually("the third answer", Duration::from_secs(5), async || {
+    let value = eventually("the third answer", Duration::from_secs(60), async || {
         asked += 1;
         (asked == 3).then_some(asked)
     })
