@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tradepost_messaging::Outbox;
+use tradepost_messaging::{MessagingConfig, Outbox};
 use tradepost_testkit::{Alarm, Fault, FaultProxy, eventually, private_broker, private_postgres};
 
 use crate::support::{Instance, SOON, Service, event, events, quick};
 
 /// Recovery includes the start of a server.
-const RECOVERY: Duration = Duration::from_secs(60);
+const RECOVERY: Duration = Duration::from_secs(180);
 
 /// Commits messages until told to stop; returns how many it committed for certain.
 struct Writer {
@@ -162,7 +162,10 @@ async fn a_connection_cut_between_commit_and_ack_has_no_second_effect() {
 async fn a_silent_network_is_noticed_by_heartbeats() {
     let broker = tradepost_testkit::broker();
     let proxy = FaultProxy::before(&broker.url()).await;
-    let config = quick(proxy.rewrite(&broker.url()), broker.namespace());
+    let config = MessagingConfig {
+        heartbeat_seconds: 2,
+        ..quick(proxy.rewrite(&broker.url()), broker.namespace())
+    };
     let service = Service::with(config).await;
     let instance = service.start().await;
     service.send(&instance.outbox, &events("ok", 20)).await;

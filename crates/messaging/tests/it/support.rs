@@ -189,7 +189,7 @@ pub(crate) fn quick(url: SecretString, namespace: &str) -> MessagingConfig {
         retry_backoff_min_ms: 20,
         retry_backoff_max_ms: 200,
         retry_attempts_max: 3,
-        heartbeat_seconds: 2,
+        heartbeat_seconds: 20,
         ..MessagingConfig::default()
     }
 }
