@@ -5,7 +5,6 @@ mod outages;
 mod races;
 mod stage;
 
-use time::OffsetDateTime;
 use tradepost_metrics::config::AnalyticsConfig;
 use tradepost_metrics::ports::{BookStore, Rebuilt, UpkeepStore};
 use tradepost_proto::metrics::v1 as pb;
@@ -14,7 +13,7 @@ use tradepost_types::TenantId;
 
 use stage::{ALWAYS, Node, stored};
 
-use crate::support::{DAY_MS, Desk, now_ms, timestamp, today_ms};
+use crate::support::{DAY_MS, Desk, now_ms, timestamp, today, today_ms};
 
 #[tokio::test]
 async fn a_write_makes_the_old_answers_unreachable_at_once_and_on_all_nodes() {
@@ -195,8 +194,7 @@ async fn a_day_that_is_rebuilt_and_hours_that_are_forgotten_change_answers() {
     };
     assert_eq!(ask().await, 1);
 
-    let today = OffsetDateTime::now_utc().date();
-    let rebuilt = desk.store.rebuild(today, None).await.unwrap();
+    let rebuilt = desk.store.rebuild(today(), None).await.unwrap();
     assert_eq!(desk.store.forget(1_000).await.unwrap(), 1);
 
     let done = Rebuilt::Done {

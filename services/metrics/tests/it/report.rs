@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
-use time::{Date, Duration, OffsetDateTime};
+use time::{Date, Duration};
 use tradepost_metrics::domain::{EventType, Range};
 use tradepost_metrics::ports::{DailyQuestion, EventStore, Measure, ReportStore};
 use tradepost_types::TenantId;
 use uuid::Uuid;
 
-use crate::support::{DAY_MS, Desk, batch, today_ms};
+use crate::support::{DAY_MS, Desk, batch, today, today_ms};
 
 const TENANTS: i32 = 200;
 const DAYS: i32 = 60;
@@ -73,7 +73,7 @@ async fn wanted(
 async fn pages_of_any_size_hold_every_line_once_in_order() {
     let desk = seeded().await;
     let mut admin = desk.test_database.admin().await;
-    let today = OffsetDateTime::now_utc().date();
+    let today = today();
     for (plan, name, days, size) in [
         (None, None, 3, 70),
         (Some("large"), None, 4, 501),
@@ -184,9 +184,9 @@ async fn the_day_to_begin_with_is_found_without_a_look_at_its_rows() {
     let idle = DailyQuestion {
         plan: Some("idle".to_owned()),
         event_type: None,
-        since: OffsetDateTime::now_utc().date() - Duration::days(70),
-        until: OffsetDateTime::now_utc().date(),
-        after: Some((OffsetDateTime::now_utc().date(), TenantId::new())),
+        since: today() - Duration::days(70),
+        until: today(),
+        after: Some((today(), TenantId::new())),
         limit: PAGE,
     };
     assert_eq!(desk.store.daily(&idle).await.unwrap().len(), 6);
@@ -208,7 +208,7 @@ async fn values_from_before_they_were_bounded_take_no_report_away() {
         .collect();
     let events = batch(desk.tenant, 1, &events);
     desk.store.store(&[events]).await.unwrap();
-    let today = OffsetDateTime::now_utc().date();
+    let today = today();
     let question = DailyQuestion {
         plan: None,
         event_type: None,

@@ -8,7 +8,8 @@ use tradepost_testkit::{PrivateRedis, TestDatabase, eventually, private_redis};
 use tradepost_types::TenantId;
 
 use crate::support::{
-    DAY_MS, Machine, SOON, Sum, assert_sound, fresh_database, message, now_ms, stored, sum,
+    DAY_MS, Machine, SOON, Sum, assert_sound, connected, fresh_database, message, now_ms, stored,
+    sum,
 };
 
 const KEY: &str = "events";
@@ -48,7 +49,7 @@ impl Source {
     async fn connect(&self) -> MultiplexedConnection {
         let client = redis::Client::open(self.redis.url().expose_secret()).unwrap();
         eventually("Redis is there", SOON, async || {
-            client.get_multiplexed_async_connection().await.ok()
+            connected(&client).await.ok()
         })
         .await
     }

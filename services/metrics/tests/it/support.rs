@@ -1,8 +1,10 @@
 //! A service under test: its database, its server, its callers, and what it has stored.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, RedisResult};
 use secrecy::ExposeSecret;
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
@@ -30,7 +32,7 @@ use tradepost_service::{Clock, CommonConfig, GrpcServer, Runtime};
 use tradepost_testkit::{Process, TestDatabase, Trust, free_port};
 use tradepost_types::TenantId;
 
-pub(crate) const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 pub(crate) const DAY_MS: i64 = 86_400_000;
 
 pub(crate) type Client = AnalyticsServiceClient<InterceptedService<Channel, CallContext>>;
@@ -247,9 +249,26 @@ pub(crate) fn now_ms() -> i64 {
     i64::try_from(Clock::system().now().unix_timestamp_nanos() / 1_000_000).unwrap()
 }
 
-/// Where today started.
+/// Where today started. It stays today for the whole of a test, which may go on beyond midnight.
 pub(crate) fn today_ms() -> i64 {
-    Grain::Day.start_ms(now_ms())
+    static TODAY_MS: LazyLock<i64> = LazyLock::new(|| Grain::Day.start_ms(now_ms()));
+    *TODAY_MS
+}
+
+/// The same as a date.
+pub(crate) fn today() -> time::Date {
+    let today = time::OffsetDateTime::from_unix_timestamp(today_ms() / 1_000);
+    today.unwrap().date()
+}
+
+/// A connection of the test's own, which waits longer than the client's half a second.
+pub(crate) async fn connected(client: &redis::Client) -> RedisResult<MultiplexedConnection> {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(SOON))
+        .set_response_timeout(Some(SOON));
+    client
+        .get_multiplexed_async_connection_with_config(&config)
+        .await
 }
 
 /// An event as a test writes it: when, what, who, how much.

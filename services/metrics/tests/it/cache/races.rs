@@ -2,13 +2,12 @@
 
 use futures::future::join_all;
 use sqlx::{Connection, PgConnection};
-use time::OffsetDateTime;
 use tradepost_metrics::ports::{Claim, Days, Scope, SharedAnswers, VersionStore};
 use tradepost_testkit::{eventually, private_redis};
 use tradepost_types::TenantId;
 
 use super::stage::{ALWAYS, ANY, Node, question, stored};
-use crate::support::{Desk, SOON, today_ms};
+use crate::support::{Desk, SOON, today, today_ms};
 
 #[tokio::test]
 async fn equal_questions_at_one_time_are_computed_once() {
@@ -129,13 +128,10 @@ async fn one_node_claims_a_computation_and_the_claim_ends_by_itself() {
 #[tokio::test]
 async fn writes_that_commit_in_another_order_than_they_began_each_change_the_version() {
     let desk = Desk::open().await;
-    let (today, tenants) = (
-        OffsetDateTime::now_utc().date(),
-        [TenantId::new(), TenantId::new()],
-    );
+    let tenants = [TenantId::new(), TenantId::new()];
     let days = Days {
-        first: today.previous_day().unwrap(),
-        last: today,
+        first: today().previous_day().unwrap(),
+        last: today(),
     };
     let version = async || desk.store.version(Scope::Platform, days).await.unwrap();
     let change = async |conn: &mut PgConnection, tenant: TenantId, day| {
@@ -174,10 +170,9 @@ async fn writes_that_commit_in_another_order_than_they_began_each_change_the_ver
 async fn writers_of_many_tenants_at_one_time_lose_no_change() {
     let desk = Desk::open().await;
     let tenants: Vec<TenantId> = (0..20).map(|_| TenantId::new()).collect();
-    let today = OffsetDateTime::now_utc().date();
     let days = Days {
-        first: today,
-        last: today,
+        first: today(),
+        last: today(),
     };
 
     let writers = (1..=8_u64).map(|sequence| {

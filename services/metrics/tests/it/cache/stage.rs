@@ -27,7 +27,7 @@ use tradepost_telemetry::Registry;
 use tradepost_testkit::{PrivateRedis, Trust, eventually};
 use tradepost_types::TenantId;
 
-use crate::support::{Client, DAY_MS, Desk, SOON, batch, client, timestamp, today_ms};
+use crate::support::{Client, DAY_MS, Desk, SOON, batch, client, connected, timestamp, today_ms};
 
 /// Every answer has all that was committed.
 pub(super) const ALWAYS: Duration = Duration::ZERO;
@@ -36,7 +36,7 @@ pub(super) const ANY: Duration = Duration::from_secs(3_600);
 
 const RIGHTS: [&str; 3] = ["analytics:read", "analytics:read_any", "tenants:write"];
 /// A budget that a busy machine keeps.
-const PATIENT: Duration = Duration::from_secs(5);
+const PATIENT: Duration = Duration::from_secs(30);
 
 /// Computations that pass the gate at once.
 const GATE: u32 = 1_000;
@@ -305,7 +305,7 @@ pub(super) async fn stored(desk: &Desk, tenant: TenantId, sequence: u64, at_ms: 
 
 pub(super) async fn connect(redis: &PrivateRedis) -> MultiplexedConnection {
     let client = redis::Client::open(redis.url().expose_secret()).unwrap();
-    client.get_multiplexed_async_connection().await.unwrap()
+    connected(&client).await.unwrap()
 }
 
 /// Under which names answers are in Redis.
