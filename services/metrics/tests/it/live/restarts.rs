@@ -15,8 +15,8 @@ use crate::support::{fresh_database, reason};
 const BATCH: u64 = 50;
 /// Batches that a producer sends ahead of its last receipt.
 const AHEAD: usize = 20;
-/// A process that is told to stop has so long.
-const STOP_MAX: Duration = Duration::from_secs(5);
+/// Longer than the grace of a process that is told to stop: one that does not end by itself says so.
+const STOP_MAX: Duration = Duration::from_secs(60);
 
 fn numbered(producer: &str, sequence: u64) -> pb::ProcessEventsRequest {
     packed(producer, sequence, &[1.0; 50])
