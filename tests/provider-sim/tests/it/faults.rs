@@ -119,14 +119,15 @@ async fn cut_after_has_its_effect_and_the_retry_replays_it() {
 #[tokio::test]
 async fn a_delayed_request_takes_effect_although_the_client_hung_up() {
     let sim = Sim::plain().await;
-    let delay = Fault::Delay { delay_ms: 100 };
+    // The request itself has to arrive before the client hangs up.
+    let delay = Fault::Delay { delay_ms: 3_000 };
     sim.running
         .faults()
         .add(Rule::on(Op::Create, delay).times(1))
         .expect("a rule");
     let request = sim
         .request_to_post(PATH, &intent("pay_1", "pm_card_visa"))
-        .timeout(Duration::from_millis(20));
+        .timeout(Duration::from_millis(1_500));
 
     let sent = request.send().await;
 

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tradepost_provider_sim::{Config, Running, Simulator, WebhookTarget};
 
 pub(crate) const SECRET: &str = "whsec_test";
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Sim {
     pub(crate) running: Running,

@@ -190,7 +190,7 @@ async fn a_held_webhook_comes_at_last_when_no_other_follows() {
 
 #[tokio::test]
 async fn a_delayed_webhook_does_not_hold_up_the_others() {
-    let (sim, mut receiver) = with_fault(Fault::WebhookDelay { delay_ms: 300 }).await;
+    let (sim, mut receiver) = with_fault(Fault::WebhookDelay { delay_ms: 5_000 }).await;
 
     sim.captured("pay_1", "pm_card_visa").await;
 
