@@ -3,15 +3,13 @@
 mod cluster;
 mod listener;
 
-use std::time::Duration;
-
-use redis::AsyncConnectionConfig;
-use secrecy::ExposeSecret;
 use tradepost_notification::adapters::postgres::MIGRATOR;
 use tradepost_postgres::idempotency;
 use tradepost_testkit::{private_postgres, private_redis};
 
 use cluster::Cluster;
+
+use crate::nodes;
 
 const EXTRA: [(&str, &sqlx::migrate::Migrator); 1] =
     [(idempotency::SCHEMA, &idempotency::MIGRATOR)];
@@ -69,7 +67,7 @@ async fn a_redis_that_dies_is_emptied_or_freezes_takes_nothing_with_it() {
     telling.until(TOLD / 6 * 2).await;
     redis.start().await;
     telling.until(TOLD / 6 * 3).await;
-    flush(&redis.url()).await;
+    let () = nodes::command(&redis, &["FLUSHALL"]).await;
     telling.until(TOLD / 6 * 4).await;
     redis.freeze();
     telling.until(TOLD / 6 * 5).await;
@@ -77,17 +75,6 @@ async fn a_redis_that_dies_is_emptied_or_freezes_takes_nothing_with_it() {
 
     telling.done().await;
     shop.assert_heard(TOLD).await;
-}
-
-async fn flush(url: &secrecy::SecretString) {
-    let client = redis::Client::open(url.expose_secret()).unwrap();
-    let config = AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(10)));
-    let connecting = client.get_multiplexed_async_connection_with_config(&config);
-    let flush = redis::cmd("FLUSHALL");
-    let () = flush
-        .query_async(&mut connecting.await.unwrap())
-        .await
-        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
 use tonic::Code;
 use tradepost_notifications::client::Client;
 use tradepost_proto::notification::v1 as pb;
@@ -12,6 +11,7 @@ use tradepost_service::error::ErrorDetails;
 use tradepost_testkit::{PrivateRedis, eventually, private_redis};
 use tradepost_types::TenantId;
 
+use crate::nodes;
 use crate::stage::{Node, Pace, Stage, by, opened};
 use crate::store::support::SOON;
 
@@ -59,11 +59,7 @@ async fn connect(stage: &Stage, node: &Node, user: &str) -> Client {
 }
 
 async fn command(redis: &PrivateRedis, parts: &[&str]) {
-    let client = redis::Client::open(redis.url().expose_secret()).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    let mut command = redis::cmd(parts[0]);
-    command.arg(&parts[1..]);
-    let _answer: redis::Value = command.query_async(&mut connection).await.unwrap();
+    let _answer: redis::Value = nodes::command(redis, parts).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,8 +127,7 @@ async fn who_comes_and_goes_is_written_between_refreshes() {
     let one = stage.node(Some(&redis), SELDOM).await;
     let two = stage.node(Some(&redis), SELDOM).await;
     let of_node = async |user: &str| -> bool {
-        let client = redis::Client::open(redis.url().expose_secret()).unwrap();
-        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let mut connection = nodes::connect(&redis).await;
         let names: Vec<String> = redis::cmd("KEYS")
             .arg("notification:present:*:*")
             .query_async(&mut connection)

@@ -179,7 +179,11 @@ async fn a_server_that_hangs_or_goes_away_is_tried_again_under_the_same_id() {
         let server = MailServer::start(Doors::Plain).await;
         server.behave(manner);
         stage.reader("ann").await;
-        stage.work_with(settings(&server, Duration::from_secs(2)), 4);
+        let patience = match fault {
+            "timeout" => Duration::from_secs(2),
+            _ => WAIT,
+        };
+        stage.work_with(settings(&server, patience), 4);
 
         stage.tell(&["ann"]).await;
         let first = stage.after("ann", 1).await;

@@ -141,22 +141,26 @@ async fn what_is_no_protocol_is_closed_for_good() {
 #[tokio::test]
 async fn who_says_nothing_too_much_or_lives_no_more_is_sent_away() {
     let desk = Desk::new();
-    let config = LiveConfig {
+    // A node for each, so that none has to be in time.
+    let socket = async |config: LiveConfig| {
+        let credentials = Some(desk.credentials("ada", READ));
+        let node = desk.node(config).await;
+        let socket = open(&node, credentials, Some(SUBPROTOCOL)).await.unwrap();
+        (socket, node)
+    };
+
+    let hasty = LiveConfig {
         hello_ms: 100,
-        heartbeat_ms: 100,
+        ..LiveConfig::default()
+    };
+    let (mut silent, _node) = socket(hasty).await;
+    assert_eq!(closed(&mut silent).await, Some(close::IDLE));
+
+    let strict = LiveConfig {
         messages_per_second: 1,
         ..LiveConfig::default()
     };
-    let node = desk.node(config).await;
-    let socket = async || {
-        let credentials = Some(desk.credentials("ada", READ));
-        open(&node, credentials, Some(SUBPROTOCOL)).await.unwrap()
-    };
-
-    let mut silent = socket().await;
-    assert_eq!(closed(&mut silent).await, Some(close::IDLE));
-
-    let mut loud = socket().await;
+    let (mut loud, _node) = socket(strict).await;
     say(&mut loud, r#"{"t":"hello"}"#).await;
     for _ in 0..10 {
         // It may be closed already.
@@ -164,10 +168,14 @@ async fn who_says_nothing_too_much_or_lives_no_more_is_sent_away() {
     }
     assert_eq!(closed(&mut loud).await, Some(close::TOO_MANY));
 
-    // Nobody reads it, so nobody answers its pings.
-    let mut dead = socket().await;
+    let nervous = LiveConfig {
+        heartbeat_ms: 100,
+        ..LiveConfig::default()
+    };
+    let (mut dead, node) = socket(nervous).await;
     say(&mut dead, r#"{"t":"hello"}"#).await;
-    until_connected(&node, 1).await;
+    assert!(dead.next().await.unwrap().unwrap().is_text());
+    // Nobody reads it any more, so nobody answers its pings.
     until_connected(&node, 0).await;
 }
 

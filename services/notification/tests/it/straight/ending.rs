@@ -69,7 +69,7 @@ async fn what_was_issued_later_is_spared() {
 #[tokio::test]
 async fn while_the_gateway_is_away_who_is_there_stays_and_nobody_comes() {
     let stage = Stage::new(AccessConfig {
-        stale_ms: 1_000,
+        stale_ms: 5_000,
         ..AccessConfig::default()
     })
     .await;
