@@ -1,5 +1,6 @@
 //! The hub without sockets.
 
+mod marks;
 mod orders;
 mod rules;
 mod silence;
