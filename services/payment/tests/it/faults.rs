@@ -5,13 +5,10 @@ use tradepost_proto::payment::v1::PaymentState;
 use tradepost_provider_sim::{Fault, Op, Rule};
 use tradepost_types::{Currency, Money};
 
-use crate::support::{Sale, Till, Workers, stripe};
-
-/// Longer than a call may take.
-const HANG: u64 = 2_500;
+use crate::support::{HANG_MS, Sale, Till, Workers, stripe};
 
 async fn authorised_once_despite(faults: Vec<(Op, Fault)>) -> (Till, Sale) {
-    let till = Till::open().await;
+    let till = Till::impatient().await;
     let sale = Sale::new();
     for (op, fault) in faults {
         till.sim.faults().add(Rule::on(op, fault).times(1)).unwrap();
@@ -28,7 +25,7 @@ async fn authorised_once_despite(faults: Vec<(Op, Fault)>) -> (Till, Sale) {
 
 #[tokio::test]
 async fn a_hang_after_the_effect_is_unknown_and_then_found() {
-    let fault = Fault::TimeoutAfter { hang_ms: HANG };
+    let fault = Fault::TimeoutAfter { hang_ms: HANG_MS };
     let (till, sale) = authorised_once_despite(vec![(Op::Create, fault)]).await;
 
     let said = till.said(sale).await;
@@ -37,7 +34,7 @@ async fn a_hang_after_the_effect_is_unknown_and_then_found() {
 
 #[tokio::test]
 async fn a_hang_before_the_effect_is_unknown_and_then_made_again() {
-    let fault = Fault::TimeoutBefore { hang_ms: HANG };
+    let fault = Fault::TimeoutBefore { hang_ms: HANG_MS };
     let (till, sale) = authorised_once_despite(vec![(Op::Create, fault)]).await;
 
     let said = till.said(sale).await;
@@ -46,7 +43,7 @@ async fn a_hang_before_the_effect_is_unknown_and_then_made_again() {
 
 #[tokio::test]
 async fn a_search_that_lags_behind_never_leads_to_a_second_charge() {
-    let fault = Fault::TimeoutAfter { hang_ms: HANG };
+    let fault = Fault::TimeoutAfter { hang_ms: HANG_MS };
     let faults = vec![
         (Op::Create, fault),
         (Op::Search, Fault::SearchEmpty),
@@ -79,9 +76,9 @@ async fn errors_throttling_and_resets_are_ridden_out() {
 
 #[tokio::test]
 async fn a_void_of_an_unknown_outcome_waits_until_it_is_known() {
-    let till = Till::open().await;
+    let till = Till::impatient().await;
     let sale = Sale::new();
-    let fault = Fault::TimeoutAfter { hang_ms: HANG };
+    let fault = Fault::TimeoutAfter { hang_ms: HANG_MS };
     till.sim
         .faults()
         .add(Rule::on(Op::Create, fault).times(1))
@@ -98,11 +95,11 @@ async fn a_void_of_an_unknown_outcome_waits_until_it_is_known() {
 
 #[tokio::test]
 async fn an_unknown_capture_is_found_and_not_repeated() {
-    let till = Till::open().await;
+    let till = Till::impatient().await;
     let sale = Sale::new();
     till.authorize(sale, 1_000, "pm_card_visa").await;
     till.heard(sale, "payment.authorized").await;
-    let fault = Fault::TimeoutAfter { hang_ms: HANG };
+    let fault = Fault::TimeoutAfter { hang_ms: HANG_MS };
     till.sim
         .faults()
         .add(Rule::on(Op::Capture, fault).times(1))

@@ -15,7 +15,7 @@ use tradepost_telemetry::Redacted;
 use tradepost_types::{Currency, Money};
 
 use crate::support::{
-    Hook, SECRET_KEY, Sale, Till, WEBHOOK_SECRET, WEBHOOK_SECRET_PREVIOUS, Workers, signed,
+    HANG_MS, Hook, SECRET_KEY, Sale, Till, WEBHOOK_SECRET, WEBHOOK_SECRET_PREVIOUS, Workers, signed,
 };
 
 const CARD: &str = "pm_card_visa";
@@ -60,11 +60,11 @@ async fn nothing_secret_is_logged_whatever_happens() {
         .with_writer(move || writer.clone())
         .finish();
     let _logging = tracing::subscriber::set_default(subscriber);
-    let till = Till::listening().await;
+    let till = Till::impatient().await.listen().await;
 
-    till.fault(Op::Create, Fault::TimeoutAfter { hang_ms: 2_500 });
+    till.fault(Op::Create, Fault::TimeoutAfter { hang_ms: HANG_MS });
     let sale = till.captured_on(CARD, 1_000).await;
-    till.fault(Op::Refund, Fault::TimeoutBefore { hang_ms: 2_500 });
+    till.fault(Op::Refund, Fault::TimeoutBefore { hang_ms: HANG_MS });
     till.refund(sale, "1", None).await.unwrap();
     till.heard(sale, "payment.refund_succeeded").await;
     let declined = Sale::new();

@@ -41,6 +41,8 @@ pub(crate) const SECRET_KEY: &str = "sk_test_sim";
 pub(crate) const WEBHOOK_SECRET: &str = "whsec_new";
 pub(crate) const WEBHOOK_SECRET_PREVIOUS: &str = "whsec_old";
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a provider hangs, if it does.
+pub(crate) const HANG_MS: u64 = 2_500;
 
 pub(crate) struct Till {
     pub(crate) test_database: TestDatabase,
@@ -76,6 +78,13 @@ impl Till {
         Self::on(Site::new().await, workers)
     }
 
+    /// A till that does not wait for a provider that hangs for [`HANG_MS`].
+    pub(crate) async fn impatient() -> Self {
+        let mut site = Site::new().await;
+        site.patience = Duration::from_millis(HANG_MS - 1_000);
+        Self::on(site, Workers::On)
+    }
+
     /// A till that takes its commands from a broker and answers there.
     pub(crate) async fn connected(broker: &Broker) -> Self {
         let mut site = Site::new().await;
@@ -85,11 +94,15 @@ impl Till {
 
     /// A till whose provider sends webhooks.
     pub(crate) async fn listening() -> Self {
-        let till = Self::open().await;
-        let url = receiver(Arc::clone(&till.api), till.stop.clone()).await;
+        Self::open().await.listen().await
+    }
+
+    /// The same of this till.
+    pub(crate) async fn listen(self) -> Self {
+        let url = receiver(Arc::clone(&self.api), self.stop.clone()).await;
         let secret = WEBHOOK_SECRET.to_owned();
-        till.sim.set_webhook(Some(WebhookTarget { url, secret }));
-        till
+        self.sim.set_webhook(Some(WebhookTarget { url, secret }));
+        self
     }
 
     /// Another process on the same database takes over from this one, which is dead.
@@ -105,6 +118,7 @@ impl Till {
             sim,
             tenant,
             broker: None,
+            patience: PATIENCE,
         };
         Self::on(site, Workers::On)
     }
@@ -126,7 +140,7 @@ impl Till {
             record_batch_max: 16,
             absent_asks_min: 2,
         };
-        let provider = Arc::new(stripe(&site.sim));
+        let provider = Arc::new(stripe_at(&site.sim.url(), site.patience));
         let (caller, feed) = CallProvider::new(store.clone(), provider, metrics.clone(), limits);
         let stop = CancellationToken::new();
         let poll = Duration::from_millis(20);

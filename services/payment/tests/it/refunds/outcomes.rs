@@ -11,20 +11,17 @@ use tradepost_provider_sim::{Fault, Op};
 use tradepost_types::{Currency, Money, RefundId};
 
 use super::refusal;
-use crate::support::{Till, gbp, stripe, stripe_at};
-
-/// Longer than a call may take.
-const HANG: u64 = 2_500;
+use crate::support::{HANG_MS, PATIENCE, Till, gbp, stripe, stripe_at};
 
 #[tokio::test]
 async fn e05_a_refund_that_hung_is_asked_for_and_made_once() {
     for fault in [
-        Fault::TimeoutBefore { hang_ms: HANG },
-        Fault::TimeoutAfter { hang_ms: HANG },
+        Fault::TimeoutBefore { hang_ms: HANG_MS },
+        Fault::TimeoutAfter { hang_ms: HANG_MS },
         Fault::ResetBefore,
         Fault::ResetAfter,
     ] {
-        let till = Till::open().await;
+        let till = Till::impatient().await;
         let sale = till.captured(1_000).await;
         till.fault(Op::Refund, fault.clone());
 
@@ -115,7 +112,7 @@ async fn that_lists(page: serde_json::Value) -> (Stripe, Arc<AtomicUsize>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(axum::serve(listener, router).into_future());
-    (stripe_at(&url), asked)
+    (stripe_at(&url, PATIENCE), asked)
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use tradepost_telemetry::Registry;
 use tradepost_testkit::{Broker, TestDatabase};
 use tradepost_types::TenantId;
 
-use super::SECRET_KEY;
+use super::{PATIENCE, SECRET_KEY};
 
 pub(crate) async fn fresh_database() -> TestDatabase {
     let extra = [
@@ -33,11 +33,14 @@ pub(super) struct Site {
     pub(super) sim: Arc<Running>,
     pub(super) tenant: TenantId,
     pub(super) broker: Option<Broker>,
+    /// How long a call of the provider may take.
+    pub(super) patience: Duration,
 }
 
 impl Site {
     pub(super) async fn new() -> Self {
         Self {
+            patience: PATIENCE,
             database: fresh_database().await,
             sim: Arc::new(Simulator::start(Config::default()).await.unwrap()),
             tenant: TenantId::new(),
@@ -63,16 +66,16 @@ pub(crate) fn messaging(
 
 /// The provider as the service sees it.
 pub(crate) fn stripe(sim: &Running) -> Stripe {
-    stripe_at(&sim.url())
+    stripe_at(&sim.url(), PATIENCE)
 }
 
-/// The same somewhere else.
-pub(crate) fn stripe_at(url: &str) -> Stripe {
+/// The same somewhere, where a call may take so long.
+pub(crate) fn stripe_at(url: &str, timeout: Duration) -> Stripe {
     let options = StripeOptions {
         base_url: url.parse().unwrap(),
         secret_key: SECRET_KEY.into(),
-        connect_timeout: Duration::from_secs(1),
-        timeout: Duration::from_millis(1_500),
+        connect_timeout: timeout,
+        timeout,
     };
     Stripe::new(options).unwrap()
 }
