@@ -75,13 +75,14 @@ impl Browser {
         self.call(method, source).await.unwrap();
     }
 
-    /// Goes to a page.
+    /// Goes to a page, even to the one that is shown: the one that was shown is left.
     pub async fn go(&self, url: &str) {
+        self.look("window.isLeft = true").await;
         let target = json!({"url": url});
         self.call("Page.navigate", target).await.unwrap();
         self.sees(
-            "`${document.readyState} ${location}`",
-            format!("complete {url}"),
+            "`${document.readyState} ${location} ${window.isLeft}`",
+            format!("complete {url} undefined"),
         )
         .await;
     }
