@@ -138,11 +138,13 @@ impl Audience {
                 assert_eq!(heard(stream), wanted, "{name}: {stream}");
             }
         }
-        self.assert_ways();
     }
 
-    /// Everybody has come back, over the way they were to come by.
-    fn assert_ways(&self) {
+    /// Everybody was away and has come back, over the way they were to come by.
+    ///
+    /// # Panics
+    /// If anybody was not.
+    pub fn assert_came_back(&self) {
         for Ear { name, log, .. } in &self.ears {
             let ways = log.lock().unwrap().ways.clone();
             assert!(ways.len() > 1, "{name} was never away: {ways:?}");

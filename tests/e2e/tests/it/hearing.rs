@@ -4,22 +4,26 @@
 use secrecy::ExposeSecret;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tradepost_e2e::{Audience, Service, Setup, Shop};
-use tradepost_testkit::{PrivateRedis, private_redis};
+use tradepost_e2e::{Audience, Cluster, Service, Setup, Shop};
+use tradepost_testkit::{PrivateRedis, private_postgres, private_redis};
 
 /// What each person and the group are told in a test.
 const TOLD: u64 = 120;
 
 async fn shop(redis: &PrivateRedis) -> Shop {
-    let setup = Setup::default()
+    Shop::with(nervous(Setup::default(), redis)).await
+}
+
+/// Whoever is away is missed soon, and back soon.
+fn nervous<'a>(setup: Setup<'a>, redis: &PrivateRedis) -> Setup<'a> {
+    setup
         .with(
             Service::Notification,
             "REDIS__URL",
             redis.url().expose_secret(),
         )
         .with(Service::Notification, "LIVE__HEARTBEAT_MS", 500)
-        .with(Service::Gateway, "SOCKETS__DRAIN_MS", 500);
-    Shop::with(setup).await
+        .with(Service::Gateway, "SOCKETS__DRAIN_MS", 500)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,6 +42,7 @@ async fn a_notification_service_that_is_killed_takes_nothing_with_it() {
 
     telling.done().await;
     audience.assert_heard(TOLD).await;
+    audience.assert_came_back();
     shop.assert_sound().await;
 }
 
@@ -58,6 +63,7 @@ async fn a_gateway_that_is_replaced_or_killed_takes_nothing_with_it() {
 
     telling.done().await;
     audience.assert_heard(TOLD).await;
+    audience.assert_came_back();
     shop.assert_sound().await;
 }
 
@@ -81,6 +87,32 @@ async fn a_redis_that_is_emptied_or_dies_beside_the_service_takes_nothing_with_i
 
     telling.done().await;
     audience.assert_heard(TOLD).await;
+    audience.assert_came_back();
+    shop.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_crashes_behind_the_service_takes_nothing_with_it() {
+    let (redis, postgres) = (private_redis().await, private_postgres().await);
+    let setup = Setup {
+        cluster: Cluster::Private(&postgres),
+        ..Setup::default()
+    };
+    let mut shop = Shop::with(nervous(setup, &redis)).await;
+    let audience = Audience::gather(&shop.open_account().await).await;
+
+    let telling = audience.tell(TOLD);
+    telling.until(TOLD / 3).await;
+    postgres.restart_immediate().await;
+    telling.until(TOLD / 3 * 2).await;
+    // And once more while who listened is on the way back.
+    shop.unit_mut(Service::Notification).kill();
+    postgres.restart_immediate().await;
+    shop.unit_mut(Service::Notification).start().await;
+
+    telling.done().await;
+    audience.assert_heard(TOLD).await;
+    audience.assert_came_back();
     shop.assert_sound().await;
 }
 
