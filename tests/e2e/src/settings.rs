@@ -45,10 +45,26 @@ const FAST: [(Service, &[(&str, &str)]); 7] = [
     ),
 ];
 
-/// For whatever has a database: the machine is shared by all tests, and a dead process must be
-/// missed soon.
+/// What a service gives up after a second or a few, and a test must not: a busy machine takes its
+/// time, and then the shop is slow and not broken.
+const PATIENT: [(Service, &str, &str); 5] = [
+    (Service::Order, "INVENTORY__TIMEOUT_MS", "30000"),
+    (Service::Notification, "ACCESS__DEADLINE_MS", "30000"),
+    (Service::Gateway, "UPSTREAMS__DEADLINE_MS", "60000"),
+    (Service::Gateway, "UPSTREAMS__SLOW_MS", "60000"),
+    (Service::Gateway, "AUDIT__WRITE_TIMEOUT_MS", "30000"),
+];
+
+/// The same for what is in each of them.
+const PATIENT_ALL: [(&str, &str); 4] = [
+    ("SERVER__SHUTDOWN_GRACE_MS", "60000"),
+    ("DATABASE__ACQUIRE_TIMEOUT_MS", "30000"),
+    ("DATABASE__STATEMENT_TIMEOUT_MS", "30000"),
+    ("DATABASE__LOCK_TIMEOUT_MS", "30000"),
+];
+
+/// For whatever has messages: a dead process must be missed soon.
 const WITH_DATA: &[(&str, &str)] = &[
-    ("DATABASE__ACQUIRE_TIMEOUT_MS", "10000"),
     ("MESSAGING__RELAY_POLL_MS", "100"),
     ("MESSAGING__RETRY_POLL_MS", "100"),
     ("MESSAGING__RETRY_BACKOFF_MIN_MS", "50"),
@@ -71,6 +87,15 @@ pub(crate) fn hurry(unit: &mut Unit, service: Service) {
     }
 }
 
+pub(crate) fn have_patience(unit: &mut Unit, service: Service) {
+    for (key, value) in PATIENT_ALL {
+        unit.set(key, value);
+    }
+    for (_, key, value) in PATIENT.iter().filter(|(of, ..)| *of == service) {
+        unit.set(key, value);
+    }
+}
+
 pub(crate) fn give_data(unit: &mut Unit, database: &DatabaseConfig, exchange: &Exchange) {
     for (key, value) in WITH_DATA {
         unit.set(key, value);
@@ -82,7 +107,6 @@ pub(crate) fn give_data(unit: &mut Unit, database: &DatabaseConfig, exchange: &E
 
 /// For the gateway, which has a database but no part in sagas.
 pub(crate) fn give_identity(unit: &mut Unit, database: &DatabaseConfig) {
-    unit.set("DATABASE__ACQUIRE_TIMEOUT_MS", "10000");
     unit.set("IDENTITY__ISSUER", unit.url());
     unit.set("IDENTITY__MASTER_KEY", MASTER_KEY);
     give_database(unit, database);

@@ -12,7 +12,7 @@ use tradepost_provider_sim::{Config, Running, Simulator, WebhookTarget};
 use tradepost_testkit::{TestDatabase, Trust, broker, eventually, free_port};
 use tradepost_types::{OrderId, TenantId};
 
-use crate::settings::{Exchange, give_data, give_identity, hurry};
+use crate::settings::{Exchange, give_data, give_identity, have_patience, hurry};
 use crate::{Account, Buyer, Cluster, SOON, Service, Unit};
 
 const WEBHOOK_SECRET: &str = "whsec_e2e";
@@ -102,6 +102,7 @@ impl Shop {
         give_trust(&mut units, &trust);
         for (&service, unit) in &mut units {
             hurry(unit, service);
+            have_patience(unit, service);
         }
         for (service, key, value) in &setup.settings {
             units.get_mut(service).unwrap().set(key, value);
