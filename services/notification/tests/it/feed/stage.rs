@@ -26,7 +26,7 @@ use tradepost_types::{OrderId, RefundId, TenantId};
 
 use crate::store::support::patient;
 
-pub(crate) const SOON: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_secs(180);
 
 /// Who buys, in most tests.
 pub(crate) const ADA: &str = "ada@example.com";
