@@ -86,12 +86,22 @@ impl<K: Serialize + DeserializeOwned> PageRequest<K> {
     #[must_use]
     pub fn page<T>(&self, mut rows: Vec<T>, key: impl FnOnce(&T) -> K) -> Page<T> {
         let size = usize::try_from(self.size).unwrap_or(usize::MAX);
-        let more = rows.len() > size;
-        rows.truncate(size);
-        let next_page_token = match rows.last() {
-            Some(last) if more => encode(&key(last), &self.filter),
-            _ => String::new(),
-        };
+        if rows.len() > size {
+            rows.truncate(size);
+            return self.short(rows, key);
+        }
+        Page {
+            items: rows,
+            next_page_token: String::new(),
+        }
+    }
+
+    /// A page that ends before it is full, because its rows took all the work that a page may take.
+    /// What comes behind its last row, if anything does, is on the next.
+    #[must_use]
+    pub fn short<T>(&self, rows: Vec<T>, key: impl FnOnce(&T) -> K) -> Page<T> {
+        let last = rows.last();
+        let next_page_token = last.map_or_else(String::new, |row| encode(&key(row), &self.filter));
         Page {
             items: rows,
             next_page_token,

@@ -31,8 +31,8 @@ pub use raw::{
     Order, RawEvents, RawStore,
 };
 pub use reports::{
-    DailyLine, DailyQuestion, EventsQuestion, Measure, NamedType, ReportStore, Reports,
-    StoredEvent, Sum, SumsQuestion, TopLine, TypesQuestion,
+    DailyLine, DailyQuestion, EventsQuestion, Measure, NamedType, PlanQuestion, PlanSums,
+    ReportStore, Reports, StoredEvent, Sum, SumsQuestion, TopLine, TypesQuestion, Whose,
 };
 
 pub use sheets::{Sheet, SheetError, SheetKind, SheetMaker, Sheets};

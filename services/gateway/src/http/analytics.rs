@@ -3,6 +3,7 @@
 mod body;
 mod daily;
 mod export;
+mod plan;
 
 use axum::Json;
 use axum::response::Response;
@@ -10,6 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::asking::{Asking, AskingForPlatform};
+use super::caller::By;
 use super::problem::Problem;
 use super::query::StrictQuery;
 use super::router::Shared;
@@ -27,8 +29,9 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 
 /// Sum events up
 ///
-/// By time and event type, newest first. Every event that was stored is in it at once, late ones
-/// too.
+/// By time and event type, newest first: of the caller's tenant, with `analytics:read`, or of all
+/// tenants of a plan together, with `analytics:read_any`. Every event that was stored is in it at once,
+/// late ones too. Of a plan, users of two tenants who have the same id count as one user.
 #[utoipa::path(
     get,
     path = "/v1/analytics/events",
@@ -38,16 +41,19 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
     responses((status = 200, description = "A page of sums", body = SumPage))
 )]
 async fn query(
-    Asking(services): Asking,
+    AskingForPlatform(services): AskingForPlatform,
+    By(caller): By,
     StrictQuery(filter): StrictQuery<SumFilter>,
 ) -> Result<Json<SumPage>, Problem> {
-    let page = services.analytics()?.query(filter.into()).await?;
+    let request = filter.into_request(&caller)?;
+    let page = services.analytics()?.query(request).await?;
     SumPage::try_from(page).map(Json)
 }
 
 /// List the event types that have most
 ///
-/// Of events, or of the sum of their values, over whole days.
+/// Of events, or of the sum of their values, over whole days: of the caller's tenant, with
+/// `analytics:read`, or of all tenants of a plan together, with `analytics:read_any`.
 #[utoipa::path(
     get,
     path = "/v1/analytics/top",
@@ -57,10 +63,12 @@ async fn query(
     responses((status = 200, description = "Them, greatest first", body = Top))
 )]
 async fn top(
-    Asking(services): Asking,
+    AskingForPlatform(services): AskingForPlatform,
+    By(caller): By,
     StrictQuery(filter): StrictQuery<TopFilter>,
 ) -> Result<Json<Top>, Problem> {
-    let top = services.analytics()?.top(filter.into()).await?;
+    let request = filter.into_request(&caller)?;
+    let top = services.analytics()?.top(request).await?;
     Ok(Json(top.into()))
 }
 

@@ -20,7 +20,7 @@ const WAIT_MIN: Duration = Duration::from_secs(1);
 /// The services, for whoever calls.
 pub(super) struct Asking(pub(super) Services);
 
-/// The services, for whoever calls for the platform and of no tenant.
+/// The services, for whoever calls, also for the platform and of no tenant.
 pub(super) struct AskingForPlatform(pub(super) Services);
 
 impl FromRequestParts<Shared> for AskingForPlatform {

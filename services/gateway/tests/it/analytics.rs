@@ -105,6 +105,7 @@ async fn events_are_summed_up_as_asked() {
         event_types: vec!["a".to_owned(), "b".to_owned()],
         page_size: 7,
         page_token: "t".to_owned(),
+        plan: String::new(),
     };
     assert_eq!(asked, wanted);
 }
@@ -141,7 +142,8 @@ async fn events_are_listed_one_by_one() {
 #[tokio::test]
 async fn the_report_over_tenants_is_for_the_platform() {
     let stage = Stage::new().await;
-    let path = "/v1/analytics/daily?plan=plus&since=2026-07-01&event_type=a&page_size=3";
+    let path = "/v1/analytics/daily?plan=plus&since=2026-07-01&until=2026-07-02&event_type=a\
+                &page_size=3";
 
     let answer = by_operator(&stage, path).await;
 
@@ -160,6 +162,7 @@ async fn the_report_over_tenants_is_for_the_platform() {
         since: at(FIRST),
         page_size: 3,
         page_token: String::new(),
+        until: at(SECOND),
     };
     assert_eq!(asked, wanted);
     let seen = stage.seen_by("metrics");
@@ -171,6 +174,39 @@ async fn the_report_over_tenants_is_for_the_platform() {
     let by_owner = stage.get(path).await;
     assert_eq!(by_owner.faults().1, "PERMISSION_DENIED");
     assert_eq!(stage.fake.calls(), 1);
+}
+
+#[tokio::test]
+async fn sums_of_a_plan_are_for_the_platform_and_those_of_a_tenant_for_the_tenant() {
+    let stage = Stage::new().await;
+    let sums = "/v1/analytics/events?from=2026-07-01T00:00:00Z&to=2026-07-02T00:00:00Z";
+    let top = "/v1/analytics/top?from=2026-07-01&to=2026-07-02";
+    let denied = |parameter: &[&str]| {
+        let place = |name: &&str| ("parameter".to_owned(), (*name).to_owned());
+        let places: Vec<_> = parameter.iter().map(place).collect();
+        (403, "PERMISSION_DENIED".to_owned(), places)
+    };
+
+    for path in [sums, top] {
+        let of_plan = format!("{path}&plan=plus");
+        assert_eq!(stage.get(&of_plan).await.faults(), denied(&["plan"]));
+        assert_eq!(by_operator(&stage, path).await.faults(), denied(&[]));
+    }
+    assert_eq!(stage.fake.calls(), 0);
+
+    for path in [sums, top] {
+        let of_plan = format!("{path}&plan=plus");
+        assert_eq!(by_operator(&stage, &of_plan).await.status, 200, "{path}");
+        let seen = stage.seen_by("metrics");
+        assert_eq!(
+            (seen.tenant, &*seen.rights),
+            (None, &["analytics:read_any".to_owned()][..])
+        );
+    }
+    let asked: Vec<met::QueryEventsRequest> = stage.fake.all();
+    assert_eq!((asked.len(), asked[0].plan.as_str()), (1, "plus"));
+    let asked: Vec<met::ListTopRequest> = stage.fake.all();
+    assert_eq!((asked.len(), asked[0].plan.as_str()), (1, "plus"));
 }
 
 #[tokio::test]
@@ -229,6 +265,15 @@ async fn a_query_that_is_not_as_it_must_be_asks_nobody() {
         ("/v1/analytics/daily", "since"),
         ("/v1/analytics/daily?since=2026-07-01T00:00:00Z", "since"),
         ("/v1/analytics/daily?since=2026-07-01&plan=gold", "plan"),
+        ("/v1/analytics/daily?since=2026-07-01&until=soon", "until"),
+        (
+            "/v1/analytics/events?from=2026-07-01T00:00:00Z&to=2026-07-02T00:00:00Z&plan=gold",
+            "plan",
+        ),
+        (
+            "/v1/analytics/top?from=2026-07-01&to=2026-07-02&plan=",
+            "plan",
+        ),
     ] {
         let place = vec![("parameter".to_owned(), parameter.to_owned())];
         let refusal = (400, "INVALID_QUERY".to_owned(), place);

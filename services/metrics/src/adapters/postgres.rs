@@ -2,6 +2,7 @@
 
 mod archive;
 mod books;
+mod by_plan;
 mod copy;
 mod daily;
 mod days;

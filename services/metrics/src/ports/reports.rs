@@ -1,14 +1,44 @@
 //! What is asked of what is kept.
 
+use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use time::Date;
 use tradepost_types::TenantId;
 
-use super::StoreError;
+use super::{Scope, StoreError};
 use crate::domain::{EventType, Grain, Range};
 use crate::rollup::{Rollup, TypeId};
+
+/// Whose figures a question is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whose {
+    /// One tenant's.
+    Tenant(TenantId),
+    /// Those of all tenants on this plan, together.
+    Plan(String),
+}
+
+impl Whose {
+    /// Whose versions the answer depends on.
+    #[must_use]
+    pub const fn scope(&self) -> Scope {
+        match self {
+            Self::Tenant(tenant) => Scope::Tenant(*tenant),
+            Self::Plan(_) => Scope::Platform,
+        }
+    }
+}
+
+impl fmt::Display for Whose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tenant(tenant) => write!(f, "{tenant}"),
+            Self::Plan(plan) => write!(f, "plan {plan}"),
+        }
+    }
+}
 
 /// Asks for the sums of one tenant by time and event type.
 #[derive(Debug, Clone)]
@@ -25,6 +55,34 @@ pub struct SumsQuestion {
     pub after: Option<(i64, String)>,
     /// How many at most.
     pub limit: i64,
+}
+
+/// Asks for the sums of all tenants of a plan together, by time and name of the event type.
+#[derive(Debug, Clone)]
+pub struct PlanQuestion {
+    /// Of tenants on this plan.
+    pub plan: String,
+    /// By minutes, hours or days.
+    pub grain: Grain,
+    /// Of when.
+    pub range: Range,
+    /// Of which event types; none: of all.
+    pub types: Vec<EventType>,
+    /// Behind this start (in milliseconds since 1970) and event type.
+    pub after: Option<(i64, String)>,
+    /// How many lines at most.
+    pub limit: i64,
+    /// After how many rollups of single tenants no further line is begun; above 0.
+    pub rollups_max: i64,
+}
+
+/// Lines of such sums.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlanSums {
+    /// At least one, if there is one; each is of all tenants.
+    pub sums: Vec<Sum>,
+    /// Whether they are fewer than they may be because of the rollups that they took.
+    pub is_cut: bool,
 }
 
 /// What is kept of one event type over one piece of time.
@@ -146,6 +204,9 @@ pub trait ReportStore: Send + Sync {
     /// Sums, newest piece first, then by event type.
     async fn sums(&self, question: &SumsQuestion) -> Result<Vec<Sum>, StoreError>;
 
+    /// Sums of all tenants of a plan together, newest piece first, then by event type.
+    async fn plan_sums(&self, question: &PlanQuestion) -> Result<PlanSums, StoreError>;
+
     /// Event types by name.
     async fn types(&self, question: &TypesQuestion) -> Result<Vec<NamedType>, StoreError>;
 
@@ -161,10 +222,11 @@ pub trait ReportStore: Send + Sync {
     /// The report over tenants, newest day first, then by tenant.
     async fn daily(&self, question: &DailyQuestion) -> Result<Vec<DailyLine>, StoreError>;
 
-    /// The event types of a tenant that have most over full days, the greatest first.
+    /// The event types that have most over full days, the greatest first; those of a plan's tenants
+    /// by name.
     async fn top(
         &self,
-        tenant: TenantId,
+        whose: &Whose,
         range: Range,
         measure: Measure,
         limit: i64,

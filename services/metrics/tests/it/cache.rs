@@ -6,7 +6,7 @@ mod races;
 mod stage;
 
 use tradepost_metrics::config::AnalyticsConfig;
-use tradepost_metrics::ports::{BookStore, Rebuilt, UpkeepStore};
+use tradepost_metrics::ports::{BookStore, Rebuilt, ReportStore, UpkeepStore};
 use tradepost_proto::metrics::v1 as pb;
 use tradepost_testkit::private_redis;
 use tradepost_types::TenantId;
@@ -159,12 +159,36 @@ async fn a_change_of_plans_changes_the_report() {
     };
 
     put("large", 1).await;
-    let large = node.report("large").await.len();
+    let large = (
+        node.report("large").await.len(),
+        node.of_plan("large").await,
+    );
     put("small", 2).await;
 
-    assert_eq!(large, 1);
+    assert_eq!(large, (1, (1, 1)));
     assert_eq!(node.report("large").await, []);
     assert_eq!(node.report("small").await.len(), 1);
+    assert_eq!(node.of_plan("large").await, (0, 0));
+    assert_eq!(node.of_plan("small").await, (1, 1));
+}
+
+#[tokio::test]
+async fn sums_of_a_plan_are_kept_until_any_of_its_tenants_writes() {
+    let desk = Desk::open().await;
+    let node = Node::alone(&desk, ALWAYS).await;
+    let tenants = [desk.tenant, TenantId::new()];
+    for tenant in tenants {
+        desk.store.put_tenant(tenant, "large", 1).await.unwrap();
+        stored(&desk, tenant, 1, today_ms()).await;
+    }
+
+    let first = node.of_plan("large").await;
+    let again = node.of_plan("large").await;
+    let computed = node.computed();
+    stored(&desk, tenants[1], 2, today_ms()).await;
+
+    assert_eq!((first, again, computed), ((2, 2), (2, 2), 2));
+    assert_eq!(node.of_plan("large").await, (3, 3));
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@
 
 mod archive;
 mod archived;
+mod by_plan;
 mod cache;
 mod counted;
 mod crashes;

@@ -95,6 +95,10 @@ fn tables(reads: &[Read]) -> BTreeSet<&str> {
     reads.iter().map(|read| read.table.as_str()).collect()
 }
 
+fn of_table<'a>(reads: &'a [Read], table: &str) -> impl Iterator<Item = &'a Read> {
+    reads.iter().filter(move |read| read.table == table)
+}
+
 /// Why a question for sums may not be answered that way.
 fn faults(reads: &[Read], rollups: &str) -> Vec<String> {
     let allowed = ["event_types", "tenants", rollups];
@@ -148,6 +152,111 @@ async fn the_greatest_are_read_from_days_by_index() {
     let reads = reads(tx.conn(), top, &arguments).await;
 
     assert_eq!(faults(&reads, "rollup_days"), Vec::<String>::new());
+}
+
+/// Puts so many of the tenants on the large plan.
+async fn put_on_plan(desk: &Desk, tenants: i64) {
+    let mut admin = desk.test_database.admin().await;
+    let put = format!(
+        "update tenants set plan = 'large'
+         where tenant_id in (select tenant_id from tenants order by 1 limit {tenants});
+         vacuum analyze tenants"
+    );
+    for statement in put.split(';') {
+        admin.execute(AssertSqlSafe(statement)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn sums_of_a_plan_are_read_from_the_rollups_of_its_tenants_and_taken_apart_on_the_page_only()
+{
+    let desk = seeded().await;
+    put_on_plan(&desk, 5).await;
+    let (from, to, after) = (
+        text(today_ms() - 6 * DAY_MS),
+        text(today_ms() + DAY_MS),
+        text(today_ms() - 2 * DAY_MS),
+    );
+    let mut tx = desk.database.system_tx().await.unwrap();
+
+    // Of the twelve events of a day each has a minute of its own; they lie in two hours, with all four
+    // types in each.
+    for (table, of_tenant) in [
+        ("rollup_minutes", 84),
+        ("rollup_hours", 56),
+        ("rollup_days", 28),
+    ] {
+        let sums = include_str!("../../src/adapters/postgres/plan_sums.sql");
+        let sums = sums.replace("{table}", table);
+        for (arguments, keys, page) in [
+            // All of it.
+            (
+                format!("{from}, {to}, null, null, null, 501, 20000"),
+                5 * of_tenant,
+                5 * of_tenant,
+            ),
+            // Three lines, of five tenants each.
+            (
+                format!("{from}, {to}, null, null, null, 3, 20000"),
+                5 * of_tenant,
+                15,
+            ),
+            // Up to the line that has the seventh rollup.
+            (
+                format!("{from}, {to}, null, null, null, 501, 7"),
+                5 * of_tenant,
+                10,
+            ),
+            (
+                format!("{from}, {to}, null, {after}, 'order', 2, 20000"),
+                5 * of_tenant,
+                10,
+            ),
+            (
+                format!("{from}, {to}, '{{search}}', null, null, 501, 20000"),
+                5 * of_tenant / 4,
+                5 * of_tenant / 4,
+            ),
+            (
+                format!("{from}, {to}, '{{never}}', null, null, 501, 20000"),
+                0,
+                0,
+            ),
+        ] {
+            let reads = reads(tx.conn(), &sums, &format!("'large', {arguments}")).await;
+            assert_eq!(faults(&reads, table), Vec::<String>::new(), "{arguments}");
+            let mut rows: Vec<u64> = of_table(&reads, table).map(|read| read.rows).collect();
+            rows.sort_unstable();
+            // Equal reads are one.
+            rows.dedup();
+            let mut wanted = vec![page, keys];
+            wanted.dedup();
+            assert_eq!(rows, wanted, "{arguments}: {reads:?}");
+        }
+        let newest = include_str!("../../src/adapters/postgres/plan_newest.sql");
+        let newest = newest.replace("{table}", table);
+        let reads = reads(tx.conn(), &newest, &format!("'large', {from}, {to}")).await;
+        assert_eq!(faults(&reads, table), Vec::<String>::new());
+        assert_eq!(
+            of_table(&reads, table).map(|read| read.rows).sum::<u64>(),
+            5
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_greatest_of_a_plan_are_read_from_the_days_of_its_tenants_by_index() {
+    let desk = seeded().await;
+    put_on_plan(&desk, 5).await;
+    let (from, to) = (text(today_ms() - 6 * DAY_MS), text(today_ms() + DAY_MS));
+    let mut tx = desk.database.system_tx().await.unwrap();
+
+    let top = include_str!("../../src/adapters/postgres/plan_top.sql");
+    let reads = reads(tx.conn(), top, &format!("'large', {from}, {to}, true, 10")).await;
+
+    assert_eq!(faults(&reads, "rollup_days"), Vec::<String>::new());
+    let rows: u64 = of_table(&reads, "rollup_days").map(|read| read.rows).sum();
+    assert_eq!(rows, 5 * 7 * 4);
 }
 
 #[tokio::test]

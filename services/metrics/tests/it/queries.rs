@@ -279,7 +279,7 @@ async fn the_report_lists_tenants_of_a_plan_by_day_newest_first_in_pages() {
         event_type: "order.processed".to_owned(),
         since: Some(timestamp(today - 5 * DAY_MS)),
         page_size: 2,
-        page_token: String::new(),
+        ..pb::ReportDailyRequest::default()
     };
     let large = all_lines(&mut client, request.clone()).await;
     let small = pb::ReportDailyRequest {
@@ -328,6 +328,7 @@ async fn the_greatest_come_first_by_count_or_sum() {
             range: range(today - DAY_MS, today + DAY_MS),
             measure: measure.into(),
             limit,
+            plan: String::new(),
         };
         client.list_top(request).await.map(|answer| {
             let lines = answer.into_inner().lines;

@@ -4,11 +4,12 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
 use time::{Date, Duration};
 use tradepost_metrics::domain::{EventType, Range};
-use tradepost_metrics::ports::{DailyQuestion, EventStore, Measure, ReportStore};
+use tradepost_metrics::ports::{DailyQuestion, EventStore, Measure, ReportStore, Whose};
+use tradepost_proto::metrics::v1 as pb;
 use tradepost_types::TenantId;
 use uuid::Uuid;
 
-use crate::support::{DAY_MS, Desk, batch, today, today_ms};
+use crate::support::{DAY_MS, Desk, batch, reason, timestamp, today, today_ms};
 
 const TENANTS: i32 = 200;
 const DAYS: i32 = 60;
@@ -193,6 +194,52 @@ async fn the_day_to_begin_with_is_found_without_a_look_at_its_rows() {
 }
 
 #[tokio::test]
+async fn the_report_ends_where_it_is_asked_to() {
+    let desk = Desk::open().await;
+    let today = today_ms();
+    let events = [0, 1, 2, 5, 9].map(|ago| (today - ago * DAY_MS, "a", "", 1.0));
+    desk.store
+        .store(&[batch(desk.tenant, 1, &events)])
+        .await
+        .unwrap();
+    let mut client = desk.client(desk.tenant, &["analytics:read_any"]);
+    let question = |since: i64, until: i64| pb::ReportDailyRequest {
+        since: Some(timestamp(today - since * DAY_MS)),
+        until: Some(timestamp(today - until * DAY_MS)),
+        page_size: 2,
+        ..pb::ReportDailyRequest::default()
+    };
+
+    let mut request = question(9, 1);
+    let first = client.report_daily(request.clone()).await.unwrap();
+    let first = first.into_inner();
+    request.page_token.clone_from(&first.next_page_token);
+    let second = client.report_daily(request.clone()).await.unwrap();
+    let ahead = client.report_daily(question(0, -30)).await.unwrap();
+    request.until = None;
+    let other = client.report_daily(request).await.unwrap_err();
+
+    let lines = first.lines.iter().chain(&second.get_ref().lines);
+    let days: Vec<i64> = lines
+        .map(|line| (today / 1_000 - line.day.unwrap().seconds) / 86_400)
+        .collect();
+    assert_eq!(days, [2, 5, 9]);
+    assert_eq!(second.get_ref().next_page_token, "");
+    assert_eq!(ahead.get_ref().lines.len(), 1);
+    assert_eq!(reason(&other), "PAGE_TOKEN_INVALID");
+    let mut noon = question(9, 1);
+    noon.until = Some(timestamp(today + DAY_MS / 2));
+    for refused in [noon, question(1, 1), question(1, 2), question(4_000, 1)] {
+        let refused = client.report_daily(refused).await.unwrap_err();
+        assert_eq!(reason(&refused), "RANGE_INVALID");
+    }
+    let mut never = question(9, 1);
+    never.until = Some(timestamp(i64::MAX / 2));
+    let refused = client.report_daily(never).await.unwrap_err();
+    assert_eq!(reason(&refused), "INVALID_FIELD");
+}
+
+#[tokio::test]
 async fn values_from_before_they_were_bounded_take_no_report_away() {
     let desk = Desk::open().await;
     let mut admin = desk.test_database.admin().await;
@@ -219,8 +266,10 @@ async fn values_from_before_they_were_bounded_take_no_report_away() {
     };
     let range = Range::new(today_ms() - 2 * DAY_MS, today_ms() + DAY_MS, 9).unwrap();
 
+    let whose = Whose::Tenant(desk.tenant);
+
     let daily = desk.store.daily(&question).await.unwrap();
-    let top = desk.store.top(desk.tenant, range, Measure::Sum, 5).await;
+    let top = desk.store.top(&whose, range, Measure::Sum, 5).await;
 
     let daily: Vec<_> = daily.iter().map(|line| (line.n, line.sum)).collect();
     assert_eq!(daily, [(2, 2e290); 3]);

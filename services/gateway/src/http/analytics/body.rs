@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use tradepost_proto::metrics::v1 as pb;
 use utoipa::{IntoParams, ToSchema};
 
+use super::plan::plan_or_own;
+use crate::domain::caller::Caller;
 use crate::http::problem::Problem;
 use crate::http::values::{Day, Time, finite, instant, text};
 
@@ -17,7 +19,7 @@ pub(super) enum Bucket {
     Hour,
     /// Days of UTC; kept for ever.
     Day,
-    /// The whole range in one.
+    /// The whole range in one. Not with a plan.
     Whole,
 }
 
@@ -59,22 +61,31 @@ pub(super) struct SumFilter {
     #[serde(default)]
     #[param(required = false)]
     page_token: String,
+    /// In place of the caller's tenant all tenants on this plan together: `standard`, `plus` or
+    /// `internal`. For those who run the platform, with the permission `analytics:read_any`. A page may
+    /// then be short or empty and not the last one.
+    #[serde(default)]
+    #[param(required = false, nullable = false, example = "plus")]
+    plan: Option<String>,
 }
 
-impl From<SumFilter> for pb::QueryEventsRequest {
-    fn from(filter: SumFilter) -> Self {
-        let bucket = filter.bucket.unwrap_or(Bucket::Day);
-        Self {
+impl SumFilter {
+    /// # Errors
+    /// A plan that there is not, or a caller without the permission for what is asked.
+    pub(super) fn into_request(self, caller: &Caller) -> Result<pb::QueryEventsRequest, Problem> {
+        let bucket = self.bucket.unwrap_or(Bucket::Day);
+        Ok(pb::QueryEventsRequest {
             tenant_id: String::new(),
             range: Some(pb::TimeRange {
-                start_time: Some(filter.from.into()),
-                end_time: Some(filter.to.into()),
+                start_time: Some(self.from.into()),
+                end_time: Some(self.to.into()),
             }),
             bucket: pb::Bucket::from(bucket).into(),
-            event_types: filter.event_type,
-            page_size: filter.page_size,
-            page_token: filter.page_token,
-        }
+            event_types: self.event_type,
+            page_size: self.page_size,
+            page_token: self.page_token,
+            plan: plan_or_own(self.plan.as_deref(), caller)?,
+        })
     }
 }
 
@@ -213,20 +224,29 @@ pub(super) struct TopFilter {
     #[serde(default)]
     #[param(required = false, minimum = 0, maximum = 100)]
     limit: i32,
+    /// In place of the caller's tenant all tenants on this plan together: `standard`, `plus` or
+    /// `internal`. For those who run the platform, with the permission `analytics:read_any`, and over at
+    /// most 93 days.
+    #[serde(default)]
+    #[param(required = false, nullable = false, example = "plus")]
+    plan: Option<String>,
 }
 
-impl From<TopFilter> for pb::ListTopRequest {
-    fn from(filter: TopFilter) -> Self {
-        let measure = filter.measure.unwrap_or(TopMeasure::Count);
-        Self {
+impl TopFilter {
+    /// # Errors
+    /// A plan that there is not, or a caller without the permission for what is asked.
+    pub(super) fn into_request(self, caller: &Caller) -> Result<pb::ListTopRequest, Problem> {
+        let measure = self.measure.unwrap_or(TopMeasure::Count);
+        Ok(pb::ListTopRequest {
             tenant_id: String::new(),
             range: Some(pb::TimeRange {
-                start_time: Some(filter.from.into()),
-                end_time: Some(filter.to.into()),
+                start_time: Some(self.from.into()),
+                end_time: Some(self.to.into()),
             }),
             measure: pb::TopMeasure::from(measure).into(),
-            limit: filter.limit,
-        }
+            limit: self.limit,
+            plan: plan_or_own(self.plan.as_deref(), caller)?,
+        })
     }
 }
 

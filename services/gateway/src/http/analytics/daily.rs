@@ -1,11 +1,10 @@
 //! The daily report over tenants as JSON.
 
-use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tradepost_proto::metrics::v1 as pb;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::domain::caller::Plan;
+use super::plan::plan;
 use crate::http::problem::Problem;
 use crate::http::values::{Day, day, finite, text};
 
@@ -21,6 +20,10 @@ pub(super) struct DailyFilter {
     /// From this day of UTC on.
     #[param(value_type = String, format = Date, example = "2026-07-01")]
     since: Day,
+    /// Up to and without this day of UTC, at most 10 years later. Left out: up to now.
+    #[serde(default)]
+    #[param(value_type = String, format = Date, required = false, nullable = false, example = "2026-08-01")]
+    until: Option<Day>,
     /// Only this event type.
     #[serde(default)]
     #[param(required = false, max_length = 64, example = "order.fulfilled")]
@@ -36,19 +39,14 @@ pub(super) struct DailyFilter {
 }
 
 impl DailyFilter {
-    /// Fails for a plan that there is not: nobody would be on it, and the report empty without a
-    /// reason.
+    /// # Errors
+    /// A plan that there is not.
     pub(super) fn into_request(self) -> Result<pb::ReportDailyRequest, Problem> {
-        let plan = self.plan.as_deref().map(str::parse::<Plan>).transpose();
-        let plan = plan.map_err(|_unknown| {
-            let wanted = "must be one of standard, plus, internal";
-            let detail = format!("the query parameter plan {wanted}");
-            Problem::new(StatusCode::BAD_REQUEST, "INVALID_QUERY", detail).parameter("plan", wanted)
-        })?;
         Ok(pb::ReportDailyRequest {
-            plan: plan.map_or("", Plan::as_str).to_owned(),
+            plan: plan(self.plan.as_deref())?,
             event_type: self.event_type,
             since: Some(self.since.into()),
+            until: self.until.map(Into::into),
             page_size: self.page_size,
             page_token: self.page_token,
         })

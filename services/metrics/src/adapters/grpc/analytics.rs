@@ -8,6 +8,7 @@ mod parse;
 mod query;
 mod render;
 mod status;
+mod whose;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,19 +25,22 @@ use crate::application::{Answers, Asked, Exports, Ingest, Listing};
 use crate::domain::Kept;
 use crate::metrics::Metrics;
 use crate::ports::{Archived, Reports, Scope};
+use whose::whose;
 
-/// Another tenant's figures take this right.
+/// A tenant's figures take this right.
+const READ: &str = "analytics:read";
+/// Another tenant's figures take this right too, and those of a plan this one alone.
 const READ_ANY: &str = "analytics:read_any";
 
 /// What opens the methods. None is of a tenant, since the platform's callers have none: which
 /// tenant a call is about is found by [`Reach`].
 pub const RULES: [Rule; 7] = [
     Rule::of_platform("IngestEvents", "events:write"),
-    Rule::of_platform("QueryEvents", "analytics:read"),
-    Rule::of_platform("ReportDaily", "analytics:read_any"),
-    Rule::of_platform("ListTop", "analytics:read"),
-    Rule::of_platform("ListEvents", "analytics:read"),
-    Rule::of_platform("ExportEvents", "analytics:read"),
+    Rule::of_platform("QueryEvents", READ).or(&[READ_ANY]),
+    Rule::of_platform("ReportDaily", READ_ANY),
+    Rule::of_platform("ListTop", READ).or(&[READ_ANY]),
+    Rule::of_platform("ListEvents", READ),
+    Rule::of_platform("ExportEvents", READ),
     Rule::of_platform("PutTenant", "tenants:write"),
 ];
 
@@ -124,16 +128,16 @@ impl AnalyticsService for AnalyticsApi {
         request: Request<pb::ListTopRequest>,
     ) -> Result<Response<pb::ListTopResponse>, Status> {
         let (reach, request) = (Reach::of(&request)?, request.get_ref());
-        let tenant = reach.tenant(&request.tenant_id, READ_ANY)?;
-        let (range, measure, limit) = parse::list_top(request)?;
+        let whose = whose(&reach, &request.tenant_id, &request.plan)?;
+        let (range, measure, limit) = parse::list_top(request, &whose)?;
         let asked = Asked::new(
-            Scope::Tenant(tenant),
+            whose.scope(),
             kept::days(range),
-            &format!("top\n{range:?}\n{measure:?}\n{limit}"),
+            &format!("top\n{whose}\n{range:?}\n{measure:?}\n{limit}"),
         );
         let reports = Arc::clone(&self.reports);
         let compute = move || async move {
-            let lines = reports.top(tenant, range, measure, limit).await?;
+            let lines = reports.top(&whose, range, measure, limit).await?;
             Ok(render::top(lines))
         };
         let (mut answer, as_of): (pb::ListTopResponse, _) = self.kept(asked, compute).await?;

@@ -37,6 +37,23 @@ impl Reach {
         self.0.tenant
     }
 
+    /// That the caller has a right, where it depends on the request which one is needed.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED` with reason `RIGHT_MISSING`.
+    pub fn require(&self, right: &'static str) -> Result<(), Status> {
+        if self.0.may(right) {
+            return Ok(());
+        }
+        let message = format!("the call needs the right {right}");
+        let code = Code::PermissionDenied;
+        Err(
+            Failure::new(code, "RIGHT_MISSING", PLATFORM_DOMAIN, message)
+                .metadata("right", right)
+                .into(),
+        )
+    }
+
     /// The tenant that a request is about: `tenant_id`, or the caller's own where it is empty.
     /// Another's than the caller's takes the right `any`.
     ///

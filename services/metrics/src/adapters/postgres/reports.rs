@@ -5,18 +5,20 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
-use sqlx::{AssertSqlSafe, FromRow, PgConnection};
+use sqlx::postgres::PgArguments;
+use sqlx::query::QueryAs;
+use sqlx::{AssertSqlSafe, FromRow, PgConnection, Postgres};
 use time::OffsetDateTime;
 use tradepost_postgres::DbError;
 use tradepost_types::TenantId;
 
 use super::rollups::{RollupRow, table};
 use super::times::{broken, millis, moment};
-use super::{PgAnalytics, daily, versions};
+use super::{PgAnalytics, by_plan, daily, versions};
 use crate::domain::{EventType, Grain, Range};
 use crate::ports::{
-    DailyLine, DailyQuestion, EventsQuestion, Measure, NamedType, ReportStore, StoreError,
-    StoredEvent, Sum, SumsQuestion, TopLine, TypesQuestion,
+    DailyLine, DailyQuestion, EventsQuestion, Measure, NamedType, PlanQuestion, PlanSums,
+    ReportStore, StoreError, StoredEvent, Sum, SumsQuestion, TopLine, TypesQuestion, Whose,
 };
 use crate::rollup::Rollup;
 
@@ -26,6 +28,13 @@ impl ReportStore for PgAnalytics {
         let mut tx = self.database.tenant_tx(question.tenant).await?;
         let statement = over(question.grain, include_str!("sums.sql"));
         let sums = sums(tx.conn(), statement, question).await?;
+        tx.commit().await?;
+        Ok(sums)
+    }
+
+    async fn plan_sums(&self, question: &PlanQuestion) -> Result<PlanSums, StoreError> {
+        let mut tx = self.database.system_tx().await?;
+        let sums = by_plan::sums(tx.conn(), question).await?;
         tx.commit().await?;
         Ok(sums)
     }
@@ -79,29 +88,29 @@ impl ReportStore for PgAnalytics {
 
     async fn top(
         &self,
-        tenant: TenantId,
+        whose: &Whose,
         range: Range,
         measure: Measure,
         limit: i64,
     ) -> Result<Vec<TopLine>, StoreError> {
-        let mut tx = self.database.tenant_tx(tenant).await?;
-        let rows: Vec<(String, i64, f64)> = sqlx::query_as(include_str!("top.sql"))
-            .persistent(false)
-            .bind(tenant.as_uuid())
-            .bind(moment(range.start_ms)?)
-            .bind(moment(range.end_ms)?)
-            .bind(measure == Measure::Count)
-            .bind(limit)
-            .fetch_all(tx.conn())
-            .await
-            .map_err(DbError::from)?;
-        tx.commit().await?;
-        let line = |(event_type, n, sum): (String, i64, f64)| TopLine {
-            event_type,
-            n: n.unsigned_abs(),
-            sum,
+        let asked = (range, measure, limit);
+        let lines = match whose {
+            Whose::Tenant(tenant) => {
+                let mut tx = self.database.tenant_tx(*tenant).await?;
+                let of_tenant = sqlx::query_as(include_str!("top.sql")).bind(tenant.as_uuid());
+                let lines = top(tx.conn(), of_tenant, asked).await?;
+                tx.commit().await?;
+                lines
+            }
+            Whose::Plan(plan) => {
+                let mut tx = self.database.system_tx().await?;
+                let of_plan = sqlx::query_as(include_str!("plan_top.sql")).bind(plan);
+                let lines = top(tx.conn(), of_plan, asked).await?;
+                tx.commit().await?;
+                lines
+            }
         };
-        Ok(rows.into_iter().map(line).collect())
+        Ok(lines)
     }
 
     async fn put_tenant(
@@ -138,11 +147,45 @@ pub(super) fn over(grain: Grain, statement: &'static str) -> AssertSqlSafe<Strin
     AssertSqlSafe(statement.replace("{table}", table(grain)))
 }
 
+/// The greatest, by a statement that says of whom.
+async fn top(
+    conn: &mut PgConnection,
+    statement: QueryAs<'_, Postgres, (String, i64, f64), PgArguments>,
+    (range, measure, limit): (Range, Measure, i64),
+) -> Result<Vec<TopLine>, DbError> {
+    let rows = statement
+        .persistent(false)
+        .bind(moment(range.start_ms)?)
+        .bind(moment(range.end_ms)?)
+        .bind(measure == Measure::Count)
+        .bind(limit)
+        .fetch_all(conn)
+        .await?;
+    let line = |(event_type, n, sum): (String, i64, f64)| TopLine {
+        event_type,
+        n: n.unsigned_abs(),
+        sum,
+    };
+    Ok(rows.into_iter().map(line).collect())
+}
+
+/// A rollup with the name of its event type.
 #[derive(FromRow)]
-struct SumRow {
+pub(super) struct SumRow {
     name: String,
     #[sqlx(flatten)]
     rollup: RollupRow,
+}
+
+impl SumRow {
+    pub(super) fn parse(self) -> Result<Sum, DbError> {
+        let (key, rollup) = self.rollup.parse()?;
+        Ok(Sum {
+            event_type: self.name,
+            start_ms: key.start_ms,
+            rollup,
+        })
+    }
 }
 
 /// Sums, by a statement that says in which order.
@@ -166,15 +209,7 @@ pub(super) async fn sums(
         .bind(question.limit)
         .fetch_all(conn)
         .await?;
-    let sum = |row: SumRow| {
-        let (key, rollup) = row.rollup.parse()?;
-        Ok(Sum {
-            event_type: row.name,
-            start_ms: key.start_ms,
-            rollup,
-        })
-    };
-    rows.into_iter().map(sum).collect()
+    rows.into_iter().map(SumRow::parse).collect()
 }
 
 /// Adds the rollups of a piece, row by row: there may be ten years of them.

@@ -17,8 +17,8 @@ use tradepost_metrics::config::{AnalyticsConfig, CacheConfig};
 use tradepost_metrics::domain::{Grain, Range};
 use tradepost_metrics::metrics::AnswerMetrics;
 use tradepost_metrics::ports::{
-    DailyLine, DailyQuestion, EventStore, Measure, NamedType, ReportStore, Shared, StoreError, Sum,
-    SumsQuestion, TopLine, TypesQuestion,
+    DailyLine, DailyQuestion, EventStore, Measure, NamedType, PlanQuestion, PlanSums, ReportStore,
+    Shared, StoreError, Sum, SumsQuestion, TopLine, TypesQuestion, Whose,
 };
 use tradepost_proto::metrics::v1 as pb;
 use tradepost_proto::metrics::v1::analytics_service_server::AnalyticsServiceServer;
@@ -62,6 +62,11 @@ impl ReportStore for Counting {
         self.store.sums(question).await
     }
 
+    async fn plan_sums(&self, question: &PlanQuestion) -> Result<PlanSums, StoreError> {
+        self.pass().await;
+        self.store.plan_sums(question).await
+    }
+
     async fn types(&self, question: &TypesQuestion) -> Result<Vec<NamedType>, StoreError> {
         self.store.types(question).await
     }
@@ -83,13 +88,13 @@ impl ReportStore for Counting {
 
     async fn top(
         &self,
-        tenant: TenantId,
+        whose: &Whose,
         range: Range,
         measure: Measure,
         limit: i64,
     ) -> Result<Vec<TopLine>, StoreError> {
         self.pass().await;
-        self.store.top(tenant, range, measure, limit).await
+        self.store.top(whose, range, measure, limit).await
     }
 
     async fn put_tenant(
@@ -262,6 +267,26 @@ impl Node {
             .lines
             .first()
             .map_or(0, |line| line.count)
+    }
+
+    /// The events of all tenants of a plan today, by the sums and by the greatest types.
+    pub(super) async fn of_plan(&self, plan: &str) -> (u64, u64) {
+        let sums = pb::QueryEventsRequest {
+            plan: plan.to_owned(),
+            ..question()
+        };
+        let top = pb::ListTopRequest {
+            range: range(today_ms(), today_ms() + DAY_MS),
+            plan: plan.to_owned(),
+            ..pb::ListTopRequest::default()
+        };
+        let mut client = self.client(TenantId::new());
+        let sums = client.query_events(sums).await.unwrap().into_inner().sums;
+        let top = client.list_top(top).await.unwrap().into_inner().lines;
+        (
+            sums.iter().map(|sum| sum.count).sum(),
+            top.iter().map(|line| line.count).sum(),
+        )
     }
 
     /// The report of a plan: tenants and their events.

@@ -100,6 +100,7 @@ impl Questions {
             range: Some(self.days(30)),
             measure: pb::TopMeasure::Count.into(),
             limit: 10,
+            ..pb::ListTopRequest::default()
         };
         client.list_top(target.request(question)?).await?;
         Ok(())

@@ -1,5 +1,7 @@
 //! From requests to questions: every fault of a request is told at once.
 
+use std::fmt::Write;
+
 use prost_types::Timestamp;
 use time::{Date, OffsetDateTime};
 use tonic::{Code, Status};
@@ -11,12 +13,14 @@ use tradepost_types::TenantId;
 use crate::adapters::grpc::DOMAIN;
 use crate::application::{Content, ExportOrder};
 use crate::domain::{EventType, Grain, Range, RangeError};
-use crate::ports::{DailyLine, DailyQuestion, Days, EventsQuestion, Measure, SheetKind};
+use crate::ports::{DailyLine, DailyQuestion, Days, EventsQuestion, Measure, SheetKind, Whose};
 
 const TYPES_MAX: usize = 100;
 const PLAN_BYTES_MAX: usize = 64;
 const TOP_DEFAULT: i32 = 10;
 const TOP_MAX: i32 = 100;
+/// The longest range over which the event types of a plan are compared: all rollups of it are read.
+const TOP_OF_PLAN_DAYS_MAX: i64 = 93;
 /// The longest range of single events.
 const EVENTS_DAYS_MAX: i64 = 31;
 /// The longest range of a file of them.
@@ -31,14 +35,18 @@ pub(super) fn millis(time: &Timestamp) -> Option<i64> {
     millis.checked_add(i64::from(time.nanos / 1_000_000))
 }
 
-/// Both ends of a range, before it is known to be one. What no calendar has is no moment.
+/// The same, of a moment that a calendar has.
+fn moment(time: &Timestamp) -> Option<i64> {
+    let at_ms = millis(time)?;
+    let is_date = OffsetDateTime::from_unix_timestamp(at_ms / 1_000).is_ok();
+    is_date.then_some(at_ms)
+}
+
+/// Both ends of a range, before it is known to be one.
 pub(super) fn ends(range: Option<&pb::TimeRange>) -> Result<(i64, i64), Status> {
     let mut faults = Violations::new();
     let mut end = |field, time: Option<&Timestamp>| {
-        let at_ms = time.and_then(millis);
-        let at_ms =
-            at_ms.filter(|at_ms| OffsetDateTime::from_unix_timestamp(at_ms / 1_000).is_ok());
-        faults.take(field, at_ms.ok_or("must be a moment"))
+        faults.take(field, time.and_then(moment).ok_or("must be a moment"))
     };
     let start_ms = end(
         "range.start_time",
@@ -96,7 +104,7 @@ fn event_type(faults: &mut Violations, name: &str) -> Option<EventType> {
     faults.take("event_type", EventType::try_from(name))
 }
 
-fn plan(faults: &mut Violations, plan: &str) {
+pub(super) fn plan(faults: &mut Violations, plan: &str) {
     if plan.len() > PLAN_BYTES_MAX || plan.chars().any(char::is_control) {
         faults.add(
             "plan",
@@ -119,19 +127,23 @@ pub(super) fn report_daily(
     let mut faults = Violations::new();
     plan(&mut faults, &request.plan);
     let event_type = event_type(&mut faults, &request.event_type);
-    let since_ms = request.since.as_ref().and_then(millis);
+    let since_ms = request.since.as_ref().and_then(moment);
     let since_ms = faults.take("since", since_ms.ok_or("must be a moment"));
+    let end_ms = match &request.until {
+        Some(until) => faults.take("until", moment(until).ok_or("must be a moment")),
+        // The day that runs belongs to it, and so does what clocks that go ahead have sent.
+        None => Some(Grain::Day.start_ms(now_ms) + 2 * Grain::Day.width_ms()),
+    };
     faults.check(DOMAIN)?;
-    let since_ms = since_ms.ok_or_else(missing)?;
-    // The day that runs belongs to it, and so does what clocks that go ahead have sent.
-    let until_ms = Grain::Day.start_ms(now_ms + Grain::Day.width_ms());
-    let range = range(Range::of_pieces(
-        Grain::Day,
-        since_ms,
-        until_ms + Grain::Day.width_ms(),
-    ))?;
+    let (since_ms, end_ms) = since_ms.zip(end_ms).ok_or_else(missing)?;
+    let range = Range::of_pieces(Grain::Day, since_ms, end_ms).map_err(days_invalid)?;
     let since = day(range.start_ms).ok_or_else(missing)?;
-    let filter = format!("{}\n{}\n{since}", request.plan, request.event_type);
+    let until = day(range.end_ms - Grain::Day.width_ms()).ok_or_else(missing)?;
+    let mut filter = format!("{}\n{}\n{since}", request.plan, request.event_type);
+    // Without it the end moves on while pages are read.
+    if request.until.is_some() {
+        let _ = write!(filter, "\n{until}");
+    }
     let page: PageRequest<DayKey> =
         PageRequest::parse(request.page_size, &request.page_token, filter.as_bytes())?;
     let after = page
@@ -142,11 +154,24 @@ pub(super) fn report_daily(
         plan: (!request.plan.is_empty()).then(|| request.plan.clone()),
         event_type,
         since,
-        until: day(until_ms).ok_or_else(missing)?,
+        until,
         after,
         limit: page.limit(),
     };
     Ok((question, page))
+}
+
+/// Why two days are no range to ask for.
+fn days_invalid(fault: RangeError) -> Status {
+    let fault = match fault {
+        RangeError::Empty => "must be before until, and not ahead of now without it",
+        RangeError::TooLong { .. } => "must be at most 3,660 days before until",
+        RangeError::Unaligned => "must start a day of UTC, and so must until",
+    };
+    let message = format!("since {fault}");
+    Failure::new(Code::InvalidArgument, "RANGE_INVALID", DOMAIN, message)
+        .field("since", fault)
+        .into()
 }
 
 /// The days that a page of the report depends on: behind a token nothing newer than its line.
@@ -163,7 +188,10 @@ fn day(at_ms: i64) -> Option<Date> {
     Some(at.date())
 }
 
-pub(super) fn list_top(request: &pb::ListTopRequest) -> Result<(Range, Measure, i64), Status> {
+pub(super) fn list_top(
+    request: &pb::ListTopRequest,
+    whose: &Whose,
+) -> Result<(Range, Measure, i64), Status> {
     let mut faults = Violations::new();
     if request.limit < 0 {
         faults.add("limit", "must not be negative");
@@ -178,7 +206,10 @@ pub(super) fn list_top(request: &pb::ListTopRequest) -> Result<(Range, Measure, 
         limit => limit.min(TOP_MAX),
     };
     let (start_ms, end_ms) = ends(request.range.as_ref())?;
-    let range = range(Range::of_pieces(Grain::Day, start_ms, end_ms))?;
+    let mut range = range(Range::of_pieces(Grain::Day, start_ms, end_ms))?;
+    if let Whose::Plan(_) = whose {
+        range = self::range(Range::new(start_ms, end_ms, TOP_OF_PLAN_DAYS_MAX))?;
+    }
     Ok((range, measure, i64::from(limit)))
 }
 
@@ -242,7 +273,7 @@ pub(super) fn export(
     })
 }
 
-fn refused(field: &'static str, fault: &'static str) -> Status {
+pub(super) fn refused(field: &'static str, fault: &'static str) -> Status {
     let mut faults = Violations::new();
     faults.add(field, fault);
     faults.check(DOMAIN).err().unwrap_or_else(missing)

@@ -1,4 +1,5 @@
-//! Sums by time and event type: by minutes, hours or days, or over a whole range in one.
+//! Sums by time and event type, of a tenant or of a plan: by minutes, hours or days; of a tenant also
+//! over a whole range in one.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -9,13 +10,14 @@ use tradepost_proto::metrics::v1 as pb;
 use tradepost_service::page::PageRequest;
 use tradepost_types::TenantId;
 
-use super::{AnalyticsApi, READ_ANY, kept, parse, render};
+use super::{AnalyticsApi, kept, parse, render, whose::whose};
 use crate::adapters::grpc::tenant::Reach;
 use crate::application::Asked;
 use crate::domain::{EventType, Grain, Range};
-use crate::ports::{Scope, SumsQuestion, TypesQuestion};
+use crate::ports::{Days, PlanQuestion, Scope, Sum, SumsQuestion, TypesQuestion, Whose};
 
-/// Rollups that one page over a whole range takes apart, at most.
+/// Rollups that one page over a whole range or of a plan takes apart, at most: it is work for a
+/// fraction of a second, and of each line there is only the sum in memory.
 const ROLLUPS_MAX: i64 = 20_000;
 
 pub(super) async fn answer(
@@ -23,7 +25,7 @@ pub(super) async fn answer(
     reach: &Reach,
     request: &pb::QueryEventsRequest,
 ) -> Result<pb::QueryEventsResponse, Status> {
-    let tenant = reach.tenant(&request.tenant_id, READ_ANY)?;
+    let whose = whose(reach, &request.tenant_id, &request.plan)?;
     let types = parse::types(&request.event_types)?;
     let (start_ms, end_ms) = parse::ends(request.range.as_ref())?;
     let grain = match request.bucket() {
@@ -31,34 +33,87 @@ pub(super) async fn answer(
         pb::Bucket::Hour => Grain::Hour,
         pb::Bucket::Minute => Grain::Minute,
         pb::Bucket::Whole => {
+            let Whose::Tenant(tenant) = whose else {
+                return Err(parse::refused("bucket", "must cut the range of a plan"));
+            };
             let range = parse::range(Range::of_pieces(Grain::Minute, start_ms, end_ms))?;
             return whole(api, request, (tenant, range, types)).await;
         }
     };
     let range = parse::range(Range::of_pieces(grain, start_ms, end_ms))?;
     api.check_kept(grain, range)?;
-    let filter = filter(tenant, range, &format!("{grain:?}"), &types);
-    let page: PageRequest<(i64, String)> =
+    let filter = filter(&whose, range, &format!("{grain:?}"), &types);
+    let page: Lines =
         PageRequest::parse(request.page_size, &request.page_token, filter.as_bytes())?;
-    let question = SumsQuestion {
-        tenant,
-        grain,
-        range,
-        types,
-        after: page.after.clone(),
-        limit: page.limit(),
-    };
-    let mut days = kept::days(range);
-    if let Some((start_ms, _)) = page.after {
-        // Behind a token there is nothing newer than its line.
-        let end_ms = start_ms.clamp(range.start_ms, range.end_ms - 1) + 1;
-        days = kept::days(Range { end_ms, ..range });
+    let asked = Asked::new(whose.scope(), days(range, &page), &asked(&filter, &page));
+    match whose {
+        Whose::Tenant(tenant) => {
+            let question = SumsQuestion {
+                tenant,
+                grain,
+                range,
+                types,
+                after: page.after.clone(),
+                limit: page.limit(),
+            };
+            of_tenant(api, asked, (question, page)).await
+        }
+        Whose::Plan(plan) => {
+            let question = PlanQuestion {
+                plan,
+                grain,
+                range,
+                types,
+                after: page.after.clone(),
+                limit: page.limit(),
+                rollups_max: ROLLUPS_MAX,
+            };
+            of_plan(api, asked, (question, page)).await
+        }
     }
-    let asked = Asked::new(Scope::Tenant(tenant), days, &asked(&filter, &page));
+}
+
+/// A page of lines, each known by its start and event type.
+type Lines = PageRequest<(i64, String)>;
+
+fn line(sum: &Sum) -> (i64, String) {
+    (sum.start_ms, sum.event_type.clone())
+}
+
+/// The days that a page depends on: behind a token there is nothing newer than its line.
+fn days(range: Range, page: &Lines) -> Days {
+    let end_ms = page.after.as_ref().map_or(range.end_ms, |(start_ms, _)| {
+        (*start_ms).clamp(range.start_ms, range.end_ms - 1) + 1
+    });
+    kept::days(Range { end_ms, ..range })
+}
+
+async fn of_tenant(
+    api: &AnalyticsApi,
+    asked: Asked,
+    (question, page): (SumsQuestion, Lines),
+) -> Result<pb::QueryEventsResponse, Status> {
     let reports = Arc::clone(&api.reports);
     let compute = move || async move {
-        let sums = reports.sums(&question).await?;
-        let page = page.page(sums, |sum| (sum.start_ms, sum.event_type.clone()));
+        let page = page.page(reports.sums(&question).await?, line);
+        Ok(render::sums(&page.items, page.next_page_token))
+    };
+    Ok(dated(api.kept(asked, compute).await?))
+}
+
+async fn of_plan(
+    api: &AnalyticsApi,
+    asked: Asked,
+    (question, page): (PlanQuestion, Lines),
+) -> Result<pb::QueryEventsResponse, Status> {
+    let reports = Arc::clone(&api.reports);
+    let compute = move || async move {
+        let found = reports.plan_sums(&question).await?;
+        let page = if found.is_cut {
+            page.short(found.sums, line)
+        } else {
+            page.page(found.sums, line)
+        };
         Ok(render::sums(&page.items, page.next_page_token))
     };
     Ok(dated(api.kept(asked, compute).await?))
@@ -75,7 +130,7 @@ async fn whole(
     for &(grain, piece) in &pieces {
         api.check_kept(grain, piece)?;
     }
-    let filter = filter(tenant, range, "whole", &types);
+    let filter = filter(&Whose::Tenant(tenant), range, "whole", &types);
     let mut page: PageRequest<String> =
         PageRequest::parse(request.page_size, &request.page_token, filter.as_bytes())?;
     page.size = page.size.min(types_max(&pieces));
@@ -115,9 +170,9 @@ fn dated(
 }
 
 /// What a page token belongs to: everything that is asked but for the page.
-fn filter(tenant: TenantId, range: Range, bucket: &str, types: &[EventType]) -> String {
+fn filter(whose: &Whose, range: Range, bucket: &str, types: &[EventType]) -> String {
     let types: Vec<&str> = types.iter().map(EventType::as_str).collect();
-    format!("{tenant}\n{range:?}\n{bucket}\n{}", types.join(","))
+    format!("{whose}\n{range:?}\n{bucket}\n{}", types.join(","))
 }
 
 /// Everything that is asked.
