@@ -50,6 +50,18 @@ fn a_list_is_walked_to_its_end() {
 }
 
 #[test]
+fn a_short_page_leads_on_from_its_last_row() {
+    let request = parse(3, "", b"filter").expect("no token");
+
+    let short = request.short(vec![1, 2], key);
+    let next = parse(3, &short.next_page_token, b"filter").expect("the token is ours");
+
+    assert_eq!(short.items, [1, 2]);
+    assert_eq!(next.after, Some(key(&2)));
+    assert_eq!(request.short(Vec::new(), key).next_page_token, "");
+}
+
+#[test]
 fn a_token_that_was_changed_anywhere_is_refused() {
     let request = parse(1, "", b"filter").expect("no token");
     let token = request.page(vec![1, 2], key).next_page_token;
