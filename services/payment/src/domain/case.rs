@@ -58,6 +58,10 @@ pub struct RefundCase {
     pub attempts: u32,
 }
 
+/// How many refunds of a payment people may ask for: all of them are read with it whenever it changes.
+/// What a saga gives back has no bound, since it is owed; it asks a few times at most.
+const REFUNDS_MAX: usize = 1_000;
+
 /// Why a refund cannot be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RefundRefusal {
@@ -76,6 +80,9 @@ pub enum RefundRefusal {
     /// It would be possible but for a dispute that is open or lost.
     #[error("what is to be refunded is disputed")]
     Disputed,
+    /// There are [`REFUNDS_MAX`] already.
+    #[error("the payment has had too many refunds")]
+    TooMany,
 }
 
 impl RefundRefusal {
@@ -88,6 +95,7 @@ impl RefundRefusal {
             Self::CurrencyMismatch => "CURRENCY_MISMATCH",
             Self::NotPositive => "AMOUNT_NOT_POSITIVE",
             Self::Disputed => DISPUTED,
+            Self::TooMany => "REFUNDS_TOO_MANY",
         }
     }
 }
@@ -211,6 +219,9 @@ impl Case {
         origin: Origin,
     ) -> Result<Effects, RefundRefusal> {
         let amount = self.refund_amount(amount)?;
+        if origin == Origin::Request && self.refunds.len() >= REFUNDS_MAX {
+            return Err(RefundRefusal::TooMany);
+        }
         let refunded = self.payment.refunded.checked_add(amount);
         self.payment.refunded = refunded.map_err(|_beyond| RefundRefusal::ExceedsCaptured)?;
         let (refund, aside) = Refund::request(id, amount);
@@ -336,7 +347,8 @@ impl Case {
                 RefundRefusal::NotCaptured
                 | RefundRefusal::ExceedsCaptured
                 | RefundRefusal::CurrencyMismatch
-                | RefundRefusal::NotPositive,
+                | RefundRefusal::NotPositive
+                | RefundRefusal::TooMany,
             ) => Effects::default(),
         }
     }

@@ -45,6 +45,11 @@ fn refund(refusal: RefundRefusal) -> Failure {
             "PAYMENT_DISPUTED",
             "what is to be refunded is disputed at the bank, or was lost there",
         ),
+        RefundRefusal::TooMany => failure(
+            Code::FailedPrecondition,
+            "REFUNDS_TOO_MANY",
+            "a payment may have 1,000 refunds, and this one has had them",
+        ),
         RefundRefusal::CurrencyMismatch => failure(
             Code::InvalidArgument,
             "CURRENCY_MISMATCH",

@@ -335,3 +335,23 @@ fn a_refund_that_fails_amid_a_void_is_made_again_under_another_id() {
     assert_eq!(ids.len(), 3);
     assert_eq!(case.payment.refundable(), Ok(gbp(0)));
 }
+
+#[test]
+fn people_may_ask_for_so_many_refunds_and_what_is_owed_goes_back_all_the_same() {
+    let mut case = in_state(State::Captured, false);
+    case.payment.captured = gbp(2_000);
+    for _ in 0..REFUNDS_MAX {
+        let asked = case.request_refund(RefundId::new(), Some(gbp(1)), Origin::Request);
+        assert!(asked.is_ok());
+    }
+    let before = case.clone();
+
+    let one_more = case.request_refund(RefundId::new(), Some(gbp(1)), Origin::Request);
+
+    assert_eq!(one_more, Err(RefundRefusal::TooMany));
+    assert_eq!(case, before);
+    let by_saga = case.request_refund(RefundId::new(), Some(gbp(400)), Origin::Command);
+    assert!(by_saga.is_ok());
+    case.take(Input::Void);
+    assert_eq!(case.payment.refundable(), Ok(gbp(0)));
+}
