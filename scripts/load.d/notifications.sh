@@ -15,8 +15,14 @@ stop_notifications_bench() {
     rm -rf "$UP"
 }
 
-# bench_notifications ARGS of the load program.
+# bench_notifications [--without-redis] ARGS of the load program.
 bench_notifications() {
+    local parts=postgres,redis
+    if [[ ${1:-} == --without-redis ]]; then
+        parts=postgres
+        shift
+        echo "nodes have no Redis, as one has that is alone" >&2
+    fi
     ensure_packages curl:curl jq:jq openssl:openssl taskset:util-linux
     echo "building the service, the whole program optimised at once; the first time takes a quarter of an hour" >&2
     cargo build --locked --profile "$PROFILE" --quiet -p tradepost-notification --bin notification
@@ -25,10 +31,13 @@ bench_notifications() {
     exec {LOCK}>"$UP/lock"
     flock -n "$LOCK" || die "another bench of a service is at work"
     trap stop_notifications_bench EXIT
-    scripts/stack start --only postgres,redis --dir "$UP/stack" </dev/null >&2
+    scripts/stack start --only "$parts" --dir "$UP/stack" </dev/null >&2
     eval "$(scripts/stack env --dir "$UP/stack")"
     # Facts of orders are no part of this.
     unset AMQP_URL
+    if [[ $parts == postgres ]]; then
+        unset REDIS_URL
+    fi
     mkdir -p "$UP/secrets" "$UP/logs" "$UP/pids"
     write_environments
     provision notification

@@ -15,6 +15,8 @@ use crate::samples::{Samples, millis};
 const ARRIVE_MAX: Duration = Duration::from_secs(20);
 /// For how long silent clients are watched.
 const SILENT: Duration = Duration::from_secs(10);
+/// Broadcasts that no figure is of: each connection's first cost twice as much.
+const WARM_UP: u32 = 10;
 /// Broadcasts on their way at once, where as many as can be go through.
 const UNDER_WAY: u64 = 4;
 
@@ -111,19 +113,29 @@ pub async fn broadcast(node: &Node, caller: &Caller, load: &Load) -> Result<Rows
     clients.connect(&[node.live], caller).await?;
     let name = format!("broadcast to {} clients", load.clients);
     let (all, mut expected) = (load.clients as u64, 0);
-    let (mut each, mut last) = (Samples::default(), Samples::default());
-    for _ in 0..load.broadcasts {
-        senders.broadcast(Kind::Durable).await?;
-        expected += all;
-        arrived(&clients, expected).await;
-        let delays = clients.tally.delays();
-        if let Some(slowest) = delays.percentile(100) {
-            last.push(slowest);
-        }
-        each.append(delays);
+    let warm_up = Load {
+        broadcasts: WARM_UP,
+        ..*load
+    };
+    let _cold = one_by_one(
+        (&senders, Kind::Ephemeral),
+        &clients,
+        &warm_up,
+        &mut expected,
+    )
+    .await?;
+    for (kind, what) in [(Kind::Ephemeral, "ephemeral"), (Kind::Durable, "stored")] {
+        let before = node.process().processor_time();
+        let rows_of = format!("{name}, one by one, {what}");
+        let (each, last) = one_by_one((&senders, kind), &clients, load, &mut expected).await?;
+        latencies(&mut rows, &format!("{rows_of}: each has it"), &each);
+        latencies(&mut rows, &format!("{rows_of}: the last has it"), &last);
+        let processor = node.process().processor_time().saturating_sub(before);
+        let deliveries = (u64::from(load.broadcasts) * all).max(1) as f64;
+        let million = processor.as_secs_f64() * 1e6 / deliveries;
+        let cost = format!("{rows_of}: node's processor time of a million deliveries");
+        rows.median(&cost, million, Unit::Seconds);
     }
-    latencies(&mut rows, &format!("{name}: each has it"), &each);
-    latencies(&mut rows, &format!("{name}: the last has it"), &last);
     let (before, started) = (node.process().processor_time(), Instant::now());
     let heard = clients.tally.heard();
     let sends = senders.stream().await?;
@@ -147,6 +159,27 @@ pub async fn broadcast(node: &Node, caller: &Caller, load: &Load) -> Result<Rows
     tell_lost(&mut rows, &name, &clients, expected);
     clients.drop_all().await;
     Ok(rows)
+}
+
+/// Each when all have the one before: the times of all deliveries, and of the last of each.
+async fn one_by_one(
+    (senders, kind): (&Senders, Kind),
+    clients: &Clients,
+    load: &Load,
+    expected: &mut u64,
+) -> Result<(Samples, Samples), TargetError> {
+    let (mut each, mut last) = (Samples::default(), Samples::default());
+    for _ in 0..load.broadcasts {
+        senders.broadcast(kind).await?;
+        *expected += load.clients as u64;
+        arrived(clients, *expected).await;
+        let delays = clients.tally.delays();
+        if let Some(slowest) = delays.percentile(100) {
+            last.push(slowest);
+        }
+        each.append(delays);
+    }
+    Ok((each, last))
 }
 
 /// All connections drop, all miss something, and all come back at once.
