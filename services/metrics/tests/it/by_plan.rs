@@ -324,7 +324,7 @@ async fn a_plan_takes_the_right_to_all_and_a_tenant_the_right_to_read() {
             client.list_top(top_of(denied, 2)).await.unwrap_err(),
         ];
         for status in refused {
-            let wanted = (Code::PermissionDenied, "RIGHT_MISSING".to_owned());
+            let wanted = (Code::PermissionDenied, "TENANT_FORBIDDEN".to_owned());
             assert_eq!((status.code(), reason(&status)), wanted);
         }
     }

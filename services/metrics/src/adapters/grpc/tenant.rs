@@ -40,18 +40,13 @@ impl Reach {
     /// That the caller has a right, where it depends on the request which one is needed.
     ///
     /// # Errors
-    /// `PERMISSION_DENIED` with reason `RIGHT_MISSING`.
+    /// `PERMISSION_DENIED` with reason `TENANT_FORBIDDEN`, which names the right.
     pub fn require(&self, right: &'static str) -> Result<(), Status> {
         if self.0.may(right) {
             return Ok(());
         }
-        let message = format!("the call needs the right {right}");
-        let code = Code::PermissionDenied;
-        Err(
-            Failure::new(code, "RIGHT_MISSING", PLATFORM_DOMAIN, message)
-                .metadata("right", right)
-                .into(),
-        )
+        let message = format!("to ask about these tenants takes the right {right}");
+        Err(refused(message, right))
     }
 
     /// The tenant that a request is about: `tenant_id`, or the caller's own where it is empty.
@@ -82,8 +77,12 @@ fn missing() -> Status {
 
 fn forbidden(any: &'static str) -> Status {
     let message = format!("another tenant than the caller's own takes the right {any}");
+    refused(message, any)
+}
+
+fn refused(message: String, right: &'static str) -> Status {
     Failure::new(Code::PermissionDenied, "TENANT_FORBIDDEN", DOMAIN, message)
-        .metadata("right", any)
+        .metadata("right", right)
         .into()
 }
 
