@@ -3,6 +3,7 @@
 //! without a restart.
 
 use axum::http::Method;
+use futures::future::join_all;
 use serde_json::json;
 use tradepost_gateway::adapters::postgres::MIGRATOR;
 use tradepost_postgres::{DatabaseConfig, idempotency};
@@ -14,6 +15,9 @@ use crate::fake::{Fake, ORDER_ID};
 use crate::stage::{SOON, an_order, migrated};
 
 const OWNER: &str = "ada@example.com";
+/// How long the process waits for a connection: longer than a busy machine takes to open one, and
+/// well within the time for which it goes on without its database.
+const ACQUIRE_MS: &str = "4000";
 
 /// A gateway, and what clients had before its database failed.
 struct Outage {
@@ -37,8 +41,10 @@ impl Outage {
         let process = ["ORDER", "INVENTORY", "PAYMENT", "SHIPPING"]
             .into_iter()
             .fold(
-                builder_over(config, &trust)
-                    .env("TRADEPOST_GATEWAY__DATABASE__ACQUIRE_TIMEOUT_MS", "500"),
+                builder_over(config, &trust).env(
+                    "TRADEPOST_GATEWAY__DATABASE__ACQUIRE_TIMEOUT_MS",
+                    ACQUIRE_MS,
+                ),
                 |process, name| {
                     process.env(format!("TRADEPOST_GATEWAY__UPSTREAMS__{name}_URL"), &url)
                 },
@@ -124,7 +130,7 @@ impl Outage {
         let key = json!({"name": "till", "scope": "orders:read"});
         let cancel = format!("/v1/orders/{ORDER_ID}/cancel");
         let (get, post) = (Method::GET, Method::POST);
-        for (method, path, token, body, expected) in [
+        let refused = [
             (&post, "/v1/auth/login", "", Some(credentials), &unknown),
             (&post, "/v1/auth/login", "", Some(wrong), &unknown),
             (&post, "/v1/auth/refresh", "", Some(refresh), &unknown),
@@ -137,10 +143,13 @@ impl Outage {
             (&get, "/v1/audit", owner, None, &unrecorded),
             (&post, "/v1/orders", owner, Some(an_order()), &unrecorded),
             (&post, &cancel, owner, None, &unrecorded),
-        ] {
+        ];
+        // At once: each of them waits for a connection.
+        let outcomes = refused.map(async |(method, path, token, body, expected)| {
             let outcome = self.outcome(method.clone(), path, token, body).await;
             assert_eq!(outcome, *expected, "{method} {path}");
-        }
+        });
+        join_all(outcomes).await;
         let denied = self.gate.post("/v1/tenants", owner, json!({})).await;
         assert_eq!(
             (denied.status.as_u16(), reason(&denied).as_str()),
