@@ -32,7 +32,8 @@ pub use raw::{
 };
 pub use reports::{
     DailyLine, DailyQuestion, EventsQuestion, Measure, NamedType, PlanQuestion, PlanSums,
-    ReportStore, Reports, StoredEvent, Sum, SumsQuestion, TopLine, TypesQuestion, Whose,
+    PlanWhole, PlanWholeQuestion, ReportStore, Reports, StoredEvent, Sum, SumsQuestion, TopLine,
+    TypesQuestion, Whose,
 };
 
 pub use sheets::{Sheet, SheetError, SheetKind, SheetMaker, Sheets};

@@ -15,6 +15,7 @@ mod store;
 mod times;
 mod upkeep;
 mod versions;
+mod whole_by_plan;
 
 use std::sync::Arc;
 

@@ -85,6 +85,33 @@ pub struct PlanSums {
     pub is_cut: bool,
 }
 
+/// Asks for the sums of all tenants of a plan together over a whole range, by name of the event type.
+#[derive(Debug, Clone)]
+pub struct PlanWholeQuestion {
+    /// Of tenants on this plan.
+    pub plan: String,
+    /// Of when: the pieces of the range.
+    pub pieces: Vec<(Grain, Range)>,
+    /// Of which event types; none: of all.
+    pub types: Vec<EventType>,
+    /// Behind this event type.
+    pub after: Option<String>,
+    /// How many event types are looked at, at most.
+    pub types_max: i64,
+    /// After how many rollups of single tenants no further event type is begun; above 0.
+    pub rollups_max: u64,
+}
+
+/// Such sums.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlanWhole {
+    /// Each is of all tenants and starts where the first piece does. An event type without events in
+    /// the range is left out.
+    pub sums: Vec<Sum>,
+    /// The last event type that was looked at, if there are more behind it.
+    pub last: Option<String>,
+}
+
 /// What is kept of one event type over one piece of time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sum {
@@ -206,6 +233,9 @@ pub trait ReportStore: Send + Sync {
 
     /// Sums of all tenants of a plan together, newest piece first, then by event type.
     async fn plan_sums(&self, question: &PlanQuestion) -> Result<PlanSums, StoreError>;
+
+    /// Sums of all tenants of a plan together over a whole range, by event type.
+    async fn plan_whole(&self, question: &PlanWholeQuestion) -> Result<PlanWhole, StoreError>;
 
     /// Event types by name.
     async fn types(&self, question: &TypesQuestion) -> Result<Vec<NamedType>, StoreError>;

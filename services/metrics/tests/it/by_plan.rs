@@ -9,7 +9,9 @@ use proptest::test_runner::TestRunner;
 use tonic::Code;
 use tradepost_aggregation::{Distinct, Sketch};
 use tradepost_metrics::domain::{EventType, Grain, Range};
-use tradepost_metrics::ports::{EventStore, Measure, PlanQuestion, ReportStore, Sum, Whose};
+use tradepost_metrics::ports::{
+    EventStore, Measure, PlanQuestion, PlanWholeQuestion, ReportStore, Sum, Whose,
+};
 use tradepost_metrics::rollup::{Folding, Key, Rollup};
 use tradepost_proto::metrics::v1 as pb;
 use tradepost_service::error::ErrorDetails;
@@ -46,6 +48,14 @@ fn sums_of(plan: &str) -> pb::QueryEventsRequest {
         plan: plan.to_owned(),
         range: range(today_ms() - DAY_MS, today_ms() + DAY_MS),
         ..pb::QueryEventsRequest::default()
+    }
+}
+
+fn whole_of(plan: &str, days: i64) -> pb::QueryEventsRequest {
+    pb::QueryEventsRequest {
+        bucket: pb::Bucket::Whole.into(),
+        range: range(today_ms() - (days - 1) * DAY_MS, today_ms() + DAY_MS),
+        ..sums_of(plan)
     }
 }
 
@@ -128,6 +138,56 @@ async fn all(
     }
 }
 
+/// What all these events of a range come to, by event type.
+fn folded_whole(events: &[Written<'_>], range: Range) -> Vec<Sum> {
+    let of_range = |event: &&Written<'_>| (range.start_ms..range.end_ms).contains(&event.0);
+    let events: Vec<Written<'_>> = events.iter().filter(of_range).copied().collect();
+    let mut by_name: BTreeMap<String, Rollup> = BTreeMap::new();
+    for minute in folded(&events, Grain::Minute) {
+        match by_name.get_mut(&minute.event_type) {
+            Some(whole) => whole.merge(&minute.rollup),
+            None => {
+                by_name.insert(minute.event_type, minute.rollup);
+            }
+        }
+    }
+    let sum = |(event_type, rollup)| Sum {
+        event_type,
+        start_ms: range.start_ms,
+        rollup,
+    };
+    by_name.into_iter().map(sum).collect()
+}
+
+/// The same of a plan, of all pages, each of so many event types, and ended after so many rollups.
+async fn all_whole(
+    desk: &Desk,
+    (plan, range, types): (&str, Range, &[&str]),
+    (types_max, rollups_max): (i64, u64),
+) -> Vec<Sum> {
+    let mut question = PlanWholeQuestion {
+        plan: plan.to_owned(),
+        pieces: range.pieces(),
+        types: types
+            .iter()
+            .map(|name| EventType::try_from(*name).unwrap())
+            .collect(),
+        after: None,
+        types_max,
+        rollups_max,
+    };
+    let mut sums: Vec<Sum> = Vec::new();
+    loop {
+        let page = desk.store.plan_whole(&question).await.unwrap();
+        assert!(page.sums.len() <= usize::try_from(types_max).unwrap());
+        sums.extend(page.sums);
+        let Some(last) = page.last else {
+            return sums;
+        };
+        question.after = Some(last);
+    }
+}
+
 /// What the greatest are, from the days.
 fn greatest(days: &[Sum]) -> Vec<(String, u64, f64)> {
     let mut by_name: BTreeMap<&str, (u64, f64)> = BTreeMap::new();
@@ -192,6 +252,22 @@ async fn sums_of_a_plan_are_a_plain_fold_of_its_tenants_events_however_pages_are
                 assert_eq!(all(&desk, some, (3, 4)).await, wanted.collect::<Vec<_>>());
             }
             let range = question(plan, Grain::Day).range;
+            for (from, to) in [(0, 0), (1, 61), (90, 1_500)] {
+                let range = Range {
+                    start_ms: range.start_ms + from * MINUTE_MS,
+                    end_ms: range.end_ms - to * MINUTE_MS,
+                };
+                let wanted = folded_whole(&events, range);
+                for cut in [(500, 20_000), (1, 20_000), (500, 1)] {
+                    let found = all_whole(&desk, (plan, range, &[]), cut).await;
+                    assert_eq!(found, wanted, "{plan} {range:?} {cut:?}");
+                }
+                let wanted = wanted
+                    .into_iter()
+                    .filter(|sum| "bd".contains(&*sum.event_type));
+                let found = all_whole(&desk, (plan, range, &["b", "d", "never"]), (2, 3)).await;
+                assert_eq!(found, wanted.collect::<Vec<_>>());
+            }
             let plan = Whose::Plan(plan.to_owned());
             let top = desk.store.top(&plan, range, Measure::Count, 3).await;
             let top = top.unwrap().into_iter();
@@ -274,13 +350,8 @@ async fn what_is_no_question_about_a_plan_is_refused() {
         tenant_id: desk.tenant.to_string(),
         ..sums_of("large")
     };
-    let whole = pb::QueryEventsRequest {
-        bucket: pb::Bucket::Whole.into(),
-        ..sums_of("large")
-    };
     for (request, field) in [
         (both, "tenant_id"),
-        (whole, "bucket"),
         (sums_of(&"x".repeat(65)), "plan"),
         (sums_of("a\0b"), "plan"),
     ] {
@@ -299,6 +370,55 @@ async fn what_is_no_question_about_a_plan_is_refused() {
     let refused = client.list_top(top_of("large", 94)).await.unwrap_err();
     assert_eq!(reason(&refused), "RANGE_INVALID");
     assert!(client.list_top(top_of("large", 93)).await.is_ok());
+    let refused = client
+        .query_events(whole_of("large", 94))
+        .await
+        .unwrap_err();
+    assert_eq!(reason(&refused), "RANGE_INVALID");
+    assert!(client.query_events(whole_of("large", 93)).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_whole_range_of_a_plan_comes_in_pages_of_event_types() {
+    let desk = Desk::open().await;
+    let long_ago = today_ms() - 5 * DAY_MS;
+    for number in 0..2 {
+        let tenant = TenantId::new();
+        let value = f64::from(number);
+        let mut events = vec![(long_ago, "b", "", 1.0)];
+        for day in [today_ms() - DAY_MS, today_ms()] {
+            events.extend(["a", "c"].map(|name| (day, name, "", value)));
+        }
+        stored(&desk, tenant, &events).await;
+        desk.store.put_tenant(tenant, "large", 1).await.unwrap();
+    }
+    let mut client = platform(&desk);
+    let mut request = pb::QueryEventsRequest {
+        page_size: 1,
+        ..whole_of("large", 3)
+    };
+
+    let mut pages = Vec::new();
+    loop {
+        let page = client.query_events(request.clone()).await;
+        let page = page.unwrap().into_inner();
+        let line = |sum: &pb::Sum| (sum.event_type.clone(), sum.count, sum.sum, sum.start_time);
+        pages.push(page.sums.iter().map(line).collect::<Vec<_>>());
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        request.page_token = page.next_page_token;
+    }
+
+    let line = |name: &str| {
+        let start = request.range.unwrap().start_time;
+        vec![(name.to_owned(), 4, 2.0, start)]
+    };
+    // In three days there is none of the type in the middle.
+    assert_eq!(pages, [line("a"), vec![], line("c")]);
+    request.event_types.push("a".to_owned());
+    let refused = client.query_events(request).await.unwrap_err();
+    assert_eq!(reason(&refused), "PAGE_TOKEN_INVALID");
 }
 
 #[tokio::test]

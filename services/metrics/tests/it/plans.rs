@@ -223,6 +223,40 @@ async fn sums_of_a_plan_are_read_from_the_rollups_of_its_tenants_and_taken_apart
 }
 
 #[tokio::test]
+async fn a_whole_range_of_a_plan_is_counted_by_keys_and_read_from_the_rollups_of_its_tenants() {
+    let desk = seeded().await;
+    put_on_plan(&desk, 5).await;
+    let (from, to) = (text(today_ms() - 6 * DAY_MS), text(today_ms() + DAY_MS));
+    let mut tx = desk.database.system_tx().await.unwrap();
+
+    let names = include_str!("../../src/adapters/postgres/plan_types.sql");
+    let named = reads(tx.conn(), names, "'large', null, 'order', 501").await;
+    assert_eq!(faults(&named, "no rollups"), Vec::<String>::new());
+    let counts = include_str!("../../src/adapters/postgres/plan_whole_counts.sql");
+    let whole = include_str!("../../src/adapters/postgres/plan_whole.sql");
+    for (table, of_tenant) in [
+        ("rollup_minutes", 84),
+        ("rollup_hours", 56),
+        ("rollup_days", 28),
+    ] {
+        for (types, wanted) in [("'{search}'", 5 * of_tenant / 4), ("'{never}'", 0)] {
+            let arguments = format!("'large', {from}, {to}, {types}");
+            for (statement, wanted) in [(counts, vec![]), (whole, vec![wanted])] {
+                let statement = statement.replace("{table}", table);
+                let reads = reads(tx.conn(), &statement, &arguments).await;
+                assert_eq!(faults(&reads, table), Vec::<String>::new(), "{arguments}");
+                let (keys, whole): (Vec<&Read>, Vec<&Read>) =
+                    of_table(&reads, table).partition(|read| read.how == "Index Only Scan");
+                let keys: Vec<u64> = keys.iter().map(|read| read.rows).collect();
+                assert!(keys.len() == 1 && keys[0] <= 5 * of_tenant, "{reads:?}");
+                let whole: Vec<u64> = whole.iter().map(|read| read.rows).collect();
+                assert_eq!(whole, wanted, "{arguments}: {reads:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_greatest_of_a_plan_are_read_from_the_days_of_its_tenants_by_index() {
     let desk = seeded().await;
     put_on_plan(&desk, 5).await;

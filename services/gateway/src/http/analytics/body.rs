@@ -19,7 +19,7 @@ pub(super) enum Bucket {
     Hour,
     /// Days of UTC; kept for ever.
     Day,
-    /// The whole range in one. Not with a plan.
+    /// The whole range in one. With a plan at most 93 days.
     Whole,
 }
 

@@ -14,11 +14,12 @@ use tradepost_types::TenantId;
 
 use super::rollups::{RollupRow, table};
 use super::times::{broken, millis, moment};
-use super::{PgAnalytics, by_plan, daily, versions};
+use super::{PgAnalytics, by_plan, daily, versions, whole_by_plan};
 use crate::domain::{EventType, Grain, Range};
 use crate::ports::{
     DailyLine, DailyQuestion, EventsQuestion, Measure, NamedType, PlanQuestion, PlanSums,
-    ReportStore, StoreError, StoredEvent, Sum, SumsQuestion, TopLine, TypesQuestion, Whose,
+    PlanWhole, PlanWholeQuestion, ReportStore, StoreError, StoredEvent, Sum, SumsQuestion, TopLine,
+    TypesQuestion, Whose,
 };
 use crate::rollup::Rollup;
 
@@ -37,6 +38,13 @@ impl ReportStore for PgAnalytics {
         let sums = by_plan::sums(tx.conn(), question).await?;
         tx.commit().await?;
         Ok(sums)
+    }
+
+    async fn plan_whole(&self, question: &PlanWholeQuestion) -> Result<PlanWhole, StoreError> {
+        let mut tx = self.database.system_tx().await?;
+        let whole = whole_by_plan::sums(tx.conn(), question).await?;
+        tx.commit().await?;
+        Ok(whole)
     }
 
     async fn types(&self, question: &TypesQuestion) -> Result<Vec<NamedType>, StoreError> {

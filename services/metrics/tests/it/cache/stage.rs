@@ -17,8 +17,9 @@ use tradepost_metrics::config::{AnalyticsConfig, CacheConfig};
 use tradepost_metrics::domain::{Grain, Range};
 use tradepost_metrics::metrics::AnswerMetrics;
 use tradepost_metrics::ports::{
-    DailyLine, DailyQuestion, EventStore, Measure, NamedType, PlanQuestion, PlanSums, ReportStore,
-    Shared, StoreError, Sum, SumsQuestion, TopLine, TypesQuestion, Whose,
+    DailyLine, DailyQuestion, EventStore, Measure, NamedType, PlanQuestion, PlanSums, PlanWhole,
+    PlanWholeQuestion, ReportStore, Shared, StoreError, Sum, SumsQuestion, TopLine, TypesQuestion,
+    Whose,
 };
 use tradepost_proto::metrics::v1 as pb;
 use tradepost_proto::metrics::v1::analytics_service_server::AnalyticsServiceServer;
@@ -65,6 +66,11 @@ impl ReportStore for Counting {
     async fn plan_sums(&self, question: &PlanQuestion) -> Result<PlanSums, StoreError> {
         self.pass().await;
         self.store.plan_sums(question).await
+    }
+
+    async fn plan_whole(&self, question: &PlanWholeQuestion) -> Result<PlanWhole, StoreError> {
+        self.pass().await;
+        self.store.plan_whole(question).await
     }
 
     async fn types(&self, question: &TypesQuestion) -> Result<Vec<NamedType>, StoreError> {

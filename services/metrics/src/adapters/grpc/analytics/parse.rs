@@ -19,8 +19,8 @@ const TYPES_MAX: usize = 100;
 const PLAN_BYTES_MAX: usize = 64;
 const TOP_DEFAULT: i32 = 10;
 const TOP_MAX: i32 = 100;
-/// The longest range over which the event types of a plan are compared: all rollups of it are read.
-const TOP_OF_PLAN_DAYS_MAX: i64 = 93;
+/// The longest range of a plan whose sums are made one: all that its tenants have there is read.
+const PLAN_DAYS_MAX: i64 = 93;
 /// The longest range of single events.
 const EVENTS_DAYS_MAX: i64 = 31;
 /// The longest range of a file of them.
@@ -63,6 +63,14 @@ pub(super) fn ends(range: Option<&pb::TimeRange>) -> Result<(i64, i64), Status> 
 /// The range, or why it is none to ask for.
 pub(super) fn range(range: Result<Range, RangeError>) -> Result<Range, Status> {
     range.map_err(|fault| range_invalid(&fault.to_string()))
+}
+
+/// Refuses a range whose sums are not made one because of all that a plan's tenants may have there.
+pub(super) fn check_days_of(whose: &Whose, range: Range) -> Result<(), Status> {
+    if let Whose::Plan(_) = whose {
+        self::range(Range::new(range.start_ms, range.end_ms, PLAN_DAYS_MAX))?;
+    }
+    Ok(())
 }
 
 pub(super) fn range_invalid(fault: &str) -> Status {
@@ -206,10 +214,8 @@ pub(super) fn list_top(
         limit => limit.min(TOP_MAX),
     };
     let (start_ms, end_ms) = ends(request.range.as_ref())?;
-    let mut range = range(Range::of_pieces(Grain::Day, start_ms, end_ms))?;
-    if let Whose::Plan(_) = whose {
-        range = self::range(Range::new(start_ms, end_ms, TOP_OF_PLAN_DAYS_MAX))?;
-    }
+    let range = range(Range::of_pieces(Grain::Day, start_ms, end_ms))?;
+    check_days_of(whose, range)?;
     Ok((range, measure, i64::from(limit)))
 }
 
@@ -273,7 +279,7 @@ pub(super) fn export(
     })
 }
 
-pub(super) fn refused(field: &'static str, fault: &'static str) -> Status {
+fn refused(field: &'static str, fault: &'static str) -> Status {
     let mut faults = Violations::new();
     faults.add(field, fault);
     faults.check(DOMAIN).err().unwrap_or_else(missing)

@@ -1,5 +1,7 @@
-//! Sums by time and event type, of a tenant or of a plan: by minutes, hours or days; of a tenant also
-//! over a whole range in one.
+//! Sums by time and event type, of a tenant or of a plan: by minutes, hours or days, or over a whole
+//! range in one.
+
+mod whole;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -8,13 +10,12 @@ use prost_types::Timestamp;
 use tonic::Status;
 use tradepost_proto::metrics::v1 as pb;
 use tradepost_service::page::PageRequest;
-use tradepost_types::TenantId;
 
 use super::{AnalyticsApi, kept, parse, render, whose::whose};
 use crate::adapters::grpc::tenant::Reach;
 use crate::application::Asked;
 use crate::domain::{EventType, Grain, Range};
-use crate::ports::{Days, PlanQuestion, Scope, Sum, SumsQuestion, TypesQuestion, Whose};
+use crate::ports::{Days, PlanQuestion, Sum, SumsQuestion, Whose};
 
 /// Rollups that one page over a whole range or of a plan takes apart, at most: it is work for a
 /// fraction of a second, and of each line there is only the sum in memory.
@@ -33,11 +34,8 @@ pub(super) async fn answer(
         pb::Bucket::Hour => Grain::Hour,
         pb::Bucket::Minute => Grain::Minute,
         pb::Bucket::Whole => {
-            let Whose::Tenant(tenant) = whose else {
-                return Err(parse::refused("bucket", "must cut the range of a plan"));
-            };
             let range = parse::range(Range::of_pieces(Grain::Minute, start_ms, end_ms))?;
-            return whole(api, request, (tenant, range, types)).await;
+            return whole::answer(api, request, (whose, range, types)).await;
         }
     };
     let range = parse::range(Range::of_pieces(grain, start_ms, end_ms))?;
@@ -119,49 +117,6 @@ async fn of_plan(
     Ok(dated(api.kept(asked, compute).await?))
 }
 
-/// A page of event types, each over the whole range. A type without events in it is left out, so a
-/// page may be short.
-async fn whole(
-    api: &AnalyticsApi,
-    request: &pb::QueryEventsRequest,
-    (tenant, range, types): (TenantId, Range, Vec<EventType>),
-) -> Result<pb::QueryEventsResponse, Status> {
-    let pieces = range.pieces();
-    for &(grain, piece) in &pieces {
-        api.check_kept(grain, piece)?;
-    }
-    let filter = filter(&Whose::Tenant(tenant), range, "whole", &types);
-    let mut page: PageRequest<String> =
-        PageRequest::parse(request.page_size, &request.page_token, filter.as_bytes())?;
-    page.size = page.size.min(types_max(&pieces));
-    let question = TypesQuestion {
-        tenant,
-        types,
-        after: page.after.clone(),
-        limit: page.limit(),
-    };
-    let scope = Scope::Tenant(tenant);
-    let asked = Asked::new(scope, kept::days(range), &asked(&filter, &page));
-    let reports = Arc::clone(&api.reports);
-    let compute = move || async move {
-        let types = reports.types(&question).await?;
-        let page = page.page(types, |named| named.name.clone());
-        let sums = reports.whole(tenant, &pieces, &page.items).await?;
-        Ok(render::sums(&sums, page.next_page_token))
-    };
-    Ok(dated(api.kept(asked, compute).await?))
-}
-
-/// How many event types a page over these pieces may have: each of them may have a rollup in every
-/// bucket, which is read and taken apart.
-fn types_max(pieces: &[(Grain, Range)]) -> u32 {
-    let buckets = |&(grain, range): &(Grain, Range)| {
-        range.end_ms.saturating_sub(range.start_ms) / grain.width_ms()
-    };
-    let buckets: i64 = pieces.iter().map(buckets).sum();
-    u32::try_from(ROLLUPS_MAX / buckets.max(1)).map_or(u32::MAX, |types| types.max(1))
-}
-
 fn dated(
     (mut answer, as_of): (pb::QueryEventsResponse, Option<Timestamp>),
 ) -> pb::QueryEventsResponse {
@@ -193,25 +148,5 @@ impl AnalyticsApi {
             return Err(parse::range_invalid(&fault));
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DAY: i64 = 86_400_000;
-
-    #[test]
-    fn the_longer_a_range_the_fewer_event_types_a_page_has() {
-        let whole = |start_ms, end_ms| {
-            let range = Range::of_pieces(Grain::Minute, start_ms, end_ms).unwrap();
-            types_max(&range.pieces())
-        };
-
-        assert_eq!(whole(0, DAY), 20_000);
-        assert_eq!(whole(0, 730 * DAY), 27);
-        assert_eq!(whole(60_000, DAY - 60_000), 20_000 / (22 + 2 * 59));
-        assert_eq!(whole(0, 3_660 * DAY), 5);
     }
 }
