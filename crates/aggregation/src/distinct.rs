@@ -90,15 +90,27 @@ impl Distinct {
     /// Counts all that `other` has seen.
     pub fn merge(&mut self, other: &Self) {
         match &other.0 {
-            Form::Sparse(entries) => {
-                for &(place, rank) in entries {
-                    self.raise(place, rank);
-                }
-            }
+            Form::Sparse(theirs) => self.merge_sparse(theirs),
             Form::Dense(theirs) => {
                 let ours = self.dense();
                 for (ours, theirs) in ours.iter_mut().zip(theirs.iter()) {
                     *ours = (*ours).max(*theirs);
+                }
+            }
+        }
+    }
+
+    fn merge_sparse(&mut self, theirs: &[(u16, u8)]) {
+        match &mut self.0 {
+            Form::Sparse(ours) => {
+                *ours = union(ours, theirs);
+                if ours.len() > SPARSE_MAX {
+                    self.dense();
+                }
+            }
+            Form::Dense(_) => {
+                for &(place, rank) in theirs {
+                    self.raise(place, rank);
                 }
             }
         }
@@ -219,6 +231,21 @@ impl Distinct {
             Form::Sparse(_) => unreachable!("it was made dense"),
         }
     }
+}
+
+/// The registers of both, each once and with the higher rank; places rise in both and in the result.
+fn union(ours: &[(u16, u8)], theirs: &[(u16, u8)]) -> Vec<(u16, u8)> {
+    let mut both = Vec::with_capacity(ours.len() + theirs.len());
+    let mut ours = ours.iter().copied().peekable();
+    for &(place, rank) in theirs {
+        while let Some(before) = ours.next_if(|&(ours, _)| ours < place) {
+            both.push(before);
+        }
+        let same = ours.next_if(|&(ours, _)| ours == place);
+        both.push((place, same.map_or(rank, |(_, known)| known.max(rank))));
+    }
+    both.extend(ours);
+    both
 }
 
 fn is_rank(rank: u64) -> bool {
