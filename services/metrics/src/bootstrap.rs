@@ -19,7 +19,7 @@ use crate::adapters::files::SnapshotFile;
 use crate::adapters::grpc::analytics::{self, AnalyticsApi, ApiLimits};
 use crate::adapters::grpc::live::{self, LiveApi, Peers};
 use crate::adapters::postgres::PgAnalytics;
-use crate::application::{Answers, CountStored, Ingest, Keeper, Upkeep};
+use crate::application::{Answers, CountStored, Ingest, Keeper, Room, Upkeep};
 use crate::command::{self, MetricsCommand};
 use crate::config::{AnalyticsConfig, LiveConfig, MetricsConfig};
 use crate::metrics::{LiveMetrics, Metrics};
@@ -133,6 +133,7 @@ pub async fn analytics(
             &metrics,
             (tasks, shutdown),
         ),
+        streams: Arc::new(Room::halved(config.streams_max)),
         metrics,
         limits: ApiLimits {
             stream_batches_max: config.stream_batches_max,

@@ -99,6 +99,9 @@ pub struct AnalyticsConfig {
     /// Batches of one stream that are under way at once.
     #[garde(range(min = 1, max = 1_000))]
     pub stream_batches_max: usize,
+    /// Streams that are open at once, half of them of one tenant.
+    #[garde(range(min = 1, max = 100_000))]
+    pub streams_max: usize,
     /// How long a stream may be open; a right that was taken away ends its streams so much later.
     #[garde(range(min = 1, max = 86_400))]
     pub stream_seconds_max: u64,
@@ -148,6 +151,7 @@ impl Default for AnalyticsConfig {
             group_events_max: 20_000,
             group_gap_ms: 20,
             stream_batches_max: 64,
+            streams_max: 1_024,
             stream_seconds_max: 900,
             event_types_max: 1_000,
             history_days: 800,

@@ -2,7 +2,7 @@
 
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Request};
+use tonic::{Code, Request, Status};
 use tradepost_metrics::adapters::grpc::analytics::RULES;
 use tradepost_metrics::application::Refused;
 use tradepost_metrics::config::AnalyticsConfig;
@@ -11,10 +11,10 @@ use tradepost_proto::FILE_DESCRIPTOR_SET;
 use tradepost_proto::metrics::v1 as pb;
 use tradepost_proto::metrics::v1::analytics_service_server::AnalyticsServiceServer;
 use tradepost_service::error::ErrorDetails;
-use tradepost_testkit::assert_guarded;
+use tradepost_testkit::{assert_guarded, eventually};
 use tradepost_types::TenantId;
 
-use crate::support::{Desk, batch, message, now_ms, reason, send};
+use crate::support::{Desk, SOON, batch, message, now_ms, reason, send};
 
 const WRITE: &[&str] = &["events:write"];
 
@@ -87,6 +87,47 @@ async fn a_batch_for_another_tenant_ends_the_stream_behind_the_receipts_before_i
     assert_eq!(reason(&ended.unwrap_err()), "TENANT_FORBIDDEN");
     assert_eq!(of_platform.len(), 1);
     let_in.unwrap();
+}
+
+#[tokio::test]
+async fn half_of_the_streams_are_left_to_others_than_one_tenant_and_all_have_an_end() {
+    let desk = Desk::with(AnalyticsConfig {
+        streams_max: 2,
+        ..AnalyticsConfig::default()
+    })
+    .await;
+    let mut greedy = desk.client(desk.tenant, WRITE);
+    let mut other = desk.client(TenantId::new(), WRITE);
+    let refusal = |refused: Status| {
+        let details = ErrorDetails::from_status(&refused);
+        assert!(details.retry_after.is_some());
+        (details.code, details.reason)
+    };
+    let open = || {
+        let (until_dropped, batches) = mpsc::channel(1);
+        (until_dropped, Request::new(ReceiverStream::new(batches)))
+    };
+    let ((until, first), (_, second), (_until, of_other)) = (open(), open(), open());
+
+    let first = greedy.ingest_events(first).await.unwrap();
+    let second = greedy.ingest_events(second).await.unwrap_err();
+    let of_other = other.ingest_events(of_other).await.unwrap();
+    let third = desk.client(TenantId::new(), WRITE);
+    let batches = vec![message(1, &[(now_ms(), "a", "", 1.0)])];
+    let (_, full) = send(third.clone(), batches.clone()).await;
+
+    let exhausted = |reason: &str| (Code::ResourceExhausted, reason.to_owned());
+    assert_eq!(refusal(second), exhausted("TENANT_BUSY"));
+    assert_eq!(refusal(full.unwrap_err()), exhausted("OVERLOADED"));
+    drop(until);
+    let receipts = eventually("a place is free again", SOON, async || {
+        let (receipts, ended) = send(third.clone(), batches.clone()).await;
+        ended.is_ok().then_some(receipts)
+    })
+    .await;
+    assert_eq!(receipts.len(), 1);
+    desk.assert_sound(1).await;
+    drop((first, of_other));
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use tradepost_service::Clock;
 use tradepost_service::auth::Rule;
 
 use super::tenant::Reach;
-use crate::application::{Answers, Asked, Exports, Ingest, Listing};
+use crate::application::{Answers, Asked, Exports, Ingest, Listing, Room};
 use crate::domain::Kept;
 use crate::metrics::Metrics;
 use crate::ports::{Archived, Reports, Scope};
@@ -49,6 +49,8 @@ pub const RULES: [Rule; 7] = [
 pub struct AnalyticsApi {
     /// Where batches go in.
     pub ingest: Ingest,
+    /// Places for the streams that put them there.
+    pub streams: Arc<Room>,
     /// Where answers are computed.
     pub reports: Reports,
     /// Where single events come from.
@@ -90,7 +92,8 @@ impl AnalyticsService for AnalyticsApi {
         request: Request<Streaming<pb::IngestEventsRequest>>,
     ) -> Result<Response<ingest::Receipts>, Status> {
         let reach = Reach::of(&request)?;
-        let receipts = ingest::receipts(self.clone(), reach, request.into_inner());
+        let place = Room::take(&self.streams, reach.own(), 1).map_err(status::no_stream)?;
+        let receipts = ingest::receipts(self.clone(), reach, request.into_inner(), place);
         Ok(Response::new(receipts))
     }
 

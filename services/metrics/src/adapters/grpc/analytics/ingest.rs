@@ -12,7 +12,7 @@ use tradepost_proto::metrics::v1 as pb;
 use super::batch::{Parsed, Window, parse};
 use super::{AnalyticsApi, status};
 use crate::adapters::grpc::tenant::Reach;
-use crate::application::{Refused, Stored};
+use crate::application::{Refused, Share, Stored};
 use crate::ports::Outcome;
 
 /// Receipts, and how it ended.
@@ -28,12 +28,15 @@ pub(super) fn receipts(
     api: AnalyticsApi,
     reach: Reach,
     batches: Streaming<pb::IngestEventsRequest>,
+    place: Share,
 ) -> Receipts {
     let under_way = api.limits.stream_batches_max;
     let ends_at = Instant::now() + api.limits.stream_life;
     let receipts = until_it_ends(batches, (api.shutdown.clone(), ends_at))
         // Queued as it comes, and only then waited for: in the order of the stream.
         .map(move |batch| {
+            // Held until the stream is gone.
+            let _ = &place;
             let offered = batch.and_then(|batch| api.offer(batch, &reach));
             async move { offered?.receipt().await }
         })

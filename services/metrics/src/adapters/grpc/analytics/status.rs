@@ -8,7 +8,7 @@ use tradepost_service::error::Failure;
 
 use super::parse;
 use crate::adapters::grpc::DOMAIN;
-use crate::application::{NotAnswered, NotExported, NotRead, Refused};
+use crate::application::{NoRoom, NotAnswered, NotExported, NotRead, Refused};
 use crate::ports::StoreError;
 
 /// When a caller may ask again for a file while others are being written.
@@ -103,6 +103,21 @@ pub(super) fn stream_expired() -> Status {
     Failure::new(Code::Unavailable, "STREAM_EXPIRED", DOMAIN, message)
         .retry_after(Duration::ZERO)
         .into()
+}
+
+pub(super) fn no_stream(why: NoRoom) -> Status {
+    match why {
+        NoRoom::All => {
+            let message = "too many streams are open; try again later";
+            Failure::new(Code::ResourceExhausted, "OVERLOADED", DOMAIN, message)
+        }
+        NoRoom::Tenant => {
+            let message = "too many streams of the tenant are open; try again later";
+            Failure::new(Code::ResourceExhausted, "TENANT_BUSY", DOMAIN, message)
+        }
+    }
+    .retry_after(RETRY_AFTER)
+    .into()
 }
 
 pub(super) fn refused(why: Refused) -> Status {
