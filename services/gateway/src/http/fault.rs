@@ -83,8 +83,12 @@ impl de::Error for Fault {
         Self::new(format!("must be one of {}", expected.join(", ")))
     }
 
-    fn unknown_field(field: &str, _expected: &'static [&'static str]) -> Self {
-        Self::new("is not known here").under(Segment::Key(field.to_owned()))
+    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
+        let known = match expected {
+            [] => "is not known here".to_owned(),
+            known => format!("is not known here; known: {}", known.join(", ")),
+        };
+        Self::new(known).under(Segment::Key(field.to_owned()))
     }
 
     fn missing_field(field: &'static str) -> Self {

@@ -51,7 +51,11 @@ fn a_proper_query_is_taken() {
 #[test]
 fn each_wrong_parameter_is_named() {
     for (query, parameter, detail) in [
-        ("colour=red", "colour", "is not known here"),
+        (
+            "colour=red",
+            "colour",
+            "is not known here; known: state, prefix, size, only",
+        ),
         ("size=x", "size", "must be an integer of 32 bits"),
         ("size=", "size", "must be an integer of 32 bits"),
         ("size=2147483648", "size", "must be an integer of 32 bits"),

@@ -78,7 +78,7 @@ const WRONG_FIELDS: &[(&str, &str, &str)] = &[
     (
         r#"{"sku":"a","quantity":1,"colour":1}"#,
         "/colour",
-        "is not known here",
+        "is not known here; known: sku, quantity, kind, lines",
     ),
     (
         r#"{"sku":1,"quantity":1}"#,
@@ -128,7 +128,7 @@ const WRONG_FIELDS: &[(&str, &str, &str)] = &[
     (
         r#"{"sku":"a","quantity":1,"lines":[{"n":1},{"n":2,"m/~":3}]}"#,
         "/lines/1/m~1~0",
-        "is not known here",
+        "is not known here; known: n",
     ),
     (
         r#"{"sku":"a","quantity":1,"lines":[[1]]}"#,
