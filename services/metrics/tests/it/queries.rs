@@ -1,13 +1,18 @@
 //! Questions and their answers.
 
+use sqlx::Executor;
 use tonic::{Code, Status};
 use tradepost_aggregation::Sketch;
+use tradepost_metrics::config::AnalyticsConfig;
 use tradepost_metrics::ports::EventStore;
+use tradepost_postgres::DatabaseConfig;
 use tradepost_proto::metrics::v1 as pb;
 use tradepost_service::error::ErrorDetails;
 use tradepost_types::TenantId;
 
-use crate::support::{Client, DAY_MS, Desk, Written, batch, reason, timestamp, today_ms};
+use crate::support::{
+    Client, DAY_MS, Desk, Written, batch, fresh_database, reason, timestamp, today_ms,
+};
 
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 3_600_000;
@@ -178,6 +183,34 @@ async fn pages_of_sums_hold_each_once_and_a_token_fits_its_question_only() {
         seen.dedup();
         assert_eq!(seen.len(), wanted);
     }
+}
+
+#[tokio::test]
+async fn a_question_that_takes_too_long_is_told_to_ask_for_less() {
+    let test_database = fresh_database().await;
+    let hasty = DatabaseConfig {
+        statement_timeout_ms: 3_000,
+        ..test_database.config()
+    };
+    let desk = Desk::over(test_database, &hasty, AnalyticsConfig::default()).await;
+    let event = [(today_ms(), "a", "", 1.0)];
+    stored(&desk, desk.tenant, 1, &event).await;
+    let mut admin = desk.test_database.admin().await;
+    let slow = "create policy slow on rollup_days as restrictive using (pg_sleep(60) is not null)";
+    admin.execute(slow).await.unwrap();
+    let mut client = reader(&desk);
+    let question = query(pb::Bucket::Day, today_ms(), today_ms() + DAY_MS);
+
+    let refused = client.query_events(question.clone()).await.unwrap_err();
+    admin
+        .execute("drop policy slow on rollup_days")
+        .await
+        .unwrap();
+    let answered = client.query_events(question).await.unwrap().into_inner();
+
+    assert_eq!(refused.code(), Code::DeadlineExceeded);
+    assert_eq!(reason(&refused), "QUERY_TIMED_OUT");
+    assert_eq!(answered.sums.len(), 1);
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use tradepost_metrics::config::{AnalyticsConfig, LiveConfig};
 use tradepost_metrics::domain::{BatchName, EventType, Grain, ProducerId};
 use tradepost_metrics::ports::{Batch, Event};
 use tradepost_metrics::rollup::{Folding, Rollups};
-use tradepost_postgres::{Database, idempotency};
+use tradepost_postgres::{Database, DatabaseConfig, idempotency};
 use tradepost_proto::FILE_DESCRIPTOR_SET;
 use tradepost_proto::metrics::v1 as pb;
 use tradepost_proto::metrics::v1::analytics_service_client::AnalyticsServiceClient;
@@ -62,7 +62,17 @@ impl Desk {
 
     pub(crate) async fn with(config: AnalyticsConfig) -> Self {
         let test_database = fresh_database().await;
-        let database = Database::connect_lazy(&test_database.config(), "metrics-test").unwrap();
+        let database = test_database.config();
+        Self::over(test_database, &database, config).await
+    }
+
+    /// Over a database that is spoken to in this way.
+    pub(crate) async fn over(
+        test_database: TestDatabase,
+        database: &DatabaseConfig,
+        config: AnalyticsConfig,
+    ) -> Self {
+        let database = Database::connect_lazy(database, "metrics-test").unwrap();
         let trust = Trust::new();
         let common = CommonConfig {
             listen_addr: ([127, 0, 0, 1], 0).into(),

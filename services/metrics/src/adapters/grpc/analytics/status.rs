@@ -23,9 +23,18 @@ pub(super) fn render(error: &StoreError) -> Status {
     .into()
 }
 
+/// Why a question has no answer. One that takes too long would do so again.
+fn question(error: &StoreError) -> Status {
+    if !error.is_statement_timeout() {
+        return render(error);
+    }
+    let message = "it took longer than a question may; ask for less time or fewer event types";
+    Failure::new(Code::DeadlineExceeded, "QUERY_TIMED_OUT", DOMAIN, message).into()
+}
+
 pub(super) fn not_answered(why: &NotAnswered) -> Status {
     match why {
-        NotAnswered::Store(error) => render(error),
+        NotAnswered::Store(error) => question(error),
         NotAnswered::Died => Failure::internal(why).into(),
     }
 }
@@ -50,7 +59,7 @@ fn database(error: &DbError) -> Failure {
 /// Why single events were not read.
 pub(super) fn not_read(why: &NotRead) -> Status {
     let message = match why {
-        NotRead::Store(error) => return render(error),
+        NotRead::Store(error) => return question(error),
         NotRead::TooManyFiles { .. } => return parse::range_invalid(&why.to_string()),
         NotRead::Archive(error) => {
             tracing::error!(
