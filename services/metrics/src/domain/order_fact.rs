@@ -62,6 +62,13 @@ pub enum OrderFact {
         /// The money that was given back; order services before this was counted did not say.
         total: Option<Money>,
     },
+    /// Money went back that the order itself did not ask for.
+    Refunded {
+        /// From its acceptance to here, in milliseconds.
+        after_ms: i64,
+        /// How much.
+        amount: Money,
+    },
     /// It cannot go on by itself.
     NeedsAttention {
         /// From its acceptance to here, in milliseconds.
@@ -128,6 +135,10 @@ impl OrderFact {
                 if let Some(total) = total {
                     counting.money("order.returned", *total)?;
                 }
+            }
+            Self::Refunded { after_ms, amount } => {
+                counting.outcome("order.refunded", *after_ms)?;
+                counting.money("order.refunded", *amount)?;
             }
             Self::NeedsAttention { after_ms } => {
                 counting.outcome("order.needs_attention", *after_ms)?;

@@ -182,10 +182,19 @@ async fn an_order_on_its_way_counts_in_the_sums_and_live_and_for_its_tenant_alon
         ..Default::default()
     });
 
+    let refunded = orders.fact(&fact::OrderRefunded {
+        refund_id: "refund_1".into(),
+        amount: eur(30),
+        duration_ms: 90,
+        ..Default::default()
+    });
+
     orders.send(&orders.way()).await;
-    orders.send(&[rejected]).await;
+    orders.send(&[rejected, refunded]).await;
 
     let mut wanted = of_ways(1);
+    wanted.push(sum("order.refunded", 1, 90.0));
+    wanted.push(sum("order.refunded.eur", 1, 30.0));
     wanted.push(sum("order.rejected", 1, 5.0));
     wanted.push(sum("order.rejected.out_of_stock", 1, 5.0));
     wanted.sort_by(|one, other| one.0.cmp(&other.0));
@@ -195,7 +204,7 @@ async fn an_order_on_its_way_counts_in_the_sums_and_live_and_for_its_tenant_alon
     assert_eq!(stored(&database, TenantId::new()).await, []);
     // No customer is in any event.
     assert_eq!(count(&database, "events where user_id <> ''").await, 0);
-    assert_sound(&mut database.admin().await, WAY_EVENTS + 2).await;
+    assert_sound(&mut database.admin().await, WAY_EVENTS + 4).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -89,6 +89,10 @@ fn fact(message: &Message) -> Result<Option<OrderFact>, HandleError> {
             after_ms: body.duration_ms,
             total: body.total.as_ref().map(amount).transpose()?,
         },
+        OrderRefunded => |body| OrderFact::Refunded {
+            after_ms: body.duration_ms,
+            amount: total(body.amount.as_ref())?,
+        },
         OrderNeedsAttention => |body| OrderFact::NeedsAttention { after_ms: body.duration_ms },
     }
     Ok(None)

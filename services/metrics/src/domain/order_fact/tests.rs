@@ -71,6 +71,13 @@ fn an_order_on_its_way_counts_in_the_words_of_the_readme() {
             named(&[("order.returned", 7), ("order.returned.eur", 2_500)]),
         ),
         (
+            OrderFact::Refunded {
+                after_ms,
+                amount: total,
+            },
+            named(&[("order.refunded", 7), ("order.refunded.eur", 2_500)]),
+        ),
+        (
             OrderFact::NeedsAttention { after_ms },
             named(&[("order.needs_attention", 7)]),
         ),
@@ -97,7 +104,7 @@ fn facts() -> impl Strategy<Value = OrderFact> {
         let currency = if is_yen { Currency::JPY } else { Currency::EUR };
         Money::new(minor_units, currency)
     });
-    let parts = (0..8, any::<i64>(), any::<i64>(), money, any::<String>());
+    let parts = (0..9, any::<i64>(), any::<i64>(), money, any::<String>());
     parts.prop_map(|(kind, after_ms, units, total, reason)| match kind {
         0 => OrderFact::Placed { units, total },
         1 => OrderFact::Confirmed {
@@ -116,6 +123,10 @@ fn facts() -> impl Strategy<Value = OrderFact> {
             after_ms,
             total: (units > 0).then_some(total),
         },
+        7 => OrderFact::Refunded {
+            after_ms,
+            amount: total,
+        },
         _ => OrderFact::NeedsAttention { after_ms },
     })
 }
@@ -132,6 +143,7 @@ proptest! {
                 let money = total.iter().map(|total| total.minor_units());
                 std::iter::once(*after_ms).chain(money).collect()
             }
+            OrderFact::Refunded { after_ms, amount } => vec![*after_ms, amount.minor_units()],
             OrderFact::Rejected { after_ms, .. } => vec![*after_ms, *after_ms],
             OrderFact::Cancelled { after_ms }
             | OrderFact::Delivered { after_ms }

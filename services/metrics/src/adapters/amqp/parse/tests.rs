@@ -62,6 +62,27 @@ fn a_fact_is_a_batch_of_its_tenant_at_its_time_and_of_no_person() {
 }
 
 #[test]
+fn a_refund_counts_with_its_money_and_not_without() {
+    let refunded = |amount| {
+        message(&pb::OrderRefunded {
+            order_id: "order_1".into(),
+            customer_ref: "ann@example.com".into(),
+            refund_id: "refund_1".into(),
+            amount,
+            duration_ms: 7,
+        })
+    };
+
+    let batch = read(&refunded(money("EUR", 300))).unwrap().unwrap();
+
+    let types: Vec<&str> = batch.types.iter().map(|each| each.as_str()).collect();
+    assert_eq!(types, ["order.refunded", "order.refunded.eur"]);
+    let values: Vec<f64> = batch.events.iter().map(|event| event.value).collect();
+    assert_eq!(values, [7.0, 300.0]);
+    assert_eq!(reason(read(&refunded(None))), "unreadable_total");
+}
+
+#[test]
 fn it_is_called_by_its_message_and_told_apart_by_its_body() {
     let first = message(&placed());
     let other_message = message(&placed());
