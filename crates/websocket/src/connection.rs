@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::frame::Frame;
 use crate::outbox::{Class, Limits, Outbox};
 use crate::receiver::Receiver;
+use crate::socket;
 
 /// The key of pongs: no caller has one like it.
 const PONG: &str = "\0pong";
@@ -234,7 +235,7 @@ impl Outbound {
         let Some(stream) = &self.stream else {
             return (Pushed::Closed, 0);
         };
-        match stream.try_write(frame.bytes()) {
+        match socket::write(stream, frame.bytes()) {
             Ok(written) if written == frame.len() => (Pushed::Taken, 0),
             Ok(written) if written > 0 => {
                 self.outbox.begun(frame, written);

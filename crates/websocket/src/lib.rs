@@ -16,6 +16,7 @@ mod handshake;
 mod outbox;
 mod queue;
 mod receiver;
+mod socket;
 
 use bytes::Bytes;
 use tokio::net::TcpStream;

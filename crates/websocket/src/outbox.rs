@@ -7,6 +7,7 @@ use tokio::net::TcpStream;
 
 use crate::connection::Pushed;
 use crate::frame::Frame;
+use crate::socket;
 
 /// The most frames of one write.
 const FRAMES_OF_A_WRITE: usize = 64;
@@ -144,9 +145,8 @@ impl Outbox {
     /// Writes what the socket takes; whether that was all.
     pub(crate) fn write(&mut self, stream: &TcpStream) -> Result<bool> {
         while !self.is_empty() {
-            match stream
-                .try_write_vectored(self.slices(&mut [IoSlice::new(&[]); FRAMES_OF_A_WRITE]))
-            {
+            let mut slices = [IoSlice::new(&[]); FRAMES_OF_A_WRITE];
+            match socket::write_vectored(stream, self.slices(&mut slices)) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(bytes) => self.advance(bytes),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),

@@ -13,6 +13,7 @@ use crate::connection::{Connection, Stage, Written};
 use crate::decoder::{Decoder, Event, Fault};
 use crate::ending::Ending;
 use crate::frame::Frame;
+use crate::socket;
 
 /// The most bytes of one read.
 const READ_BYTES: usize = 16 * 1024;
@@ -186,7 +187,7 @@ pub(crate) fn poll_read<T>(
     READ.with_borrow_mut(|buffer| {
         loop {
             ready!(stream.poll_read_ready(cx))?;
-            match stream.try_read(buffer) {
+            match socket::read(stream, buffer) {
                 Ok(0) => return Poll::Ready(Ok(None)),
                 Ok(bytes) => {
                     let read = buffer.get(..bytes).unwrap_or_default();
