@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
@@ -19,6 +20,9 @@ use super::link::{CLOSE, PING, PONG, TEXT, frame, masked};
 const READ_BYTES: usize = 64 * 1024;
 /// Sockets that are told of at once.
 const EVENTS: usize = 1_024;
+/// For how long after it heard something the thread looks again by itself: to be woken would cost the
+/// node's core, not the clients'.
+const AWAKE: Duration = Duration::from_millis(5);
 const WAKE: Token = Token(usize::MAX);
 
 /// The thread, and the way to it.
@@ -102,11 +106,18 @@ fn listen(mut poll: Poll, arriving: &Receiver<Arrival>, is_over: &AtomicBool) ->
     let mut events = Events::with_capacity(EVENTS);
     let mut ears: Vec<Option<Ear>> = Vec::new();
     let mut buffer = vec![0; READ_BYTES];
+    let mut heard = Instant::now();
     while !is_over.load(Ordering::Relaxed) {
-        match poll.poll(&mut events, None) {
+        let is_awake = heard.elapsed() < AWAKE;
+        match poll.poll(&mut events, is_awake.then_some(Duration::ZERO)) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             polled => polled?,
         }
+        if events.is_empty() {
+            std::thread::yield_now();
+            continue;
+        }
+        heard = Instant::now();
         for event in &events {
             if event.token() == WAKE {
                 take_in(poll.registry(), arriving, &mut ears)?;
