@@ -2,6 +2,7 @@
 
 pub mod analytics;
 pub mod live;
+mod status;
 pub mod tenant;
 
 /// The domain of this service's errors.

@@ -154,6 +154,14 @@ async fn the_greatest_are_read_from_days_by_index() {
     assert_eq!(faults(&reads, "rollup_days"), Vec::<String>::new());
 }
 
+/// A statement over the tenants of a plan and one table of their rollups.
+fn of_plan(statement: &str, table: &str) -> String {
+    let tenants = include_str!("../../src/adapters/postgres/plan_tenants.sql").trim_end();
+    statement
+        .replace("{tenants}", tenants)
+        .replace("{table}", table)
+}
+
 /// Puts so many of the tenants on the large plan.
 async fn put_on_plan(desk: &Desk, tenants: i64) {
     let mut admin = desk.test_database.admin().await;
@@ -187,7 +195,7 @@ async fn sums_of_a_plan_are_read_from_the_rollups_of_its_tenants_and_taken_apart
         ("rollup_days", 28),
     ] {
         let sums = include_str!("../../src/adapters/postgres/plan_sums.sql");
-        let sums = sums.replace("{table}", table);
+        let sums = of_plan(sums, table);
         for (types_and_after, lines, rollups, page) in [
             ("null, null, null", 501, 20_000, 5 * of_tenant),
             // Three lines, of five tenants each.
@@ -242,7 +250,7 @@ async fn a_whole_range_of_a_plan_is_counted_by_keys_and_read_from_the_rollups_of
         for (types, wanted) in [("'{search}'", 5 * of_tenant / 4), ("'{never}'", 0)] {
             let arguments = format!("'large', {from}, {to}, {types}");
             for (statement, wanted) in [(counts, vec![]), (whole, vec![wanted])] {
-                let statement = statement.replace("{table}", table);
+                let statement = of_plan(statement, table);
                 let reads = reads(tx.conn(), &statement, &arguments).await;
                 assert_eq!(faults(&reads, table), Vec::<String>::new(), "{arguments}");
                 let (keys, whole): (Vec<&Read>, Vec<&Read>) =

@@ -1,17 +1,10 @@
 -- A page of the sums of all tenants of a plan: whole lines, each of one bucket and event type, up to $7
 -- of them and up to the line that has the rollup number $8. Lines are made of keys alone; sketches are
--- read of those on the page. `offset 0` keeps the planner from taking this apart: each tenant's numbers of
--- event types are found once, and its range alone is looked at in the index.
+-- read of those on the page. `offset 0` keeps the planner from making lines of anything else.
 with lines as (
     select r.start_time, t.name, r.tenant_id, r.type_id,
            dense_rank() over (order by r.start_time desc, t.name) as line
-    from (
-        select tenant_id, array (
-            select type_id from event_types e where e.tenant_id = p.tenant_id and e.name = any ($4)
-        ) as types
-        from tenants p where p.plan = $1
-        offset 0
-    ) p
+    from {tenants} p
     cross join lateral (
         select r.tenant_id, r.start_time, r.type_id from {table} r
         where r.tenant_id = p.tenant_id and r.start_time >= $2 and r.start_time < $3

@@ -150,8 +150,10 @@ pub(super) fn named(types: &[EventType]) -> Option<Vec<&str>> {
     (!types.is_empty()).then(|| types.iter().map(EventType::as_str).collect())
 }
 
-/// A statement over the rollups of a grain.
+/// A statement over the rollups of a grain, and of the tenants of a plan if it names them.
 pub(super) fn over(grain: Grain, statement: &'static str) -> AssertSqlSafe<String> {
+    let tenants = include_str!("plan_tenants.sql").trim_end();
+    let statement = statement.replace("{tenants}", tenants);
     AssertSqlSafe(statement.replace("{table}", table(grain)))
 }
 

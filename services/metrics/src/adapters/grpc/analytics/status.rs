@@ -8,13 +8,13 @@ use tradepost_service::error::Failure;
 
 use super::parse;
 use crate::adapters::grpc::DOMAIN;
-use crate::application::{NoRoom, NotAnswered, NotExported, NotRead, Refused};
+use crate::adapters::grpc::status::RETRY_AFTER;
+pub(super) use crate::adapters::grpc::status::{no_stream, stream_expired};
+use crate::application::{NotAnswered, NotExported, NotRead, Refused};
 use crate::ports::StoreError;
 
 /// When a caller may ask again for a file while others are being written.
 const RETRY_EXPORT_AFTER: Duration = Duration::from_secs(10);
-/// When a caller may try again after a passing fault.
-const RETRY_AFTER: Duration = Duration::from_millis(500);
 
 pub(super) fn render(error: &StoreError) -> Status {
     match error {
@@ -105,28 +105,6 @@ pub(super) fn key_reused() -> Status {
     Failure::new(Code::InvalidArgument, "REQUEST_ID_REUSED", DOMAIN, message)
         .field("batch_key", fault)
         .into()
-}
-
-pub(super) fn stream_expired() -> Status {
-    let message = "the stream is as old as it may be; open another";
-    Failure::new(Code::Unavailable, "STREAM_EXPIRED", DOMAIN, message)
-        .retry_after(Duration::ZERO)
-        .into()
-}
-
-pub(super) fn no_stream(why: NoRoom) -> Status {
-    match why {
-        NoRoom::All => {
-            let message = "too many streams are open; try again later";
-            Failure::new(Code::ResourceExhausted, "OVERLOADED", DOMAIN, message)
-        }
-        NoRoom::Tenant => {
-            let message = "too many streams of the tenant are open; try again later";
-            Failure::new(Code::ResourceExhausted, "TENANT_BUSY", DOMAIN, message)
-        }
-    }
-    .retry_after(RETRY_AFTER)
-    .into()
 }
 
 pub(super) fn refused(why: Refused) -> Status {

@@ -1,7 +1,5 @@
 //! Why something was not counted or answered, to gRPC: the one place.
 
-use std::time::Duration;
-
 use tonic::{Code, Status};
 use tradepost_aggregation::{BatchError, QueryError, Reason};
 use tradepost_proto::metrics::v1::RejectionReason;
@@ -9,10 +7,9 @@ use tradepost_service::error::Failure;
 
 use super::render::rejection_reason;
 use crate::adapters::grpc::DOMAIN;
+use crate::adapters::grpc::status::{RETRY_AFTER, no_room};
+pub(super) use crate::adapters::grpc::status::{no_stream, stream_expired};
 use crate::application::{NoRoom, NotCounted};
-
-/// When a caller may try again after a passing fault.
-const RETRY_AFTER: Duration = Duration::from_millis(500);
 
 pub(super) fn event(why: NotCounted<Reason>) -> Status {
     not_counted(why, |reason| match reason {
@@ -58,14 +55,6 @@ pub(super) fn query(error: QueryError) -> Status {
     failure(Code::InvalidArgument, reason, &error.to_string()).into()
 }
 
-pub(super) fn no_stream(why: NoRoom) -> Status {
-    no_room(
-        why,
-        "too many streams are open; try again later",
-        "too many streams of the tenant are open; try again later",
-    )
-}
-
 pub(super) fn no_question(why: NoRoom) -> Status {
     no_room(
         why,
@@ -74,26 +63,10 @@ pub(super) fn no_question(why: NoRoom) -> Status {
     )
 }
 
-fn no_room(why: NoRoom, all: &str, of_tenant: &str) -> Status {
-    match why {
-        NoRoom::All => failure(Code::ResourceExhausted, "OVERLOADED", all),
-        NoRoom::Tenant => failure(Code::ResourceExhausted, "TENANT_BUSY", of_tenant),
-    }
-    .retry_after(RETRY_AFTER)
-    .into()
-}
-
 pub(super) fn draining() -> Status {
     let message = "the process counts nothing more; send it to another";
     failure(Code::Unavailable, "DRAINING", message)
         .retry_after(RETRY_AFTER)
-        .into()
-}
-
-pub(super) fn stream_expired() -> Status {
-    let message = "the stream is as old as it may be; open another";
-    failure(Code::Unavailable, "STREAM_EXPIRED", message)
-        .retry_after(Duration::ZERO)
         .into()
 }
 
